@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Hooks that let user_events follow an address space.
+ *
+ * The kernel writes enable bits into address spaces that have registered
+ * some. These hooks are how it learns that such an address space was copied
+ * or is about to go. With nothing registered each one is a test of one
+ * pointer in the mm_struct; with CONFIG_USER_EVENTS off, nothing at all.
+ */
+#ifndef _LINUX_USER_EVENTS_H
+#define _LINUX_USER_EVENTS_H
+
+#include <linux/mm_types.h>
+#include <linux/sched/mm.h>
+
+#ifdef CONFIG_USER_EVENTS
+
+int __user_events_dup_mmap(struct mm_struct *mm, struct mm_struct *oldmm);
+void __user_events_mmput(struct mm_struct *mm);
+void __user_events_release(struct mm_struct *mm);
+
+/**
+ * user_events_mm_init() - a new address space has registered nothing
+ * @mm: the address space, not visible to anybody yet
+ */
+static inline void user_events_mm_init(struct mm_struct *mm)
+{
+	mm->user_event_mm = NULL;
+}
+
+/**
+ * user_events_dup_mmap() - give a child the enable addresses of its parent
+ * @mm: address space of the child, its copy complete
+ * @oldmm: address space of the parent
+ *
+ * Context: both mmap locks held for writing. May sleep.
+ * Return: 0, or -ENOMEM.
+ */
+static inline int user_events_dup_mmap(struct mm_struct *mm,
+				       struct mm_struct *oldmm)
+{
+	if (likely(!oldmm->user_event_mm))
+		return 0;
+	return __user_events_dup_mmap(mm, oldmm);
+}
+
+/**
+ * user_events_mmput() - mmput() of a task that leaves its address space
+ * @mm: the address space that the task has used
+ *
+ * The last task to leave ends all updates, even while a page that the kernel
+ * waits for on behalf of @mm keeps the address space itself alive.
+ *
+ * Context: task context, no locks held. May sleep.
+ */
+static inline void user_events_mmput(struct mm_struct *mm)
+{
+	if (likely(!mm->user_event_mm))
+		mmput(mm);
+	else
+		__user_events_mmput(mm);
+}
+
+/**
+ * user_events_release() - the address space is about to be taken down
+ * @mm: the address space, mm_users is 0
+ *
+ * Context: before exit_mmap(). May sleep.
+ */
+static inline void user_events_release(struct mm_struct *mm)
+{
+	if (unlikely(mm->user_event_mm))
+		__user_events_release(mm);
+}
+
+#else /* !CONFIG_USER_EVENTS */
+
+static inline void user_events_mm_init(struct mm_struct *mm)
+{
+}
+
+static inline int user_events_dup_mmap(struct mm_struct *mm,
+				       struct mm_struct *oldmm)
+{
+	return 0;
+}
+
+static inline void user_events_mmput(struct mm_struct *mm)
+{
+	mmput(mm);
+}
+
+static inline void user_events_release(struct mm_struct *mm)
+{
+}
+
+#endif /* CONFIG_USER_EVENTS */
+
+#endif /* _LINUX_USER_EVENTS_H */

@@ -1,0 +1,516 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * User events: the files in tracefs.
+ *
+ * user_events_data takes registrations and records, user_events_status tells
+ * which events there are and who uses them. See trace_events_user.h for how
+ * the parts go together.
+ */
+#include <linux/capability.h>
+#include <linux/compat.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/init.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/uio.h>
+
+#include "trace_events_user.h"
+
+/* Slots of a file's first table; each further one has twice as many */
+#define TABLE_MIN	8
+
+/**
+ * struct user_events_fd - an open user_events_data
+ * @table: events by index; replaced under @lock, read under RCU
+ * @lock: serialises registering through this file
+ * @nr: number of indexes given out; @lock
+ * @indexes: index by user_event.id, so that an event registered again is found
+ *	at the same cost however many there are; @lock
+ */
+struct user_events_fd {
+	struct user_event_table __rcu	*table;
+	struct mutex			lock;	/* registering */
+	unsigned int			nr;
+	struct xarray			indexes;
+};
+
+static int data_open(struct inode *inode, struct file *file)
+{
+	struct user_events_fd *fd;
+	int ret;
+
+	/* No more of it when the kernel has been locked down */
+	ret = tracing_check_open_get_tr(NULL);
+	if (ret)
+		return ret;
+
+	fd = kzalloc(sizeof(*fd), GFP_KERNEL_ACCOUNT);
+	if (!fd)
+		return -ENOMEM;
+
+	mutex_init(&fd->lock);
+	xa_init(&fd->indexes);
+	file->private_data = fd;
+
+	/* No position: else threads that write would wait for each other */
+	return stream_open(inode, file);
+}
+
+static int data_release(struct inode *inode, struct file *file)
+{
+	struct user_events_fd *fd = file->private_data;
+	/* Nobody else has the file now */
+	struct user_event_table *table = rcu_dereference_protected(fd->table, 1);
+	unsigned int i;
+
+	for (i = 0; i < fd->nr; i++) {
+		user_event_unhold(table->slots[i]);
+		user_event_put(table->slots[i]);
+	}
+	kvfree(table);
+	xa_destroy(&fd->indexes);
+	mutex_destroy(&fd->lock);
+	kfree(fd);
+	return 0;
+}
+
+static ssize_t data_write(struct file *file, const char __user *buf,
+			  size_t count, loff_t *pos)
+{
+	struct user_events_fd *fd = file->private_data;
+
+	return user_event_write(&fd->table, buf, count);
+}
+
+static ssize_t data_write_iter(struct kiocb *kiocb, struct iov_iter *from)
+{
+	struct user_events_fd *fd = kiocb->ki_filp->private_data;
+
+	return user_event_write_iter(&fd->table, from);
+}
+
+/* Have a slot for one more event */
+static int fd_reserve(struct user_events_fd *fd)
+{
+	struct user_event_table *old, *new;
+	unsigned int size;
+
+	old = rcu_dereference_protected(fd->table, lockdep_is_held(&fd->lock));
+	if (old && fd->nr < old->size)
+		return 0;
+
+	size = old ? 2 * old->size : TABLE_MIN;
+	new = kvzalloc(struct_size(new, slots, size), GFP_KERNEL_ACCOUNT);
+	if (!new)
+		return -ENOMEM;
+	new->size = size;
+	if (old)
+		memcpy(new->slots, old->slots, fd->nr * sizeof(*new->slots));
+	rcu_assign_pointer(fd->table, new);
+	if (old)
+		kvfree_rcu(old, rcu);
+	return 0;
+}
+
+/*
+ * The index that @event has in the file or would get, and all that is needed
+ * for it to get it.
+ */
+static int fd_prepare_index(struct user_events_fd *fd, struct user_event *event,
+			    unsigned int *index)
+{
+	void *entry = xa_load(&fd->indexes, event->id);
+	int ret;
+
+	if (entry) {
+		*index = xa_to_value(entry);
+		return 0;
+	}
+
+	ret = fd_reserve(fd);
+	if (ret)
+		return ret;
+	*index = fd->nr;
+	return xa_err(xa_store(&fd->indexes, event->id, xa_mk_value(*index),
+			       GFP_KERNEL_ACCOUNT));
+}
+
+static void fd_cancel_index(struct user_events_fd *fd, struct user_event *event,
+			    unsigned int index)
+{
+	if (index == fd->nr)
+		xa_erase(&fd->indexes, event->id);
+}
+
+/* Give @index out. The caller's hold on @event passes to the file */
+static void fd_publish_index(struct user_events_fd *fd,
+			     struct user_event *event, unsigned int index)
+{
+	struct user_event_table *table;
+
+	if (index != fd->nr) {
+		user_event_unhold(event);
+		user_event_put(event);
+		return;
+	}
+
+	table = rcu_dereference_protected(fd->table,
+					  lockdep_is_held(&fd->lock));
+	/* Pairs with the address dependency in the write path */
+	smp_store_release(&table->slots[index], event);
+	fd->nr++;
+}
+
+/* An address that a program gave as a number, checked to be one of its own */
+static int user_address(u64 number, size_t size, unsigned long *addr)
+{
+	*addr = number;
+	if (*addr != number || !access_ok((void __user *)*addr, size))
+		return -EFAULT;
+	return 0;
+}
+
+/*
+ * Copy a struct whose first member says how large the program believes it is:
+ * older ones may lack members, newer ones may have more as long as they are 0.
+ */
+static int copy_sized(void *to, size_t known, const u32 __user *from)
+{
+	u32 size;
+
+	if (get_user(size, from))
+		return -EFAULT;
+	if (size > PAGE_SIZE)
+		return -E2BIG;
+	if (size < known)
+		return -EINVAL;
+	return copy_struct_from_user(to, known, from, size);
+}
+
+static int check_reg(const struct user_reg *reg)
+{
+	unsigned long addr;
+
+	if (reg->flags & ~(USER_EVENT_REG_MAX - 1))
+		return -EINVAL;
+	if (reg->enable_size != 4 &&
+	    (reg->enable_size != 8 || !IS_ENABLED(CONFIG_64BIT)))
+		return -EINVAL;
+	if (reg->enable_bit >= reg->enable_size * BITS_PER_BYTE)
+		return -EINVAL;
+	if (reg->enable_addr % reg->enable_size)
+		return -EINVAL;
+	if ((reg->flags & USER_EVENT_REG_PERSIST) && !perfmon_capable())
+		return -EPERM;
+	return user_address(reg->enable_addr, reg->enable_size, &addr);
+}
+
+/* The event that a registration asks for, held and referenced */
+static struct user_event *reg_event(const struct user_reg *reg)
+{
+	struct user_event_format *format;
+	unsigned long addr;
+	char *cmd;
+
+	if (user_address(reg->name_args, 1, &addr))
+		return ERR_PTR(-EFAULT);
+	cmd = strndup_user((const char __user *)addr, USER_EVENT_CMD_MAX);
+	if (IS_ERR(cmd))
+		return ERR_CAST(cmd);
+
+	format = user_event_format_parse(cmd);
+	kfree(cmd);
+	if (IS_ERR(format))
+		return ERR_CAST(format);
+	return user_event_find_or_create(format, reg->flags &
+					 USER_EVENT_REG_MULTI_FORMAT);
+}
+
+/*
+ * Each step can fail, and then undoes what came before. The index can be
+ * written through only after the last one.
+ */
+static int fd_register(struct user_events_fd *fd, const struct user_reg *reg,
+		       u32 __user *write_index)
+{
+	struct user_event *event = reg_event(reg);
+	unsigned int index;
+	int ret;
+
+	if (IS_ERR(event))
+		return PTR_ERR(event);
+
+	ret = fd_prepare_index(fd, event, &index);
+	if (ret)
+		goto err_event;
+
+	ret = user_event_mm_register(event, reg->enable_addr, reg->enable_size,
+				     reg->enable_bit);
+	if (ret)
+		goto err_index;
+
+	ret = put_user(index, write_index);
+	if (ret)
+		goto err_enabler;
+
+	if (reg->flags & USER_EVENT_REG_PERSIST)
+		user_event_persist(event);
+	fd_publish_index(fd, event, index);
+	return 0;
+
+err_enabler:
+	user_event_mm_unregister(reg->enable_addr, reg->enable_bit);
+err_index:
+	fd_cancel_index(fd, event, index);
+err_event:
+	mutex_lock(&event_mutex);
+	user_event_unhold_now(event);
+	mutex_unlock(&event_mutex);
+	return ret;
+}
+
+static long ioctl_reg(struct user_events_fd *fd, void __user *arg)
+{
+	struct user_reg __user *ureg = arg;
+	struct user_reg reg;
+	int ret;
+
+	ret = copy_sized(&reg, sizeof(reg), &ureg->size);
+	if (!ret)
+		ret = check_reg(&reg);
+	if (ret)
+		return ret;
+
+	mutex_lock(&fd->lock);
+	ret = fd_register(fd, &reg, &ureg->write_index);
+	mutex_unlock(&fd->lock);
+	return ret;
+}
+
+static long ioctl_unreg(void __user *arg)
+{
+	struct user_unreg __user *uunreg = arg;
+	struct user_unreg unreg;
+	unsigned long addr;
+	int ret;
+
+	ret = copy_sized(&unreg, sizeof(unreg), &uunreg->size);
+	if (ret)
+		return ret;
+	if (unreg.__reserved || unreg.__reserved2)
+		return -EINVAL;
+	/* What cannot be an address is not registered either */
+	if (user_address(unreg.disable_addr, 1, &addr))
+		return -ENOENT;
+	return user_event_mm_unregister(addr, unreg.disable_bit);
+}
+
+static long ioctl_del(const char __user *arg)
+{
+	char *name = strndup_user(arg, USER_EVENT_CMD_MAX);
+	long ret;
+
+	if (IS_ERR(name))
+		return PTR_ERR(name);
+
+	ret = user_event_delete(name);
+	kfree(name);
+	return ret;
+}
+
+static long data_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	void __user *uarg = (void __user *)arg;
+
+	switch (cmd) {
+	case DIAG_IOCSREG:
+		return ioctl_reg(file->private_data, uarg);
+	case DIAG_IOCSUNREG:
+		return ioctl_unreg(uarg);
+	case DIAG_IOCSDEL:
+		return ioctl_del(uarg);
+	default:
+		return -ENOTTY;
+	}
+}
+
+#ifdef CONFIG_COMPAT
+/* The structs are the same, only the numbers carry the size of a pointer */
+#define COMPAT_DIAG_IOCSREG	_IOWR(DIAG_IOC_MAGIC, 0, compat_uptr_t)
+#define COMPAT_DIAG_IOCSDEL	_IOW(DIAG_IOC_MAGIC, 1, compat_uptr_t)
+#define COMPAT_DIAG_IOCSUNREG	_IOW(DIAG_IOC_MAGIC, 2, compat_uptr_t)
+
+static long data_compat_ioctl(struct file *file, unsigned int cmd,
+			      unsigned long arg)
+{
+	switch (cmd) {
+	case COMPAT_DIAG_IOCSREG:
+		cmd = DIAG_IOCSREG;
+		break;
+	case COMPAT_DIAG_IOCSDEL:
+		cmd = DIAG_IOCSDEL;
+		break;
+	case COMPAT_DIAG_IOCSUNREG:
+		cmd = DIAG_IOCSUNREG;
+		break;
+	default:
+		return -ENOTTY;
+	}
+	return data_ioctl(file, cmd, (unsigned long)compat_ptr(arg));
+}
+#else
+#define data_compat_ioctl NULL
+#endif
+
+/*
+ * write() has a path of its own: a record in one piece is by far the most
+ * common, and an iov_iter costs more than the rest of the way.
+ */
+static const struct file_operations data_fops = {
+	.owner		= THIS_MODULE,
+	.open		= data_open,
+	.release	= data_release,
+	.write		= data_write,
+	.write_iter	= data_write_iter,
+	.unlocked_ioctl	= data_ioctl,
+	.compat_ioctl	= data_compat_ioctl,
+};
+
+/**
+ * struct status_state - one reading of user_events_status
+ * @event: the event to be shown, NULL for the summary; event_mutex
+ * @active: events shown
+ * @busy: how many of them were in use
+ *
+ * Events come and go between the reads it takes. The position is the id of an
+ * event, which no other one gets, so that none is shown twice or passed over.
+ */
+struct status_state {
+	struct user_event	*event;
+	unsigned int		active;
+	unsigned int		busy;
+};
+
+/* Past the id of any event, and itself not the last position there is */
+#define STATUS_SUMMARY	((loff_t)LONG_MAX - 1)
+
+static void *status_at(struct seq_file *seq, loff_t *pos)
+{
+	struct status_state *state = seq->private;
+	unsigned long id = *pos;
+
+	if (*pos > STATUS_SUMMARY)
+		return NULL;
+
+	state->event = *pos < STATUS_SUMMARY ? user_event_next(&id) : NULL;
+	*pos = state->event ? id : STATUS_SUMMARY;
+	return state;
+}
+
+static void *status_start(struct seq_file *seq, loff_t *pos)
+{
+	struct status_state *state = seq->private;
+
+	mutex_lock(&event_mutex);
+	if (!*pos) {
+		state->active = 0;
+		state->busy = 0;
+	}
+	return status_at(seq, pos);
+}
+
+static void *status_next(struct seq_file *seq, void *v, loff_t *pos)
+{
+	++*pos;
+	return status_at(seq, pos);
+}
+
+static void status_stop(struct seq_file *seq, void *v)
+{
+	mutex_unlock(&event_mutex);
+}
+
+static int status_show(struct seq_file *seq, void *v)
+{
+	struct status_state *state = v;
+	struct user_event *event = state->event;
+	bool other;
+
+	if (!event) {
+		seq_printf(seq, "\nActive: %u\nBusy: %u\n", state->active,
+			   state->busy);
+		return 0;
+	}
+
+	other = user_event_used_by_other(event);
+	seq_puts(seq, event->name);
+	if (event->consumers || other)
+		seq_puts(seq, " # Used by");
+	if (event->consumers & USER_EVENT_BY_FTRACE)
+		seq_puts(seq, " ftrace");
+	if (event->consumers & USER_EVENT_BY_PERF)
+		seq_puts(seq, " perf");
+	if (other)
+		seq_puts(seq, " other");
+	seq_putc(seq, '\n');
+
+	/* What does not fit is shown again */
+	if (!seq_has_overflowed(seq)) {
+		state->active++;
+		if (event->consumers || other)
+			state->busy++;
+	}
+	return 0;
+}
+
+static const struct seq_operations status_seq_ops = {
+	.start	= status_start,
+	.next	= status_next,
+	.stop	= status_stop,
+	.show	= status_show,
+};
+
+static int status_open(struct inode *inode, struct file *file)
+{
+	int ret = tracing_check_open_get_tr(NULL);
+
+	if (ret)
+		return ret;
+	return seq_open_private(file, &status_seq_ops,
+				sizeof(struct status_state));
+}
+
+static const struct file_operations status_fops = {
+	.owner		= THIS_MODULE,
+	.open		= status_open,
+	.read		= seq_read,
+	.llseek		= seq_lseek,
+	.release	= seq_release_private,
+};
+
+static int __init trace_events_user_init(void)
+{
+	int ret;
+
+	ret = user_event_set_init();
+	if (!ret)
+		ret = user_event_mm_init();
+	if (!ret)
+		ret = user_event_repair_init();
+	if (!ret)
+		ret = user_event_init();
+	if (!ret)
+		ret = tracing_init_dentry();
+	if (ret) {
+		pr_warn("user_events: not available, error %d\n", ret);
+		return ret;
+	}
+
+	trace_create_file("user_events_data", TRACE_MODE_WRITE, NULL, NULL,
+			  &data_fops);
+	trace_create_file("user_events_status", TRACE_MODE_READ, NULL, NULL,
+			  &status_fops);
+	return 0;
+}
+fs_initcall(trace_events_user_init);

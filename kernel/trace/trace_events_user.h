@@ -1,0 +1,468 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * User events: trace events that user programs declare and write.
+ *
+ * The map of the implementation: the objects, who owns them, what protects
+ * each field, and what each file offers to the others.
+ *
+ * Objects
+ * -------
+ *
+ *   user_events_fd ---> user_event <--- user_event_enabler
+ *   (open file:          (format,        (address and bit in ...)
+ *    index -> event)      tracers)             |
+ *                                              v
+ *   mm_struct ---> user_event_mm ------> user_event_set
+ *                  (a tracked            (... these address spaces)
+ *                   address space)
+ *
+ * user_event		one trace event. Has holders, which keep the event: a
+ *			slot of an open file, an enabler. Tracers keep it too,
+ *			and so does being persistent. Who only needs the memory
+ *			has a reference.
+ * user_event_enabler	one registered address and bit, in one set and on the
+ *			list of its event.
+ * user_event_set	enablers of every address space that has the same ones.
+ *			fork shares the set of the parent; who registers or
+ *			unregisters while the set is shared gets a copy first.
+ * user_event_mm	one address space that has a set, and the work that
+ *			repairs its bits when they could not be written at
+ *			once. There is one for an mm_struct, so tasks that
+ *			share an address space share it.
+ *
+ * Locks, outermost first
+ * ----------------------
+ *
+ *   user_events_fd.lock	registering through one file
+ *     event_mutex		events, tracers, enablers, bits
+ *       user_event_mm.access	a write into the address space; its end
+ *         mmap_lock		by trylock only
+ *           folio lock		by trylock only
+ *       trace_types_lock, trace_event_sem	taken by the trace core
+ *     user_event_set.lock	under the mmap_lock of fork as well
+ *
+ * The kernel takes event_mutex inside an mmap_lock: unmapping a perf buffer
+ * can free a perf event. So nothing waits for an mmap_lock with event_mutex
+ * held, nor for anything that a task may hold while it has either, such as a
+ * page lock or the arrival of a page. Nor is event_mutex waited for inside an
+ * mmap_lock, else a process would wait for tracers, and for each other process
+ * that a tracer looks at. Who has to have both and may wait takes turns: waits
+ * for one and tries the other, see user_event_mm_lock().
+ *
+ * Invariants
+ * ----------
+ *
+ * - A bit is written with event_mutex held and from the state the event has at
+ *   that moment, so a late write never undoes a newer one.
+ * - The set of an address space, and the value of a bit that is registered or
+ *   unregistered, change under the mmap_lock (for reading). fork holds it for
+ *   writing over the whole copy and takes the set before it lets go: what the
+ *   child has in memory and what it has registered are of the same moment.
+ * - An enabler is on its event's list until event_mutex was held after its set
+ *   had lost its last address space. Its hold on the event ends earlier, with
+ *   the address space.
+ */
+#ifndef _TRACE_EVENTS_USER_H
+#define _TRACE_EVENTS_USER_H
+
+#include <linux/kref.h>
+#include <linux/rbtree.h>
+#include <linux/rhashtable-types.h>
+#include <linux/tracepoint.h>
+#include <linux/user_events.h>
+#include <linux/xarray.h>
+#include <uapi/linux/user_events.h>
+
+#include "trace.h"
+#include "trace_dynevent.h"
+#include "trace_events_user_base.h"
+
+struct iov_iter;
+
+/*
+ * Longest command string. Registration copies and parses it for any user;
+ * a bound keeps that cheap, and a line of dynamic_events in one page.
+ */
+#define USER_EVENT_CMD_MAX	512
+
+/* The longest name that still takes a ".ID" of a multi-format event */
+#define USER_EVENT_NAME_MAX	(NAME_MAX - 1 - 2 * (int)sizeof(u64))
+
+/* Longest char[N]; what is longer is better off dynamic */
+#define USER_EVENT_ARRAY_MAX	1024
+
+/* Offsets in __data_loc and __rel_loc have 16 bits; so do records, then */
+#define USER_EVENT_SIZE_MAX	(U16_MAX - (int)sizeof(struct trace_entry))
+
+/*
+ * trace_events_user_format.c - command strings and records
+ */
+
+/* How a field is laid out and shown */
+enum user_event_kind {
+	USER_EVENT_NUMBER,		/* integer of its size */
+	USER_EVENT_STRING,		/* char[N] */
+	USER_EVENT_STRUCT,		/* bytes nobody looks into */
+	USER_EVENT_DATA_LOC,		/* __data_loc, from the record's start */
+	USER_EVENT_REL_LOC,		/* __rel_loc, from the field's end */
+};
+
+/**
+ * struct user_event_field - a field of a record
+ * @type: its type, words parted by single blanks
+ * @name: its name
+ * @offset: in bytes from the start of the record, common fields included
+ * @size: in bytes; of a dynamic field the 4 bytes of its location
+ * @kind: enum user_event_kind
+ * @element: bytes of an element of what a dynamic field points to
+ * @is_signed: type is signed
+ * @is_char: dynamic field of characters, shown as a string
+ */
+struct user_event_field {
+	const char		*type;
+	const char		*name;
+	u16			offset;
+	u16			size;
+	u8			kind;
+	u8			element;
+	bool			is_signed;
+	bool			is_char;
+};
+
+/**
+ * struct user_event_format - a parsed command string
+ * @name: name of the event as the program gave it
+ * @size: bytes of all fields together
+ * @nr_fields: number of @fields
+ * @nr_locs: number of dynamic fields
+ * @fields: the fields in their order, followed by the text they point to
+ *
+ * Does not change once parsed.
+ */
+struct user_event_format {
+	const char		*name;
+	u16			size;
+	u16			nr_fields;
+	u16			nr_locs;
+	struct user_event_field	fields[];
+};
+
+struct user_event_format *user_event_format_parse(const char *cmd);
+bool user_event_format_same(const struct user_event_format *a,
+			    const struct user_event_format *b);
+char *user_event_format_print_fmt(const struct user_event_format *format);
+int user_event_format_check(const struct user_event_format *format,
+			    const void *record, size_t size);
+void user_event_format_text(const struct user_event_format *format,
+			    struct trace_seq *seq, const void *record,
+			    size_t size);
+void user_event_format_show(const struct user_event_format *format,
+			    const char *name, struct seq_file *seq);
+
+/*
+ * trace_events_user_event.c - the life of an event
+ */
+
+/* user_event.consumers */
+#define USER_EVENT_BY_FTRACE	1U
+#define USER_EVENT_BY_PERF	2U
+
+/**
+ * struct user_event - a trace event declared by user programs
+ * @format: fields; constant
+ * @consumers: USER_EVENT_BY_*, who wants records; changed under event_mutex,
+ *	read by writers without
+ * @tracers: one for each trace instance that has the event enabled; changed
+ *	under event_mutex, walked under RCU
+ * @call: what the trace core knows the event by; the trace core's locks
+ * @shown: has the type number, and shows the records; unlike @call it is not
+ *	in the list of events, and may outlive the event for the records that
+ *	are left. The trace core's locks
+ * @class: describes @call; constant
+ * @tp: gives @call its name, is never hit; constant
+ * @name: name in tracefs, with the ID of a multi-format event; constant
+ * @id: unique while the system is up; constant
+ * @multi: several formats may have this name; constant
+ * @persist: stays without holders; event_mutex
+ * @dead: removed from the trace core; event_mutex
+ * @recorded: a trace buffer may have records; event_mutex
+ * @idle_queued: on the list of the reaper; atomic
+ * @last_tracer: serial number of the newest tracer; event_mutex
+ * @enablers: where to set and clear bits; event_mutex
+ * @holders: open files and enablers; 0 becomes 1 only under event_mutex
+ * @ref: memory
+ * @node: in the table of names; event_mutex
+ * @dyn: in the list of dynamic events; event_mutex
+ * @remembered: in the list of deleted events that have records; event_mutex
+ * @idle_node: in the list of the reaper, owned by who set @idle_queued
+ *
+ * Aligned so that an enabler can keep a bit number beside its pointer.
+ */
+struct user_event {
+	/* What a write looks at, together */
+	const struct user_event_format	*format;
+	unsigned int			consumers;
+	struct list_head		tracers;
+	struct trace_event_call		call;
+
+	struct trace_event_call		shown;
+	struct trace_event_class	class;
+	struct tracepoint		tp;
+	char				*name;
+	unsigned long			id;
+	bool				multi;
+	bool				persist;
+	bool				dead;
+	bool				recorded;
+	unsigned long			idle_queued;
+	u64				last_tracer;
+	struct hlist_head		enablers;
+	atomic_t			holders;
+	struct kref			ref;
+	struct rhlist_head		node;
+	struct dyn_event		dyn;
+	struct list_head		remembered;
+	struct llist_node		idle_node;
+} __aligned(64);
+
+int user_event_init(void);
+struct user_event *user_event_find_or_create(struct user_event_format *format,
+					     bool multi);
+int user_event_create_persistent(struct user_event_format *format);
+int user_event_delete(const char *name);
+int user_event_destroy(struct user_event *event);
+void user_event_persist(struct user_event *event);
+void user_event_hold(struct user_event *event);
+void user_event_unhold(struct user_event *event);
+void user_event_unhold_now(struct user_event *event);
+void user_event_put(struct user_event *event);
+void user_event_check_idle(struct user_event *event);
+bool user_event_is_busy(struct user_event *event);
+bool user_event_used_by_other(struct user_event *event);
+struct user_event *user_event_next(unsigned long *id);
+
+/*
+ * trace_events_user_set.c - what address spaces have registered
+ */
+
+/**
+ * struct user_event_set - what some address spaces have registered alike
+ * @enablers: by address and bit; changes under event_mutex, and only while
+ *	@users is 1
+ * @nr: number of enablers; as @enablers
+ * @users: address spaces. From 1 it rises only in a fork of that one, which
+ *	holds its mmap_lock for writing.
+ * @lock: protects @mms
+ * @mms: these address spaces; walked under RCU by holders of event_mutex
+ * @retired: in the list of sets to be freed
+ */
+struct user_event_set {
+	struct rb_root		enablers;
+	unsigned int		nr;
+	refcount_t		users;
+	spinlock_t		lock;	/* mms */
+	struct list_head	mms;
+	struct llist_node	retired;
+};
+
+/**
+ * struct user_event_enabler - a bit in memory that tells a program to write
+ * @node: in the set; event_mutex
+ * @on_event: in the list of the event; event_mutex
+ * @set: the set it is in; constant
+ * @event_bit: the event, and in the low bits the number of the bit; constant
+ * @addr_size: the address, and in bit 0 whether the value has 8 bytes;
+ *	constant
+ *
+ * A process may have thousands: one must not take more than a cache line.
+ */
+struct user_event_enabler {
+	struct rb_node		node;
+	struct hlist_node	on_event;
+	struct user_event_set	*set;
+	unsigned long		event_bit;
+	unsigned long		addr_size;
+};
+
+static inline struct user_event *
+enabler_event(const struct user_event_enabler *enabler)
+{
+	return (struct user_event *)(enabler->event_bit &
+				     -(unsigned long)__alignof__(struct user_event));
+}
+
+static inline unsigned int
+enabler_bit(const struct user_event_enabler *enabler)
+{
+	return enabler->event_bit & (__alignof__(struct user_event) - 1);
+}
+
+static inline unsigned long
+enabler_addr(const struct user_event_enabler *enabler)
+{
+	return enabler->addr_size & ~1UL;
+}
+
+static inline unsigned int
+enabler_size(const struct user_event_enabler *enabler)
+{
+	return enabler->addr_size & 1 ? 8 : 4;
+}
+
+static inline struct user_event_enabler *to_enabler(struct rb_node *node)
+{
+	return rb_entry_safe(node, struct user_event_enabler, node);
+}
+
+/* Order of @enabler and (@addr, @bit) in a set */
+static inline int enabler_cmp(const struct user_event_enabler *enabler,
+			      unsigned long addr, unsigned int bit)
+{
+	if (enabler_addr(enabler) != addr)
+		return enabler_addr(enabler) < addr ? -1 : 1;
+	return (int)enabler_bit(enabler) - (int)bit;
+}
+
+static inline struct user_event_enabler *
+enabler_first(struct user_event_set *set)
+{
+	return to_enabler(rb_first(&set->enablers));
+}
+
+static inline struct user_event_enabler *
+enabler_next(struct user_event_enabler *enabler)
+{
+	return to_enabler(rb_next(&enabler->node));
+}
+
+int user_event_set_init(void);
+struct user_event_set *user_event_set_alloc(void);
+struct user_event_set *user_event_set_copy(struct user_event_set *set);
+void user_event_set_join(struct user_event_set *set, struct user_event_mm *umm);
+void user_event_set_leave(struct user_event_set *set, struct user_event_mm *umm);
+struct user_event_enabler *user_event_set_from(struct user_event_set *set,
+					       unsigned long addr,
+					       unsigned int bit);
+struct user_event_enabler *user_event_set_find(struct user_event_set *set,
+					       unsigned long addr,
+					       unsigned int bit);
+void user_event_set_add(struct user_event_set *set,
+			struct user_event_enabler *enabler);
+void user_event_set_remove(struct user_event_enabler *enabler);
+struct user_event_enabler *user_event_enabler_alloc(struct user_event *event,
+						    unsigned long addr,
+						    unsigned int size,
+						    unsigned int bit);
+void user_event_enabler_free(struct user_event_enabler *enabler);
+
+/*
+ * trace_events_user_mm.c - enable bits in address spaces
+ */
+
+/*
+ * How often a page may be missing again after it was brought in, before its
+ * value is given up, by a repair until the next switch. Reclaim and a colliding
+ * fork need one or two; who discards the page in a loop must not keep a worker
+ * busy for ever. Who only keeps a lock busy is not given up.
+ */
+#define USER_EVENT_MM_TRIES	16
+
+/**
+ * struct user_event_mm - an address space with enable bits
+ * @mm: the address space; its mm_count is held
+ * @set: what it has registered, or NULL; changes under event_mutex, @access
+ *	and the mmap_lock (for reading)
+ * @in_set: in the list of the set; user_event_set.lock
+ * @next: one-shot list of the address spaces whose bit is switched next. Only
+ *	who holds event_mutex may use it, and has it empty again before letting
+ *	go; being in it is a reference. No allocation, so it cannot fail.
+ * @access: held over each write into the address space, so that the end of
+ *	the address space can wait for it
+ * @dead: no more writes; @access
+ * @stale: some bit could not be written and its repair is not through; set
+ *	under event_mutex or before anybody else sees the address space, cleared
+ *	under event_mutex, read by fork
+ * @failures: counts such writes; event_mutex
+ * @repairing: how many of the mm_users are not tasks but @repair; @access
+ * @ref: memory
+ * @repair: brings all bits up to date; on the queue it has a reference
+ * @rcu: frees
+ */
+struct user_event_mm {
+	struct mm_struct	*mm;
+	struct user_event_set	*set;
+	struct list_head	in_set;
+	struct user_event_mm	*next;
+	struct mutex		access;	/* writes, dead, repairing */
+	bool			dead;
+	bool			stale;
+	unsigned int		failures;
+	int			repairing;
+	refcount_t		ref;
+	struct work_struct	repair;
+	struct rcu_head		rcu;
+};
+
+int user_event_mm_init(void);
+void user_event_mm_put(struct user_event_mm *umm);
+int user_event_mm_begin(struct user_event_mm *umm);
+void user_event_mm_end(struct user_event_mm *umm);
+int user_event_mm_lock(struct user_event_mm *umm, unsigned int try,
+		       unsigned long addr, bool fault);
+void user_event_mm_unlock(struct user_event_mm *umm);
+void user_event_mm_back_off(unsigned int try);
+int user_event_mm_write(struct user_event_mm *umm,
+			const struct user_event_enabler *enabler, bool on,
+			bool lazy);
+int user_event_mm_register(struct user_event *event, unsigned long addr,
+			   unsigned int size, unsigned int bit);
+int user_event_mm_unregister(unsigned long addr, unsigned int bit);
+
+/*
+ * trace_events_user_repair.c - switching and repairing enable bits
+ */
+int user_event_repair_init(void);
+void user_event_mm_switch(struct user_event *event);
+void user_event_mm_repair(struct work_struct *work);
+void user_event_mm_queue_repair(struct user_event_mm *umm);
+bool user_event_mm_is_stale(struct user_event_mm *umm);
+
+/*
+ * trace_events_user_write.c - records and their consumers
+ */
+
+/**
+ * struct user_event_tracer - a trace instance that has an event enabled
+ * @node: in the list of the event, in the order of @serial
+ * @file: the event in that instance
+ * @serial: rises from tracer to tracer of an event
+ * @rcu: frees
+ */
+struct user_event_tracer {
+	struct list_head	node;
+	struct trace_event_file	*file;
+	u64			serial;
+	struct rcu_head		rcu;
+};
+
+/**
+ * struct user_event_table - what an open file has registered
+ * @rcu: frees
+ * @size: number of slots
+ * @slots: event of each index, or NULL; filled in order under
+ *	user_events_fd.lock and never emptied, read by writers without
+ */
+struct user_event_table {
+	struct rcu_head		rcu;
+	unsigned int		size;
+	struct user_event	*slots[];
+};
+
+ssize_t user_event_write(struct user_event_table __rcu **table,
+			 const char __user *buf, size_t count);
+ssize_t user_event_write_iter(struct user_event_table __rcu **table,
+			      struct iov_iter *from);
+int user_event_reg(struct trace_event_call *call, enum trace_reg type,
+		   void *data);
+
+#endif /* _TRACE_EVENTS_USER_H */

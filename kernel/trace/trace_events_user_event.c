@@ -1,0 +1,846 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * User events: the life of an event.
+ *
+ * An event is made when the first program asks for it, is found by its name
+ * from then on, and goes when nobody holds it, traces it or wants it to
+ * persist. Holders let go without a lock, from an exiting task for instance, so
+ * the last one leaves the event to the reaper, a work item that decides again
+ * under event_mutex. Whoever meets an unheld event before the reaper does may
+ * do as if it were gone already.
+ */
+#include <linux/cred.h>
+#include <linux/rhashtable.h>
+#include <linux/slab.h>
+#include <linux/sysctl.h>
+#include <linux/workqueue.h>
+
+#include "trace_events_user.h"
+#include "trace_output.h"
+
+/* Events by the name programs gave them; changed under event_mutex */
+static struct rhltable events_by_name;
+
+/* Events by user_event.id; changed under event_mutex */
+static DEFINE_XARRAY(events_by_id);
+
+/* The id of the newest event, and how many there are; event_mutex */
+static unsigned long last_id;
+static unsigned int nr_events;
+
+/*
+ * Each event takes memory, a directory in every trace instance and one of the
+ * 65,535 type numbers that all events of the system share.
+ */
+static unsigned int max_events = 32768;
+
+/* Sees to the alignment of struct user_event */
+static struct kmem_cache *event_cache;
+
+/* Credentials to add files to tracefs with; constant */
+static const struct cred *tracefs_cred;
+
+static void reap(struct work_struct *work);
+static DECLARE_DELAYED_WORK(reaper, reap);
+
+/* Events that had no holder when they were put here */
+static LLIST_HEAD(idle_events);
+
+/*
+ * Deleted events whose records may still be in a trace buffer; event_mutex.
+ * They keep their type numbers, so that the records are shown for what they
+ * are: after another event got the number, its print function would have to
+ * make sense of what a user program wrote.
+ */
+static LIST_HEAD(remembered);
+static unsigned int nr_remembered;
+
+/* Past this many, clear all trace buffers once and forget them */
+#define REMEMBERED_MAX	1024
+
+/* How soon to look again at an event that something else in the kernel uses */
+#define REAP_AGAIN	HZ
+
+static u32 name_hash(const void *data, u32 len, u32 seed)
+{
+	const char *name = data;
+
+	return jhash(name, strlen(name), seed);
+}
+
+static u32 event_hash(const void *data, u32 len, u32 seed)
+{
+	const struct user_event *event = data;
+
+	return name_hash(event->format->name, 0, seed);
+}
+
+static int event_cmp(struct rhashtable_compare_arg *arg, const void *obj)
+{
+	const struct user_event *event = obj;
+
+	return strcmp(event->format->name, arg->key);
+}
+
+static const struct rhashtable_params name_params = {
+	.head_offset		= offsetof(struct user_event, node),
+	.hashfn			= name_hash,
+	.obj_hashfn		= event_hash,
+	.obj_cmpfn		= event_cmp,
+	.automatic_shrinking	= true,
+};
+
+static enum print_line_t print_event(struct trace_iterator *iter,
+				     struct user_event *event, size_t size)
+{
+	trace_seq_printf(&iter->seq, "%s: ", event->name);
+	user_event_format_text(event->format, &iter->seq, iter->ent, size);
+	trace_seq_putc(&iter->seq, '\n');
+	return trace_handle_return(&iter->seq);
+}
+
+/* From a trace buffer, by the type number */
+static enum print_line_t print_record(struct trace_iterator *iter, int flags,
+				      struct trace_event *trace_event)
+{
+	return print_event(iter, container_of(trace_event, struct user_event,
+					      shown.event), iter->ent_size);
+}
+
+/*
+ * While it is being recorded, with tp_printk. The size is not known here, but
+ * what the record points to has just been checked.
+ */
+static enum print_line_t print_at_once(struct trace_iterator *iter, int flags,
+				       struct trace_event *trace_event)
+{
+	return print_event(iter, container_of(trace_event, struct user_event,
+					      call.event), U16_MAX);
+}
+
+static struct trace_event_functions record_funcs = {
+	.trace = print_record,
+};
+
+static struct trace_event_functions call_funcs = {
+	.trace = print_at_once,
+};
+
+/*
+ * The trace core asks for the fields when it makes the first directory. Whether
+ * all came about it does not ask, see add_to_tracefs().
+ */
+static int define_fields(struct trace_event_call *call)
+{
+	struct user_event *event = container_of(call, struct user_event, call);
+	const struct user_event_format *format = event->format;
+	int i, ret;
+
+	for (i = 0; i < format->nr_fields; i++) {
+		const struct user_event_field *field = &format->fields[i];
+
+		ret = trace_define_field(call, field->type, field->name,
+					 field->offset, field->size,
+					 field->is_signed, FILTER_OTHER);
+		if (ret)
+			return ret;
+
+		/* Else tools see char NAME[], of any length */
+		if (field->kind == USER_EVENT_STRING)
+			list_first_entry(&event->class.fields,
+					 struct ftrace_event_field,
+					 link)->len = field->size;
+	}
+	return 0;
+}
+
+static struct trace_event_fields fields_array[] = {
+	{ .type = TRACE_FUNCTION_TYPE, .define_fields = define_fields },
+	{ }
+};
+
+static void free_event(struct kref *ref)
+{
+	struct user_event *event = container_of(ref, struct user_event, ref);
+
+	kfree(event->call.print_fmt);
+	kfree(event->name);
+	kfree(event->format);
+	kmem_cache_free(event_cache, event);
+}
+
+/**
+ * user_event_put() - let go of the memory of an event
+ * @event: the event, referenced
+ *
+ * Context: any that may free memory.
+ */
+void user_event_put(struct user_event *event)
+{
+	kref_put(&event->ref, free_event);
+}
+
+/* Used by something that is not a holder, with event_mutex held */
+static bool is_traced(struct user_event *event)
+{
+	return event->consumers || trace_event_dyn_busy(&event->call);
+}
+
+static bool is_idle(struct user_event *event)
+{
+	return !event->dead && !event->persist &&
+		!atomic_read(&event->holders) && !is_traced(event);
+}
+
+/**
+ * user_event_is_busy() - does anybody hold or trace the event
+ * @event: the event
+ *
+ * Context: event_mutex held.
+ * Return: whether it cannot be deleted.
+ */
+bool user_event_is_busy(struct user_event *event)
+{
+	lockdep_assert_held(&event_mutex);
+
+	return atomic_read(&event->holders) || is_traced(event);
+}
+
+/**
+ * user_event_used_by_other() - is the event used beside ftrace and perf
+ * @event: the event
+ *
+ * An event probe on it is such a use.
+ *
+ * Context: event_mutex held.
+ * Return: whether it is.
+ */
+bool user_event_used_by_other(struct user_event *event)
+{
+	int users = atomic_read(&event->call.refcnt);
+
+#ifdef CONFIG_PERF_EVENTS
+	users -= event->call.perf_refcount;
+#endif
+	return users > 0;
+}
+
+/* The caller keeps the memory, if by nothing else than a reference */
+static void leave_to_reaper(struct user_event *event)
+{
+	if (test_and_set_bit(0, &event->idle_queued))
+		return;
+
+	kref_get(&event->ref);
+	llist_add(&event->idle_node, &idle_events);
+	mod_delayed_work(system_unbound_wq, &reaper, 0);
+}
+
+/**
+ * user_event_check_idle() - a tracer has left the event
+ * @event: the event
+ *
+ * Context: event_mutex held.
+ */
+void user_event_check_idle(struct user_event *event)
+{
+	/*
+	 * Not is_idle(): who detached gives its reference on the trace event
+	 * back only after this, but before it lets go of event_mutex.
+	 */
+	if (!event->consumers && !event->persist &&
+	    !atomic_read(&event->holders))
+		leave_to_reaper(event);
+}
+
+/**
+ * user_event_hold() - keep an event
+ * @event: the event, found under event_mutex
+ *
+ * Context: event_mutex held.
+ */
+void user_event_hold(struct user_event *event)
+{
+	lockdep_assert_held(&event_mutex);
+
+	kref_get(&event->ref);
+	atomic_inc(&event->holders);
+}
+
+/**
+ * user_event_unhold() - stop keeping an event, but not its memory
+ * @event: the event, held
+ *
+ * The reference that came with the hold stays with the caller.
+ *
+ * Context: any. Takes no lock, so that an exiting task need not wait.
+ */
+void user_event_unhold(struct user_event *event)
+{
+	if (atomic_dec_and_test(&event->holders))
+		leave_to_reaper(event);
+}
+
+/* With event_mutex held */
+static void forget_all(void)
+{
+	struct user_event *event, *next;
+	struct trace_array *tr;
+
+	if (list_empty(&remembered))
+		return;
+
+	mutex_lock(&trace_types_lock);
+	list_for_each_entry(tr, &ftrace_trace_arrays, list)
+		tr->clear_trace = true;
+	tracing_reset_all_online_cpus_unlocked();
+	mutex_unlock(&trace_types_lock);
+
+	list_for_each_entry_safe(event, next, &remembered, remembered) {
+		list_del(&event->remembered);
+		unregister_trace_event(&event->shown.event);
+		user_event_put(event);
+	}
+	nr_remembered = 0;
+}
+
+/* The type number of a deleted event; its last reference may go with it */
+static void release_type(struct user_event *event)
+{
+	if (!event->recorded) {
+		unregister_trace_event(&event->shown.event);
+		user_event_put(event);
+		return;
+	}
+
+	list_add_tail(&event->remembered, &remembered);
+	if (++nr_remembered >= REMEMBERED_MAX)
+		forget_all();
+}
+
+/**
+ * user_event_destroy() - take an event out of the system
+ * @event: the event, without holders or tracers
+ *
+ * Context: event_mutex held. May sleep.
+ * Return: 0, or -EBUSY when the trace core uses it after all.
+ */
+int user_event_destroy(struct user_event *event)
+{
+	int ret;
+
+	lockdep_assert_held(&event_mutex);
+
+	/* Else the type number would go with it */
+	event->call.event.funcs = NULL;
+	ret = trace_remove_event_call(&event->call);
+	if (ret) {
+		event->call.event.funcs = &call_funcs;
+		return ret;
+	}
+
+	dyn_event_remove(&event->dyn);
+	rhltable_remove(&events_by_name, &event->node, name_params);
+	xa_erase(&events_by_id, event->id);
+	nr_events--;
+	event->dead = true;
+	release_type(event);
+	return 0;
+}
+
+/**
+ * user_event_unhold_now() - stop keeping an event and clean up at once
+ * @event: the event, held; the reference goes with the hold
+ *
+ * A registration that failed must not leave an event behind.
+ *
+ * Context: event_mutex held. May sleep.
+ */
+void user_event_unhold_now(struct user_event *event)
+{
+	lockdep_assert_held(&event_mutex);
+
+	if (atomic_dec_and_test(&event->holders) && is_idle(event) &&
+	    user_event_destroy(event))
+		leave_to_reaper(event);
+	user_event_put(event);
+}
+
+/* With event_mutex held; true if some event has to be looked at again */
+static bool reap_one(struct user_event *event)
+{
+	bool again = false;
+
+	clear_bit(0, &event->idle_queued);
+	/* Pairs with the bit's setting after the count was brought to 0 */
+	smp_mb__after_atomic();
+
+	if (is_idle(event)) {
+		again = user_event_destroy(event);
+	} else if (!event->dead && !event->persist && !event->consumers &&
+		   !atomic_read(&event->holders)) {
+		/* An event probe on it goes without telling */
+		again = true;
+	}
+
+	if (again && !test_and_set_bit(0, &event->idle_queued)) {
+		/* The reference goes along */
+		llist_add(&event->idle_node, &idle_events);
+		return true;
+	}
+	user_event_put(event);
+	return false;
+}
+
+static void reap(struct work_struct *work)
+{
+	struct user_event *event, *next;
+	struct llist_node *list;
+	bool again = false;
+
+	list = llist_reverse_order(llist_del_all(&idle_events));
+	llist_for_each_entry_safe(event, next, list, idle_node) {
+		/* One at a time: whoever waits for event_mutex gets in between */
+		mutex_lock(&event_mutex);
+		again |= reap_one(event);
+		mutex_unlock(&event_mutex);
+		cond_resched();
+	}
+
+	if (again)
+		queue_delayed_work(system_unbound_wq, &reaper, REAP_AGAIN);
+}
+
+/* Make room when the system holds as many events as it may */
+static void reap_all(void)
+{
+	struct user_event *event;
+	unsigned long id;
+
+	xa_for_each(&events_by_id, id, event) {
+		if (is_idle(event))
+			user_event_destroy(event);
+	}
+}
+
+/* A type number for the records, or 0 */
+static int get_type(struct user_event *event)
+{
+	int type = register_trace_event(&event->shown.event);
+
+	if (!type) {
+		forget_all();
+		type = register_trace_event(&event->shown.event);
+	}
+	return type;
+}
+
+static int add_to_tracefs(struct user_event *event)
+{
+	const struct cred *old;
+	struct list_head *pos;
+	int ret, missing = event->format->nr_fields;
+
+	/*
+	 * Who may open user_events_data may have events, though it may not
+	 * look into tracefs, let alone add directories there.
+	 */
+	old = override_creds(tracefs_cred);
+	ret = trace_add_event_call(&event->call);
+	revert_creds(old);
+	if (ret)
+		return ret;
+
+	/* No memory for the directory or a field is no error to the core */
+	list_for_each(pos, &event->class.fields)
+		missing--;
+	if (!missing)
+		return 0;
+
+	event->call.event.funcs = NULL;
+	trace_remove_event_call(&event->call);
+	return -ENOMEM;
+}
+
+static int user_event_show(struct seq_file *seq, struct dyn_event *dyn)
+{
+	struct user_event *event = container_of(dyn, struct user_event, dyn);
+
+	seq_puts(seq, USER_EVENTS_PREFIX);
+	user_event_format_show(event->format, event->name, seq);
+	seq_putc(seq, '\n');
+	return 0;
+}
+
+static bool user_event_dyn_is_busy(struct dyn_event *dyn)
+{
+	return user_event_is_busy(container_of(dyn, struct user_event, dyn));
+}
+
+static int user_event_dyn_free(struct dyn_event *dyn)
+{
+	struct user_event *event = container_of(dyn, struct user_event, dyn);
+
+	if (user_event_is_busy(event))
+		return -EBUSY;
+	if (event->persist && !perfmon_capable())
+		return -EPERM;
+	return user_event_destroy(event);
+}
+
+/* Words of a line of dynamic_events after the name, as a command string */
+static struct user_event_format *parse_words(const char *name, int argc,
+					     const char **argv)
+{
+	struct user_event_format *format;
+	size_t size = strlen(name) + 1;
+	char *cmd, *end;
+	int i;
+
+	for (i = 0; i < argc; i++)
+		size += strlen(argv[i]) + 1;
+	cmd = kmalloc(size, GFP_KERNEL);
+	if (!cmd)
+		return ERR_PTR(-ENOMEM);
+
+	end = cmd + sprintf(cmd, "%s", name);
+	for (i = 0; i < argc; i++)
+		end += sprintf(end, " %s", argv[i]);
+
+	format = user_event_format_parse(cmd);
+	kfree(cmd);
+	return format;
+}
+
+static bool user_event_match(const char *system, const char *name, int argc,
+			     const char **argv, struct dyn_event *dyn)
+{
+	struct user_event *event = container_of(dyn, struct user_event, dyn);
+	struct user_event_format *format;
+	bool same;
+
+	if (strcmp(event->name, name))
+		return false;
+	if (system && *system && strcmp(event->class.system, system))
+		return false;
+	if (!argc)
+		return true;
+
+	format = parse_words(name, argc, argv);
+	if (IS_ERR(format))
+		return false;
+	same = user_event_format_same(event->format, format);
+	kfree(format);
+	return same;
+}
+
+static int user_event_dyn_create(const char *line)
+{
+	struct user_event_format *format;
+
+	if (!str_has_prefix(line, USER_EVENTS_PREFIX))
+		return -ECANCELED;
+	line += strlen(USER_EVENTS_PREFIX);
+
+	if (!perfmon_capable())
+		return -EPERM;
+	if (strlen(line) >= USER_EVENT_CMD_MAX)
+		return -EINVAL;
+
+	format = user_event_format_parse(line);
+	if (IS_ERR(format))
+		return PTR_ERR(format);
+	return user_event_create_persistent(format);
+}
+
+static struct dyn_event_operations user_event_dyn_ops = {
+	.create		= user_event_dyn_create,
+	.show		= user_event_show,
+	.is_busy	= user_event_dyn_is_busy,
+	.free		= user_event_dyn_free,
+	.match		= user_event_match,
+};
+
+/* A new event, held; takes over @format when it succeeds */
+static struct user_event *create_event(struct user_event_format *format,
+				       bool multi)
+{
+	struct user_event *event;
+	int ret;
+
+	if (nr_events >= READ_ONCE(max_events))
+		reap_all();
+	if (nr_events >= READ_ONCE(max_events))
+		return ERR_PTR(-EMFILE);
+
+	event = kmem_cache_zalloc(event_cache, GFP_KERNEL_ACCOUNT);
+	if (!event)
+		return ERR_PTR(-ENOMEM);
+
+	event->format = format;
+	event->multi = multi;
+	event->id = last_id + 1;
+	kref_init(&event->ref);
+	INIT_LIST_HEAD(&event->tracers);
+	INIT_HLIST_HEAD(&event->enablers);
+
+	ret = -ENOMEM;
+	event->call.print_fmt = user_event_format_print_fmt(format);
+	if (multi)
+		event->name = kasprintf(GFP_KERNEL_ACCOUNT, "%s.%lx",
+					format->name, event->id);
+	else
+		event->name = kstrdup(format->name, GFP_KERNEL_ACCOUNT);
+	if (!event->call.print_fmt || !event->name)
+		goto err_free;
+
+	event->tp.name = event->name;
+	event->class.system = multi ? USER_EVENTS_MULTI_SYSTEM :
+				      USER_EVENTS_SYSTEM;
+	event->class.fields_array = fields_array;
+	event->class.reg = user_event_reg;
+	INIT_LIST_HEAD(&event->class.fields);
+	event->call.class = &event->class;
+	event->call.tp = &event->tp;
+	event->call.flags = TRACE_EVENT_FL_TRACEPOINT | TRACE_EVENT_FL_DYNAMIC;
+	event->call.event.funcs = &call_funcs;
+	event->shown.class = &event->class;
+	event->shown.tp = &event->tp;
+	event->shown.flags = TRACE_EVENT_FL_TRACEPOINT;
+	event->shown.event.funcs = &record_funcs;
+
+	ret = xa_insert(&events_by_id, event->id, event, GFP_KERNEL_ACCOUNT);
+	if (ret)
+		goto err_free;
+	ret = rhltable_insert_key(&events_by_name, format->name, &event->node,
+				  name_params);
+	if (ret)
+		goto err_id;
+	ret = -ENODEV;
+	event->call.event.type = get_type(event);
+	if (!event->call.event.type)
+		goto err_name;
+	ret = add_to_tracefs(event);
+	if (ret)
+		goto err_type;
+
+	dyn_event_init(&event->dyn, &user_event_dyn_ops);
+	dyn_event_add(&event->dyn, &event->call);
+	last_id++;
+	nr_events++;
+	user_event_hold(event);
+	return event;
+
+err_type:
+	unregister_trace_event(&event->shown.event);
+err_name:
+	rhltable_remove(&events_by_name, &event->node, name_params);
+err_id:
+	xa_erase(&events_by_id, event->id);
+err_free:
+	event->format = NULL;
+	user_event_put(event);
+	return ERR_PTR(ret);
+}
+
+/*
+ * The event that @format names: one that has these fields, or a single-format
+ * one that stands in its way.
+ */
+static struct user_event *find_event(const struct user_event_format *format,
+				     bool multi)
+{
+	struct rhlist_head *list, *pos;
+	struct user_event *event, *found = NULL;
+
+	rcu_read_lock();
+	list = rhltable_lookup(&events_by_name, format->name, name_params);
+	rhl_for_each_entry_rcu(event, pos, list, node) {
+		if (event->multi != multi)
+			continue;
+		if (!multi || user_event_format_same(event->format, format)) {
+			found = event;
+			break;
+		}
+	}
+	rcu_read_unlock();
+	return found;
+}
+
+/**
+ * user_event_find_or_create() - the event that a program wants to register
+ * @format: name and fields; taken over, whatever comes of it
+ * @multi: events of this name may have different fields
+ *
+ * Context: takes event_mutex. May sleep.
+ * Return: the event, held and referenced, or
+ * * -EADDRINUSE	- somebody uses an event of this name with other fields
+ * * -EMFILE		- as many events as there may be
+ * * -ENODEV		- all type numbers of trace events are taken
+ * * -ENOMEM		- no memory
+ */
+struct user_event *user_event_find_or_create(struct user_event_format *format,
+					     bool multi)
+{
+	struct user_event *event;
+
+	mutex_lock(&event_mutex);
+
+	event = find_event(format, multi);
+	if (event && !user_event_format_same(event->format, format)) {
+		/* Nobody would notice if this one had gone already */
+		if (is_idle(event) && !user_event_destroy(event))
+			event = NULL;
+		else
+			event = ERR_PTR(-EADDRINUSE);
+	}
+
+	if (!event) {
+		event = create_event(format, multi);
+		if (!IS_ERR(event))
+			format = NULL;
+	} else if (!IS_ERR(event)) {
+		user_event_hold(event);
+	}
+
+	mutex_unlock(&event_mutex);
+	kfree(format);
+	return event;
+}
+
+/**
+ * user_event_create_persistent() - make an event that needs no holder
+ * @format: name and fields; taken over, whatever comes of it
+ *
+ * Context: takes event_mutex. May sleep.
+ * Return: 0, or the errors of user_event_find_or_create().
+ */
+int user_event_create_persistent(struct user_event_format *format)
+{
+	struct user_event *event = user_event_find_or_create(format, false);
+
+	if (IS_ERR(event))
+		return PTR_ERR(event);
+
+	user_event_persist(event);
+	user_event_unhold(event);
+	user_event_put(event);
+	return 0;
+}
+
+/**
+ * user_event_persist() - let an event stay until it is deleted
+ * @event: the event, held
+ *
+ * Context: takes event_mutex.
+ */
+void user_event_persist(struct user_event *event)
+{
+	mutex_lock(&event_mutex);
+	event->persist = true;
+	mutex_unlock(&event_mutex);
+}
+
+/* First of the events that @name deletes which fulfils @test, or any */
+static struct user_event *find_by_name(const char *name,
+				       bool (*test)(struct user_event *event))
+{
+	struct rhlist_head *list, *pos;
+	struct user_event *event, *found = NULL;
+
+	rcu_read_lock();
+	list = rhltable_lookup(&events_by_name, name, name_params);
+	rhl_for_each_entry_rcu(event, pos, list, node) {
+		if (!test || test(event)) {
+			found = event;
+			break;
+		}
+	}
+	rcu_read_unlock();
+	return found;
+}
+
+static bool is_persistent(struct user_event *event)
+{
+	return event->persist;
+}
+
+/**
+ * user_event_delete() - delete the events of a name
+ * @name: the name, of a multi-format event without the ID
+ *
+ * Context: takes event_mutex. May sleep.
+ * Return: 0, and all of them are gone, or none is and
+ * * -ENOENT	- there is none
+ * * -EBUSY	- one is held or traced
+ * * -EPERM	- one persists and the caller lacks CAP_PERFMON
+ */
+int user_event_delete(const char *name)
+{
+	struct user_event *event;
+	int ret = 0;
+
+	mutex_lock(&event_mutex);
+
+	if (!find_by_name(name, NULL))
+		ret = -ENOENT;
+	else if (find_by_name(name, user_event_is_busy))
+		ret = -EBUSY;
+	else if (!perfmon_capable() && find_by_name(name, is_persistent))
+		ret = -EPERM;
+
+	while (!ret && (event = find_by_name(name, NULL)))
+		ret = user_event_destroy(event);
+
+	mutex_unlock(&event_mutex);
+	return ret;
+}
+
+/**
+ * user_event_next() - walk over all events in the order of their making
+ * @id: smallest id wanted; set to that of the event
+ *
+ * Context: event_mutex held.
+ * Return: the event, or NULL if there is no further one.
+ */
+struct user_event *user_event_next(unsigned long *id)
+{
+	return xa_find(&events_by_id, id, ULONG_MAX, XA_PRESENT);
+}
+
+static struct ctl_table user_event_sysctls[] = {
+	{
+		.procname	= "user_events_max",
+		.data		= &max_events,
+		.maxlen		= sizeof(max_events),
+		.mode		= 0644,
+		.proc_handler	= proc_douintvec,
+	},
+	USER_EVENTS_SYSCTL_END
+};
+
+/**
+ * user_event_init() - prepare to have events
+ *
+ * Return: 0, or -ENOMEM.
+ */
+int __init user_event_init(void)
+{
+	int ret;
+
+	event_cache = KMEM_CACHE(user_event, 0);
+	tracefs_cred = prepare_kernel_cred(&init_task);
+	if (!event_cache || !tracefs_cred)
+		return -ENOMEM;
+
+	ret = rhltable_init(&events_by_name, &name_params);
+	if (ret)
+		return ret;
+
+	ret = dyn_event_register(&user_event_dyn_ops);
+	if (ret)
+		return ret;
+
+	register_sysctl_init("kernel", user_event_sysctls);
+	return 0;
+}

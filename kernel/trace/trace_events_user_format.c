@@ -1,0 +1,657 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * User events: command strings and records.
+ *
+ * Pure functions: a command string becomes a list of fields, a list of fields
+ * becomes the texts that tools read, and a record is held against it. Nothing
+ * here takes a lock or knows what an event is.
+ */
+#include <linux/ctype.h>
+#include <linux/limits.h>
+#include <linux/overflow.h>
+#include <linux/seq_buf.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "trace_events_user.h"
+
+/*
+ * isspace() also takes 0xa0, which is a part of many UTF-8 characters that a
+ * name may have.
+ */
+static bool is_blank(char c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+static const struct {
+	const char	*name;
+	u8		size;
+} number_types[] = {
+	{ "u32", 4 }, { "u64", 8 }, { "s32", 4 }, { "s64", 8 },
+	{ "u8", 1 }, { "u16", 2 }, { "s8", 1 }, { "s16", 2 },
+	{ "int", 4 }, { "unsigned int", 4 },
+	{ "char", 1 }, { "unsigned char", 1 },
+	{ "short", 2 }, { "unsigned short", 2 },
+};
+
+static const char * const common_fields[] = {
+	"common_type", "common_flags", "common_preempt_count", "common_pid",
+};
+
+static char *skip_blanks(char *text)
+{
+	while (is_blank(*text))
+		text++;
+	return text;
+}
+
+/* Cut the next word off *@text; NULL when there is none */
+static char *next_word(char **text)
+{
+	char *word = skip_blanks(*text), *end = word;
+
+	while (*end && !is_blank(*end))
+		end++;
+	if (end == word)
+		return NULL;
+
+	*text = end;
+	if (*end) {
+		*end = '\0';
+		(*text)++;
+	}
+	return word;
+}
+
+/*
+ * Put @word and @end at *@out. By hand, since registering a known event is
+ * mostly parsing, and that was mostly sprintf().
+ */
+static void put_word(char **out, const char *word, char end)
+{
+	char *to = *out;
+
+	while (*word)
+		*to++ = *word++;
+	*to++ = end;
+	*out = to;
+}
+
+/* Bytes of the number type @name, 0 if there is no such type */
+static unsigned int number_size(const char *name)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(number_types); i++) {
+		if (!strcmp(number_types[i].name, name))
+			return number_types[i].size;
+	}
+	return 0;
+}
+
+/* A path component, a word of set_event and of dynamic_events */
+static bool name_is_valid(const char *name)
+{
+	const unsigned char *c;
+
+	if (strlen(name) > USER_EVENT_NAME_MAX)
+		return false;
+	if (!strcmp(name, ".") || !strcmp(name, ".."))
+		return false;
+
+	for (c = name; *c; c++) {
+		switch (*c) {
+		case 0 ... ' ':
+		case 0x7f:
+		case '/': case ':': case ';': case '"': case '\\': case '%':
+			return false;
+		}
+	}
+	return c != (const unsigned char *)name;
+}
+
+static bool is_identifier(const char *name)
+{
+	const char *c;
+
+	for (c = name; *c; c++) {
+		if (!isascii(*c) || (!isalnum(*c) && *c != '_'))
+			return false;
+	}
+	return *name && !isdigit(*name);
+}
+
+/* Filters, histograms and libtraceevent parse it as a C identifier */
+static bool field_name_is_valid(const char *name)
+{
+	int i;
+
+	if (!is_identifier(name))
+		return false;
+
+	for (i = 0; i < ARRAY_SIZE(common_fields); i++) {
+		if (!strcmp(common_fields[i], name))
+			return false;
+	}
+	return true;
+}
+
+/* char[N] and unsigned char[N]: N, or 0 if @type is not one of them */
+static unsigned int char_array_size(const char *type)
+{
+	char digits[8];
+	unsigned int n;
+	size_t len;
+
+	if (!str_has_prefix(type, "unsigned char["))
+		len = str_has_prefix(type, "char[");
+	else
+		len = strlen("unsigned char[");
+	if (!len)
+		return 0;
+	type += len;
+
+	/* C-style number of at most 6 characters, and the bracket */
+	len = strlen(type);
+	if (len < 2 || len > 7 || type[len - 1] != ']')
+		return 0;
+	memcpy(digits, type, len - 1);
+	digits[len - 1] = '\0';
+
+	/* kstrtouint() would take a sign */
+	if (!isdigit(*digits) || kstrtouint(digits, 0, &n))
+		return 0;
+	return n <= USER_EVENT_ARRAY_MAX ? n : 0;
+}
+
+/* The T[] that a __data_loc or __rel_loc points to */
+static int parse_dynamic_type(struct user_event_field *field, char *type)
+{
+	size_t len = strlen(type);
+
+	if (len < 3 || strcmp(type + len - 2, "[]"))
+		return -EINVAL;
+
+	type[len - 2] = '\0';
+	field->element = number_size(type);
+	field->is_char = !strcmp(type, "char") || !strcmp(type, "unsigned char");
+	type[len - 2] = '[';
+	return field->element ? 0 : -EINVAL;
+}
+
+/*
+ * TYPE NAME [SIZE], blanks around it stripped. The type is put together again
+ * at *@out, and the name after it, both terminated.
+ */
+static int parse_field(struct user_event_field *field, char *text, char **out)
+{
+	char *type = *out, *word = next_word(&text), *size_word;
+	char *first = word, *base = type;
+	unsigned int size = 0;
+	bool is_struct;
+
+	if (!word)
+		return -EINVAL;
+
+	if (!strcmp(word, "__data_loc") || !strcmp(word, "__rel_loc")) {
+		field->kind = word[2] == 'd' ? USER_EVENT_DATA_LOC :
+					       USER_EVENT_REL_LOC;
+		put_word(out, word, ' ');
+		base = *out;
+		word = next_word(&text);
+	}
+	is_struct = word == first && !strcmp(word, "struct");
+	if (word && (is_struct || !strcmp(word, "unsigned"))) {
+		put_word(out, word, ' ');
+		word = next_word(&text);
+	}
+	if (!word || (is_struct && !is_identifier(word)))
+		return -EINVAL;
+	put_word(out, word, '\0');
+
+	word = next_word(&text);
+	if (!word || !field_name_is_valid(word))
+		return -EINVAL;
+	field->type = type;
+	field->name = *out;
+	put_word(out, word, '\0');
+
+	/* Only the size of a struct is not known from its type */
+	size_word = next_word(&text);
+	if (next_word(&text) || !size_word == is_struct)
+		return -EINVAL;
+
+	if (is_struct) {
+		field->kind = USER_EVENT_STRUCT;
+		if (!isdigit(*size_word) || kstrtouint(size_word, 0, &size))
+			return -EINVAL;
+	} else if (base != type) {
+		if (parse_dynamic_type(field, base))
+			return -EINVAL;
+		size = sizeof(u32);
+	} else {
+		size = number_size(type);
+		if (!size) {
+			field->kind = USER_EVENT_STRING;
+			size = char_array_size(type);
+		}
+	}
+	if (!size || size > USER_EVENT_SIZE_MAX)
+		return -EINVAL;
+
+	field->size = size;
+	field->is_signed = *type != 'u';
+	return 0;
+}
+
+static bool field_name_is_taken(const struct user_event_format *format,
+				const char *name)
+{
+	int i;
+
+	for (i = 0; i < format->nr_fields; i++) {
+		if (!strcmp(format->fields[i].name, name))
+			return true;
+	}
+	return false;
+}
+
+static int parse_fields(struct user_event_format *format, char *text, char *out)
+{
+	char *end = text + strlen(text);
+	unsigned int total = 0;
+
+	/* One ';' may end the list */
+	while (end > text && is_blank(end[-1]))
+		end--;
+	if (end > text && end[-1] == ';')
+		end--;
+	*end = '\0';
+	text = skip_blanks(text);
+	if (!*text)
+		return 0;
+
+	while (text) {
+		struct user_event_field *field =
+			&format->fields[format->nr_fields];
+		int ret = parse_field(field, strsep(&text, ";"), &out);
+
+		if (ret)
+			return ret;
+		if (field_name_is_taken(format, field->name))
+			return -EINVAL;
+
+		field->offset = sizeof(struct trace_entry) + total;
+		total += field->size;
+		if (total > USER_EVENT_SIZE_MAX)
+			return -EINVAL;
+		if (field->kind >= USER_EVENT_DATA_LOC)
+			format->nr_locs++;
+		format->nr_fields++;
+	}
+
+	format->size = total;
+	return 0;
+}
+
+/**
+ * user_event_format_parse() - parse a command string
+ * @cmd: NAME [TYPE FIELD [SIZE][;TYPE FIELD [SIZE]...]]
+ *
+ * Context: may sleep.
+ * Return: the format, to be freed with kfree(), or
+ * * -EINVAL	- @cmd is not in that form
+ * * -ENOMEM	- no memory
+ */
+struct user_event_format *user_event_format_parse(const char *cmd)
+{
+	struct user_event_format *format;
+	size_t len = strlen(cmd);
+	unsigned int max_fields = 1;
+	char *text, *word, *out;
+	const char *c;
+	int ret;
+
+	for (c = cmd; *c; c++)
+		max_fields += *c == ';';
+
+	/*
+	 * The text twice: once to cut up, once for what is kept, which has no
+	 * more characters: a terminator stands where a blank or ';' stood.
+	 */
+	format = kzalloc(struct_size(format, fields, max_fields) +
+			 2 * (len + 1), GFP_KERNEL_ACCOUNT);
+	if (!format)
+		return ERR_PTR(-ENOMEM);
+	out = (char *)&format->fields[max_fields];
+	text = out + len + 1;
+	memcpy(text, cmd, len);
+
+	ret = -EINVAL;
+	word = next_word(&text);
+	if (!word || !name_is_valid(word))
+		goto err;
+	format->name = out;
+	put_word(&out, word, '\0');
+
+	ret = parse_fields(format, text, out);
+	if (ret)
+		goto err;
+	return format;
+err:
+	kfree(format);
+	return ERR_PTR(ret);
+}
+
+/**
+ * user_event_format_same() - do two formats describe the same records
+ * @a: a format
+ * @b: another
+ *
+ * Return: whether types, names and sizes agree in order. The names of the
+ * events do not matter.
+ */
+bool user_event_format_same(const struct user_event_format *a,
+			    const struct user_event_format *b)
+{
+	int i;
+
+	if (a->nr_fields != b->nr_fields || a->size != b->size)
+		return false;
+
+	for (i = 0; i < a->nr_fields; i++) {
+		const struct user_event_field *x = &a->fields[i];
+		const struct user_event_field *y = &b->fields[i];
+
+		if (x->size != y->size || strcmp(x->name, y->name) ||
+		    strcmp(x->type, y->type))
+			return false;
+	}
+	return true;
+}
+
+static const char *number_format(const struct user_event_field *field)
+{
+	if (field->size == sizeof(u64) || field->kind == USER_EVENT_STRUCT)
+		return field->is_signed && field->kind != USER_EVENT_STRUCT ?
+			"%lld" : "%llu";
+	return field->is_signed ? "%d" : "%u";
+}
+
+static void print_fmt_arg(struct seq_buf *s,
+			  const struct user_event_field *field)
+{
+	const char *rel = field->kind == USER_EVENT_REL_LOC ? "rel_" : "";
+	const char *name = field->name;
+
+	if (field->kind < USER_EVENT_DATA_LOC) {
+		seq_buf_printf(s, ", REC->%s", name);
+	} else if (field->is_char) {
+		seq_buf_printf(s, ", __get_%sstr(%s)", rel, name);
+	} else {
+		seq_buf_printf(s, ", __print_array(__get_%sdynamic_array(%s), ",
+			       rel, name);
+		seq_buf_printf(s, "__get_%sdynamic_array_len(%s)", rel, name);
+		if (field->element > 1)
+			seq_buf_printf(s, " / %u", field->element);
+		seq_buf_printf(s, ", %u)", field->element);
+	}
+}
+
+static void print_fmt(struct seq_buf *s, const struct user_event_format *format)
+{
+	int i;
+
+	seq_buf_putc(s, '"');
+	for (i = 0; i < format->nr_fields; i++) {
+		const struct user_event_field *field = &format->fields[i];
+
+		seq_buf_printf(s, "%s%s=%s", i ? " " : "", field->name,
+			       field->kind == USER_EVENT_NUMBER ||
+			       field->kind == USER_EVENT_STRUCT ?
+			       number_format(field) : "%s");
+	}
+	seq_buf_putc(s, '"');
+	for (i = 0; i < format->nr_fields; i++)
+		print_fmt_arg(s, &format->fields[i]);
+}
+
+/**
+ * user_event_format_print_fmt() - how tools are to print a record
+ * @format: the format
+ *
+ * Context: may sleep.
+ * Return: what the format file says after "print fmt: ", to be freed with
+ * kfree(), or NULL when there is no memory.
+ */
+char *user_event_format_print_fmt(const struct user_event_format *format)
+{
+	/* What print_fmt() adds to the names, generously */
+	size_t size = 3;
+	struct seq_buf s;
+	char *text;
+	int i;
+
+	for (i = 0; i < format->nr_fields; i++)
+		size += 100 + 3 * strlen(format->fields[i].name);
+
+	text = kmalloc(size, GFP_KERNEL_ACCOUNT);
+	if (!text)
+		return NULL;
+
+	seq_buf_init(&s, text, size);
+	print_fmt(&s, format);
+	if (WARN_ON_ONCE(seq_buf_has_overflowed(&s) || s.len == size)) {
+		kfree(text);
+		return NULL;
+	}
+	text[s.len] = '\0';
+	return text;
+}
+
+/*
+ * Where a dynamic field points to: the bytes, and in @len how many. NULL if
+ * they are not all inside of the record.
+ */
+static const void *dynamic_data(const struct user_event_field *field,
+				const void *record, size_t size, size_t *len)
+{
+	u32 loc = get_unaligned((u32 *)(record + field->offset));
+	size_t start = loc & 0xffff;
+
+	if (field->kind == USER_EVENT_REL_LOC)
+		start += field->offset + sizeof(loc);
+	*len = loc >> 16;
+	if (start > size || *len > size - start)
+		return NULL;
+	return record + start;
+}
+
+/**
+ * user_event_format_check() - may a record be shown to its consumers
+ * @format: the format of the event
+ * @record: the record, common fields included
+ * @size: its bytes, at least what the fields take
+ *
+ * Consumers follow the dynamic fields into the record, and read strings up to
+ * their NUL, without looking.
+ *
+ * Context: any, preemption may be disabled.
+ * Return: 0, or -EFAULT when a dynamic field points outside of the record or to
+ * characters that do not end in NUL.
+ */
+int user_event_format_check(const struct user_event_format *format,
+			    const void *record, size_t size)
+{
+	const struct user_event_field *field = format->fields;
+	unsigned int left = format->nr_locs;
+
+	for (; left; field++) {
+		const char *data;
+		size_t len;
+
+		if (field->kind < USER_EVENT_DATA_LOC)
+			continue;
+		left--;
+
+		data = dynamic_data(field, record, size, &len);
+		if (!data)
+			return -EFAULT;
+		if (field->is_char && len && data[len - 1])
+			return -EFAULT;
+	}
+	return 0;
+}
+
+static void number_text(const struct user_event_field *field,
+			struct trace_seq *seq, const void *data)
+{
+	switch (field->size) {
+	case 1:
+		trace_seq_printf(seq, number_format(field),
+				 field->is_signed ? *(s8 *)data : *(u8 *)data);
+		break;
+	case 2:
+		trace_seq_printf(seq, number_format(field), field->is_signed ?
+				 (s16)get_unaligned((u16 *)data) :
+				 get_unaligned((u16 *)data));
+		break;
+	case 4:
+		trace_seq_printf(seq, number_format(field),
+				 get_unaligned((u32 *)data));
+		break;
+	case 8:
+		trace_seq_printf(seq, number_format(field),
+				 get_unaligned((u64 *)data));
+		break;
+	}
+}
+
+/* The first bytes of a struct, as many as a number has */
+static void struct_text(const struct user_event_field *field,
+			struct trace_seq *seq, const void *data)
+{
+	u64 number = 0;
+
+	if (field->size >= sizeof(number))
+		number = get_unaligned((u64 *)data);
+	else if (field->size >= sizeof(u32))
+		number = get_unaligned((u32 *)data);
+	else if (field->size >= sizeof(u16))
+		number = get_unaligned((u16 *)data);
+	else
+		number = *(u8 *)data;
+	trace_seq_printf(seq, "%llu", number);
+}
+
+static void array_text(const struct user_event_field *field,
+		       struct trace_seq *seq, const void *data, size_t len)
+{
+	const char *parted = "";
+
+	trace_seq_putc(seq, '{');
+	for (; len >= field->element; len -= field->element) {
+		u64 number = 0;
+
+		switch (field->element) {
+		case 1:
+			number = *(u8 *)data;
+			break;
+		case 2:
+			number = get_unaligned((u16 *)data);
+			break;
+		case 4:
+			number = get_unaligned((u32 *)data);
+			break;
+		case 8:
+			number = get_unaligned((u64 *)data);
+			break;
+		}
+		trace_seq_printf(seq, "%s0x%llx", parted, number);
+		parted = ",";
+		data += field->element;
+	}
+	trace_seq_putc(seq, '}');
+}
+
+static void dynamic_text(const struct user_event_field *field,
+			 struct trace_seq *seq, const void *record, size_t size)
+{
+	size_t len;
+	const void *data = dynamic_data(field, record, size, &len);
+
+	/* Records are checked, but a trace file outlives its events */
+	if (!data)
+		trace_seq_puts(seq, "(outside of the record)");
+	else if (field->is_char)
+		trace_seq_printf(seq, "%.*s", (int)len, (const char *)data);
+	else
+		array_text(field, seq, data, len);
+}
+
+/**
+ * user_event_format_text() - a record as its print fmt says
+ * @format: the format of the event
+ * @seq: where the text goes
+ * @record: the record, common fields included
+ * @size: its bytes
+ */
+void user_event_format_text(const struct user_event_format *format,
+			    struct trace_seq *seq, const void *record,
+			    size_t size)
+{
+	int i;
+
+	/* A type number may have been another event's when this was recorded */
+	if (size < sizeof(struct trace_entry) + format->size) {
+		trace_seq_puts(seq, "(record too short)");
+		return;
+	}
+
+	for (i = 0; i < format->nr_fields; i++) {
+		const struct user_event_field *field = &format->fields[i];
+		const void *data = record + field->offset;
+
+		trace_seq_printf(seq, "%s%s=", i ? " " : "", field->name);
+
+		switch (field->kind) {
+		case USER_EVENT_NUMBER:
+			number_text(field, seq, data);
+			break;
+		case USER_EVENT_STRING:
+			trace_seq_printf(seq, "%.*s", field->size,
+					 (const char *)data);
+			break;
+		case USER_EVENT_STRUCT:
+			struct_text(field, seq, data);
+			break;
+		default:
+			dynamic_text(field, seq, record, size);
+			break;
+		}
+	}
+}
+
+/**
+ * user_event_format_show() - the command string, as it can be written back
+ * @format: the format
+ * @name: name of the event
+ * @seq: where the string goes
+ */
+void user_event_format_show(const struct user_event_format *format,
+			    const char *name, struct seq_file *seq)
+{
+	int i;
+
+	seq_puts(seq, name);
+	for (i = 0; i < format->nr_fields; i++) {
+		const struct user_event_field *field = &format->fields[i];
+
+		seq_printf(seq, "%s%s %s", i ? "; " : " ", field->type,
+			   field->name);
+		if (field->kind == USER_EVENT_STRUCT)
+			seq_printf(seq, " %u", field->size);
+	}
+}

@@ -1,0 +1,591 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * User events: records and their consumers.
+ *
+ * A record goes from user space straight into the buffer of each consumer: one
+ * copy each, no allocation, no lock. That needs preemption off and page faults
+ * with it. Only when a page turns out to be missing is the record fetched into
+ * memory of the kernel, and the consumers go on from there.
+ */
+#include <linux/perf_event.h>
+#include <linux/rculist.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/uio.h>
+
+#include "trace_events_user.h"
+
+/*
+ * An entry of this size fits into every trace buffer, whatever the headers of
+ * its pages and events; what is larger has to ask.
+ */
+#define RING_ALWAYS_TAKES	(PAGE_SIZE - 64)
+
+/*
+ * Up to here a record, most often a number or two, is copied by the word. The
+ * general copy is a call, and takes the bytes after the last 8 one by one.
+ */
+#define COPY_BY_WORDS	32
+
+/* What makes a trace instance look at records before it keeps them */
+#define FILE_FL_CHOOSY	(EVENT_FILE_FL_FILTERED | EVENT_FILE_FL_SOFT_DISABLED | \
+			 EVENT_FILE_FL_TRIGGER_MODE | \
+			 EVENT_FILE_FL_TRIGGER_COND | EVENT_FILE_FL_PID_FILTER)
+
+/* What makes it add to them */
+#define TRACE_ITER_STACKS \
+	(TRACE_ITER_STACKTRACE | TRACE_ITER_USERSTACKTRACE)
+
+/**
+ * struct user_event_payload - what follows the index in a record
+ * @len: its bytes
+ * @buf: where it is in user space, in one piece, if neither of these is set:
+ * @iter: what it is gathered from, index included
+ * @copy: where the kernel has it, after a page was missing
+ * @done: serial number of the last tracer that has the record already
+ */
+struct user_event_payload {
+	size_t			len;
+	const char __user	*buf;
+	const struct iov_iter	*iter;
+	void			*copy;
+	u64			done;
+};
+
+/* With page faults disabled; false when a page is missing */
+static __always_inline bool copy_words(void *to, const char __user *from,
+				       size_t len)
+{
+	if (!user_read_access_begin(from, len))
+		return false;
+
+	for (; len >= sizeof(u64); len -= sizeof(u64)) {
+		unsafe_get_user(*(u64 *)to, (const u64 __user *)from, missing);
+		to += sizeof(u64);
+		from += sizeof(u64);
+	}
+	if (len & sizeof(u32)) {
+		unsafe_get_user(*(u32 *)to, (const u32 __user *)from, missing);
+		to += sizeof(u32);
+		from += sizeof(u32);
+	}
+	if (len & sizeof(u16)) {
+		unsafe_get_user(*(u16 *)to, (const u16 __user *)from, missing);
+		to += sizeof(u16);
+		from += sizeof(u16);
+	}
+	if (len & sizeof(u8))
+		unsafe_get_user(*(u8 *)to, (const u8 __user *)from, missing);
+
+	user_read_access_end();
+	return true;
+
+missing:
+	user_read_access_end();
+	return false;
+}
+
+static size_t gather(void *to, const struct user_event_payload *payload)
+{
+	struct iov_iter iter = *payload->iter;
+
+	iov_iter_advance(&iter, sizeof(s32));
+	return copy_from_iter(to, payload->len, &iter);
+}
+
+/* A payload that is not in one piece of user space */
+static noinline bool payload_get_pieces(const struct user_event_payload *payload,
+					void *to)
+{
+	size_t len = payload->len;
+
+	if (payload->copy) {
+		memcpy(to, payload->copy, len);
+	} else {
+		pagefault_disable();
+		len = gather(to, payload);
+		pagefault_enable();
+	}
+	return len == payload->len;
+}
+
+/* Copy the payload; false when a page is missing */
+static __always_inline bool payload_get(const struct user_event_payload *payload,
+					void *to)
+{
+	size_t len = payload->len;
+	bool ok;
+
+	if (payload->copy || payload->iter) {
+		struct user_event_payload same = *payload;
+
+		return payload_get_pieces(&same, to);
+	}
+
+	pagefault_disable();
+	if (IS_ENABLED(CONFIG_HAVE_EFFICIENT_UNALIGNED_ACCESS) &&
+	    likely(len <= COPY_BY_WORDS))
+		ok = copy_words(to, payload->buf, len);
+	else
+		ok = !__copy_from_user_inatomic(to, payload->buf, len);
+	pagefault_enable();
+	return likely(ok);
+}
+
+/* Fetch the payload into memory of the kernel, faulting pages in */
+static int payload_fetch(struct user_event_payload *payload)
+{
+	size_t len = payload->len;
+	bool ok;
+
+	payload->copy = kmalloc(len, GFP_KERNEL_ACCOUNT);
+	if (!payload->copy)
+		return -ENOMEM;
+
+	if (payload->iter)
+		ok = gather(payload->copy, payload) == len;
+	else
+		ok = !copy_from_user(payload->copy, payload->buf, len);
+	return ok ? 0 : -EFAULT;
+}
+
+/*
+ * Put the payload behind the common fields of @entry, and check it where it
+ * lies: user space can change it until it is copied. -EAGAIN when a page is
+ * missing, -EFAULT when consumers must not see it.
+ */
+static __always_inline int fill_entry(struct user_event *event,
+				      const struct user_event_payload *payload,
+				      void *entry)
+{
+	if (unlikely(!payload_get(payload, entry + sizeof(struct trace_entry))))
+		return -EAGAIN;
+	if (!event->format->nr_locs)
+		return 0;
+	return user_event_format_check(event->format, entry,
+				       sizeof(struct trace_entry) +
+				       payload->len);
+}
+
+/* What the trace instance of @file does with a record is to keep it */
+static __always_inline bool only_keeps(const struct trace_event_file *file)
+{
+	return !(READ_ONCE(file->flags) & FILE_FL_CHOOSY) &&
+		!(READ_ONCE(file->tr->trace_flags) & TRACE_ITER_STACKS) &&
+		!READ_ONCE(tracepoint_printk) &&
+		!static_branch_unlikely(&trace_event_exports_enabled);
+}
+
+/* As any trace event does it, whatever the instance is told to do */
+static noinline int write_by_core(struct user_event *event,
+				  struct trace_event_file *file,
+				  const struct user_event_payload *payload)
+{
+	size_t size = sizeof(struct trace_entry) + payload->len;
+	struct trace_event_buffer fbuffer;
+	void *entry;
+	int ret;
+
+	if (trace_trigger_soft_disabled(file))
+		return 0;
+
+	if (size > user_events_ring_max(file->tr->array_buffer.buffer))
+		return -EMSGSIZE;
+
+	entry = trace_event_buffer_reserve(&fbuffer, file, size);
+	if (!entry)
+		return 0;
+
+	ret = fill_entry(event, payload, entry);
+	if (unlikely(ret))
+		__trace_event_discard_commit(fbuffer.buffer, fbuffer.event);
+	else
+		trace_event_buffer_commit(&fbuffer);
+	return ret;
+}
+
+/* tracing_gen_ctx() in a system call, where nothing is disabled */
+static __always_inline unsigned int syscall_ctx(void)
+{
+	unsigned int flags = 0;
+
+	if (!IS_ENABLED(CONFIG_TRACE_IRQFLAGS_SUPPORT))
+		flags |= TRACE_FLAG_IRQS_NOSUPPORT;
+	if (unlikely(tif_need_resched()))
+		flags |= TRACE_FLAG_NEED_RESCHED;
+	if (unlikely(test_preempt_need_resched()))
+		flags |= TRACE_FLAG_PREEMPT_RESCHED;
+	return flags << 16;
+}
+
+/*
+ * Mostly a trace instance is to keep the record and do nothing else. Knowing
+ * that, and where the record comes from, the ring buffer can be used without
+ * the functions that find both out, which cost as much as the copy.
+ */
+static __always_inline int
+write_to_tracer(struct user_event *event, struct trace_event_file *file,
+		const struct user_event_payload *payload)
+{
+	size_t size = sizeof(struct trace_entry) + payload->len;
+	struct ring_buffer_event *ring_event;
+	struct trace_buffer *buffer;
+	void *entry;
+	int ret;
+
+	if (unlikely(!only_keeps(file))) {
+		/* A copy: so that the original can be in registers */
+		struct user_event_payload same = *payload;
+
+		return write_by_core(event, file, &same);
+	}
+
+	buffer = file->tr->array_buffer.buffer;
+	if (unlikely(size > RING_ALWAYS_TAKES) &&
+	    size > user_events_ring_max(buffer))
+		return -EMSGSIZE;
+
+	ring_event = ring_buffer_lock_reserve(buffer, size);
+	if (unlikely(!ring_event))
+		return 0;
+
+	entry = ring_buffer_event_data(ring_event);
+	tracing_generic_entry_update(entry, event->call.event.type,
+				     syscall_ctx());
+	ret = fill_entry(event, payload, entry);
+	if (unlikely(ret))
+		ring_buffer_discard_commit(buffer, ring_event);
+	else
+		trace_buffer_unlock_commit_nostack(buffer, ring_event);
+	return ret;
+}
+
+#ifdef CONFIG_PERF_EVENTS
+static int write_to_perf(struct user_event *event,
+			 const struct user_event_payload *payload)
+{
+	struct trace_event_call *call = &event->call;
+	struct hlist_head *head = this_cpu_ptr(call->perf_events);
+	struct pt_regs *regs;
+	int size, ret, rctx;
+	void *entry;
+
+	/* Somebody listens, but not on this CPU or not to this task */
+	if (!bpf_prog_array_valid(call) && hlist_empty(head))
+		return 0;
+
+	/* perf puts a u32 before it and wants both together aligned */
+	if (payload->len > PERF_MAX_TRACE_SIZE)
+		return -EMSGSIZE;
+	size = ALIGN(sizeof(struct trace_entry) + payload->len + sizeof(u32),
+		     sizeof(u64)) - sizeof(u32);
+	if (size > PERF_MAX_TRACE_SIZE)
+		return -EMSGSIZE;
+
+	entry = perf_trace_buf_alloc(size, &regs, &rctx);
+	if (!entry)
+		return 0;
+
+	ret = fill_entry(event, payload, entry);
+	if (unlikely(ret)) {
+		perf_swevent_put_recursion_context(rctx);
+		return ret;
+	}
+
+	perf_fetch_caller_regs(regs);
+	perf_trace_run_bpf_submit(entry, size, rctx, call, 1, regs, head, NULL);
+	return 0;
+}
+#else
+static int write_to_perf(struct user_event *event,
+			 const struct user_event_payload *payload)
+{
+	return 0;
+}
+#endif
+
+/*
+ * Hand the payload to each consumer that does not have it yet, with preemption
+ * disabled. One that cannot take it does not keep it from the others.
+ */
+static __always_inline int
+write_to_consumers(struct user_event *event, unsigned int consumers,
+		   struct user_event_payload *payload)
+{
+	struct user_event_tracer *tracer;
+	int ret = 0, error;
+
+	list_for_each_entry_rcu(tracer, &event->tracers, node,
+				rcu_read_lock_sched_held()) {
+		if (tracer->serial <= payload->done)
+			continue;
+
+		error = write_to_tracer(event, tracer->file, payload);
+		if (unlikely(error)) {
+			if (error != -EMSGSIZE)
+				return error;
+			ret = error;
+		}
+		payload->done = tracer->serial;
+	}
+
+	if (consumers & USER_EVENT_BY_PERF) {
+		error = write_to_perf(event, payload);
+		if (unlikely(error))
+			ret = error;
+	} else if (unlikely(!payload->done)) {
+		/* The last tracer left after it was seen to listen */
+		ret = -EBADF;
+	}
+	return ret;
+}
+
+/* The event at @index, with preemption disabled */
+static __always_inline struct user_event *
+table_event(struct user_event_table __rcu **table, int index)
+{
+	struct user_event_table *slots = rcu_dereference_sched(*table);
+
+	if (unlikely(!slots || (unsigned int)index >= slots->size))
+		return NULL;
+	return READ_ONCE(slots->slots[index]);
+}
+
+static __always_inline int
+__write_payload(struct user_event_table __rcu **table, int index,
+		struct user_event_payload *payload)
+{
+	struct user_event *event;
+	unsigned int consumers;
+	int ret;
+
+	if (unlikely(index < 0))
+		return -EINVAL;
+
+	preempt_disable_notrace();
+	event = table_event(table, index);
+	if (unlikely(!event)) {
+		ret = -ENOENT;
+	} else if (unlikely(payload->len < event->format->size)) {
+		ret = -EINVAL;
+	} else {
+		consumers = READ_ONCE(event->consumers);
+		ret = consumers ?
+			write_to_consumers(event, consumers, payload) : -EBADF;
+	}
+	preempt_enable_notrace();
+	return ret;
+}
+
+static noinline int write_payload(struct user_event_table __rcu **table,
+				  int index, struct user_event_payload *payload)
+{
+	return __write_payload(table, index, payload);
+}
+
+/* A page was missing: get it, and give the record to who does not have it */
+static noinline int write_fetched(struct user_event_table __rcu **table,
+				  int index, struct user_event_payload *payload)
+{
+	int ret = payload_fetch(payload);
+
+	if (!ret)
+		ret = write_payload(table, index, payload);
+	kfree(payload->copy);
+	return ret;
+}
+
+/**
+ * user_event_write() - write a record
+ * @table: the events of the file, protected by RCU; they stay as long as the
+ *	caller has the file
+ * @buf: index and payload, access_ok()
+ * @count: bytes of both
+ *
+ * Context: task context. May fault pages in.
+ * Return: @count, or
+ * * -EFAULT	- no index, not readable, or a dynamic field points outside
+ * * -EINVAL	- negative index, or the payload is shorter than the fields
+ * * -ENOENT	- the file has not registered the index
+ * * -EBADF	- nobody listens
+ * * -EMSGSIZE	- a consumer does not take records of this size
+ * * -ENOMEM	- no memory to fetch a missing page into
+ */
+ssize_t user_event_write(struct user_event_table __rcu **table,
+			 const char __user *buf, size_t count)
+{
+	struct user_event_payload payload = {
+		.len = count - sizeof(s32),
+		.buf = buf + sizeof(s32),
+	};
+	s32 index;
+	int ret;
+
+	if (unlikely(count < sizeof(index)))
+		return -EFAULT;
+	if (unlikely(__get_user(index, (const s32 __user *)buf)))
+		return -EFAULT;
+
+	/* Nearly every record comes this way: inline */
+	ret = __write_payload(table, index, &payload);
+	if (unlikely(ret == -EAGAIN)) {
+		struct user_event_payload same = payload;
+
+		ret = write_fetched(table, index, &same);
+	}
+	return ret ?: count;
+}
+
+/*
+ * The index of a record in pieces. A payload that lies in one piece of user
+ * space, behind the index or by itself, need not be gathered.
+ */
+static int iter_index(const struct iov_iter *from, s32 *index,
+		      struct user_event_payload *payload)
+{
+	struct iov_iter iter;
+
+	if (likely(iter_is_iovec(from))) {
+		const struct iovec *iov = user_events_iov(from);
+		size_t at = from->iov_offset;
+
+		if (likely(iov->iov_len - at >= sizeof(*index))) {
+			const char __user *buf = iov->iov_base + at;
+
+			at += sizeof(*index);
+			if (iov->iov_len - at >= payload->len) {
+				payload->buf = buf + sizeof(*index);
+				payload->iter = NULL;
+			} else if (iov->iov_len == at &&
+				   iov[1].iov_len >= payload->len) {
+				payload->buf = iov[1].iov_base;
+				payload->iter = NULL;
+			}
+			return __get_user(*index, (const s32 __user *)buf);
+		}
+	}
+
+	iter = *from;
+	return copy_from_iter(index, sizeof(*index), &iter) == sizeof(*index) ?
+		0 : -EFAULT;
+}
+
+/**
+ * user_event_write_iter() - write a record that lies in several pieces
+ * @table: the events of the file, protected by RCU; they stay as long as the
+ *	caller has the file
+ * @from: index and payload, split anywhere
+ *
+ * Context: task context. May fault pages in.
+ * Return: the bytes of both, or the errors of user_event_write().
+ */
+ssize_t user_event_write_iter(struct user_event_table __rcu **table,
+			      struct iov_iter *from)
+{
+	size_t count = iov_iter_count(from);
+	struct user_event_payload payload = {
+		.len = count - sizeof(s32),
+		.iter = from,
+	};
+	s32 index;
+	int ret;
+
+	if (unlikely(count < sizeof(index)))
+		return -EFAULT;
+
+	if (iter_is_ubuf(from))
+		return user_event_write(table, from->ubuf + from->iov_offset,
+					count);
+
+	ret = iter_index(from, &index, &payload);
+	if (unlikely(ret))
+		return ret;
+
+	ret = write_payload(table, index, &payload);
+	if (unlikely(ret == -EAGAIN))
+		ret = write_fetched(table, index, &payload);
+	return ret ?: count;
+}
+
+static void set_consumer(struct user_event *event, unsigned int consumer,
+			 bool on)
+{
+	unsigned int old = event->consumers;
+	unsigned int new = on ? old | consumer : old & ~consumer;
+
+	lockdep_assert_held(&event_mutex);
+
+	WRITE_ONCE(event->consumers, new);
+	if (!old != !new)
+		user_event_mm_switch(event);
+	if (!new)
+		user_event_check_idle(event);
+}
+
+static int add_tracer(struct user_event *event, struct trace_event_file *file)
+{
+	struct user_event_tracer *tracer = kmalloc(sizeof(*tracer), GFP_KERNEL);
+
+	if (!tracer)
+		return -ENOMEM;
+
+	tracer->file = file;
+	tracer->serial = ++event->last_tracer;
+	event->recorded = true;
+	list_add_tail_rcu(&tracer->node, &event->tracers);
+	set_consumer(event, USER_EVENT_BY_FTRACE, true);
+	return 0;
+}
+
+static void remove_tracer(struct user_event *event,
+			  struct trace_event_file *file)
+{
+	struct user_event_tracer *tracer;
+
+	list_for_each_entry(tracer, &event->tracers, node) {
+		if (tracer->file == file) {
+			/* The trace core waits for writers that use @file */
+			list_del_rcu(&tracer->node);
+			kfree_rcu(tracer, rcu);
+			break;
+		}
+	}
+	set_consumer(event, USER_EVENT_BY_FTRACE,
+		     !list_empty(&event->tracers));
+}
+
+/**
+ * user_event_reg() - a consumer comes or goes
+ * @call: the trace event
+ * @type: which consumer, and whether it comes
+ * @data: of ftrace, the event in the trace instance
+ *
+ * Context: event_mutex held and may sleep, but for TRACE_REG_PERF_ADD and _DEL,
+ * which come from the scheduler.
+ * Return: 0, or -ENOMEM.
+ */
+int user_event_reg(struct trace_event_call *call, enum trace_reg type,
+		   void *data)
+{
+	struct user_event *event = container_of(call, struct user_event, call);
+
+	switch (type) {
+	case TRACE_REG_REGISTER:
+		return add_tracer(event, data);
+	case TRACE_REG_UNREGISTER:
+		remove_tracer(event, data);
+		break;
+#ifdef CONFIG_PERF_EVENTS
+	case TRACE_REG_PERF_REGISTER:
+		set_consumer(event, USER_EVENT_BY_PERF, true);
+		break;
+	case TRACE_REG_PERF_UNREGISTER:
+		set_consumer(event, USER_EVENT_BY_PERF, false);
+		break;
+#endif
+	default:
+		/* perf has its own list of who is to get records right now */
+		break;
+	}
+	return 0;
+}

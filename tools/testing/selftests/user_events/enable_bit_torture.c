@@ -1,0 +1,710 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Enable bits under everything at once: processes that register, unregister,
+ * fork, share their address space, exec, exit, are killed, unmap, protect and
+ * discard memory, while tracers switch the events through ftrace, an instance
+ * and perf. Every few seconds all hold still; after a quiet second each process
+ * looks at every bit it has.
+ *
+ * Usage: enable_bit_torture [-t SECONDS] [-s SEED] [-v]
+ *
+ * A value that its process discards or takes away (MADV_DONTNEED, PROT_READ,
+ * munmap) is as it was left until the event is switched again, which the
+ * contract says. It is marked as such, and looked at in a second pass, after a
+ * switch of all events; all others must be right in the first one.
+ */
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "uev_util.h"
+#include "../kselftest.h"
+
+#define EVENTS		6
+#define MAX_PROCS	40
+#define ROOTS		4	/* processes that are not killed, and do not exit */
+#define PAGES		8	/* private, per process */
+#define SHARED_PAGES	4	/* of a memfd, of all processes */
+#define SLOTS		6	/* values in a page */
+#define RUN_MS		2500
+#define QUIET_MS	1000
+#define STACK_SIZE	(64 * 1024)
+#define OWN_BITS	0xabcd0000U	/* of a value: the program's, unchanged */
+
+enum phase { RUN, HALT, CHECK_CLEAN, CHECK_ALL, END };
+
+/* One process, as the others see it; found by its number */
+struct proc {
+	pid_t pid;		/* 0: being made */
+	pid_t maker;
+	bool used;
+	int acked;		/* the last step of the controller it has seen */
+};
+
+static struct {
+	int phase, step;
+	int seed;
+	int wanted[EVENTS];	/* listened to, while nothing is switched */
+	long wrong, checked, spoiled;
+	long acts, forks, execs, exits, vms;
+	struct proc procs[MAX_PROCS];
+} *all;
+
+/*
+ * What a process has registered. It is private: fork() copies it together with
+ * what it says.
+ */
+struct slot {
+	int event;		/* -1: none */
+	__u8 bit;
+	bool spoiled;		/* right only after another switch */
+	__u32 left;		/* bits that could not be cleared */
+};
+
+static struct slot slots[PAGES][SLOTS];
+static bool page_ok[PAGES];		/* mapped and writable */
+static char *pages;
+static __u32 *shared_pages;	/* value E of a page: of event E, all alike */
+static bool has_shared;
+static int data_fd, me;
+static unsigned int rnd_state;
+static bool is_root, verbose;
+static size_t page;
+
+static unsigned int rnd(unsigned int below)
+{
+	rnd_state = rnd_state * 1103515245 + 12345;
+	return (rnd_state >> 16) % below;
+}
+
+static __u32 *value_of(int p, int s)
+{
+	/* Spread over the page; never two in one word */
+	return (__u32 *)(pages + p * page + s * (page / SLOTS / 8 * 8));
+}
+
+static const char *event_name(int event)
+{
+	static char name[32];
+
+	sprintf(name, "tort_event%d", event);
+	return name;
+}
+
+static const char *event_command(int event)
+{
+	static char command[48];
+
+	sprintf(command, "tort_event%d u32 a", event);
+	return command;
+}
+
+static void wrong(const char *what, const __u32 *at, __u32 has,
+		  __u32 want)
+{
+	__atomic_add_fetch(&all->wrong, 1, __ATOMIC_SEQ_CST);
+	printf("# process %d (%d): %s at %p: 0x%08x, not 0x%08x\n", me,
+	       getpid(), what, at, has, want);
+	fflush(stdout);
+}
+
+/* Acts: each leaves the slots as they say */
+
+static void act_register(void)
+{
+	int p = rnd(PAGES), s = rnd(SLOTS), event = rnd(EVENTS), ret;
+	struct slot *slot = &slots[p][s];
+
+	if (slot->event >= 0 || !page_ok[p])
+		return;
+	slot->bit = rnd(16);
+	ret = uev_reg(data_fd, value_of(p, s), slot->bit, 4, 0,
+		      event_command(event), NULL);
+	if (ret) {
+		wrong("register fails", value_of(p, s), -ret, 0);
+		return;
+	}
+	slot->event = event;
+	slot->spoiled = false;
+}
+
+static void act_unregister(void)
+{
+	int p = rnd(PAGES), s = rnd(SLOTS), ret;
+	struct slot *slot = &slots[p][s];
+	__u32 value;
+
+	if (slot->event < 0)
+		return;
+	ret = uev_unreg(data_fd, value_of(p, s), slot->bit);
+	if (ret) {
+		wrong("unregister fails", value_of(p, s), -ret, 0);
+		return;
+	}
+	slot->event = -1;
+	if (!page_ok[p]) {
+		slot->left |= 1U << slot->bit;
+		return;
+	}
+	value = UEV_READ(*value_of(p, s));
+	if (value & (1U << slot->bit))
+		wrong("set after unregister", value_of(p, s), value, 0);
+}
+
+/* The program's own bits, which a discarded page has lost */
+static void restore_page(int p)
+{
+	int s;
+
+	for (s = 0; s < SLOTS; s++)
+		__atomic_or_fetch(value_of(p, s), OWN_BITS, __ATOMIC_SEQ_CST);
+}
+
+static void spoil(int p)
+{
+	int s;
+
+	for (s = 0; s < SLOTS; s++) {
+		if (slots[p][s].event >= 0) {
+			slots[p][s].spoiled = true;
+			__atomic_add_fetch(&all->spoiled, 1, __ATOMIC_RELAXED);
+		}
+	}
+}
+
+static void act_discard(void)
+{
+	static const int advice[] = { MADV_DONTNEED, MADV_FREE };
+	int p = rnd(PAGES);
+
+	if (!page_ok[p])
+		return;
+	madvise(pages + p * page, page, advice[rnd(2)]);
+	spoil(p);
+	restore_page(p);
+}
+
+/* Takes the page away, or gives it back. */
+static void act_protect(void)
+{
+	int p = rnd(PAGES), s;
+
+	page_ok[p] = !page_ok[p];
+	mprotect(pages + p * page, page,
+		 page_ok[p] ? PROT_READ | PROT_WRITE : PROT_READ);
+	spoil(p);
+	/* What was unregistered meanwhile is the program's to clear. */
+	for (s = 0; page_ok[p] && s < SLOTS; s++) {
+		__atomic_and_fetch(value_of(p, s), ~slots[p][s].left,
+				   __ATOMIC_SEQ_CST);
+		slots[p][s].left = 0;
+	}
+}
+
+static void act_remap(void)
+{
+	int p = rnd(PAGES);
+
+	if (!page_ok[p])
+		return;
+	munmap(pages + p * page, page);
+	if (rnd(2))
+		sched_yield();
+	mmap(pages + p * page, page, PROT_READ | PROT_WRITE,
+	     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	spoil(p);
+	restore_page(p);
+}
+
+/* Moves the page away and back: the values are as they were, or older. */
+static void act_move(void)
+{
+	int p = rnd(PAGES);
+	char *other;
+
+	if (!page_ok[p])
+		return;
+	other = mmap(NULL, page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (other == MAP_FAILED)
+		return;
+	mremap(pages + p * page, page, page, MREMAP_MAYMOVE | MREMAP_FIXED,
+	       other);
+	mremap(other, page, page, MREMAP_MAYMOVE | MREMAP_FIXED,
+	       pages + p * page);
+	spoil(p);
+}
+
+static void live(void);
+
+static int find_room(void)
+{
+	int i;
+
+	for (i = 0; i < MAX_PROCS; i++) {
+		bool no = false;
+
+		if (__atomic_compare_exchange_n(&all->procs[i].used, &no, true,
+						false, __ATOMIC_SEQ_CST,
+						__ATOMIC_SEQ_CST)) {
+			all->procs[i].pid = 0;
+			all->procs[i].maker = getpid();
+			all->procs[i].acked = -1;
+			return i;
+		}
+	}
+	return -1;
+}
+
+static void become(int number)
+{
+	me = number;
+	is_root = false;
+	rnd_state = all->seed + number * 7919 + getpid();
+	UEV_WRITE(all->procs[me].pid, getpid());
+}
+
+static void act_fork(void)
+{
+	int number = find_room();
+	pid_t pid;
+
+	if (number < 0)
+		return;
+	pid = fork();
+	if (!pid) {
+		become(number);
+		live();
+		_exit(0);
+	}
+	if (pid < 0)
+		all->procs[number].used = false;
+	__atomic_add_fetch(&all->forks, 1, __ATOMIC_RELAXED);
+}
+
+/* Someone with the same address space, for a moment */
+static int guest(void *arg)
+{
+	int i;
+
+	for (i = 0; i < 5; i++) {
+		act_register();
+		act_unregister();
+	}
+	_exit(0);
+}
+
+static int exec_guest(void *arg)
+{
+	execl("/nonexistent", "nothing", NULL);
+	execl("/proc/self/exe", "enable_bit_torture", "-x", NULL);
+	_exit(1);
+}
+
+static char stack[STACK_SIZE] __aligned(16);
+
+static void act_clone_vm(void)
+{
+	bool do_exec = rnd(2);
+
+	/* CLONE_VFORK: one of the two at a time, the slots have no lock. */
+	clone(do_exec ? exec_guest : guest, stack + STACK_SIZE,
+	      CLONE_VM | CLONE_VFORK | SIGCHLD, NULL);
+	__atomic_add_fetch(&all->vms, 1, __ATOMIC_RELAXED);
+}
+
+static void act_leave(void)
+{
+	if (is_root || rnd(4))
+		return;
+	all->procs[me].used = false;
+	if (rnd(2)) {
+		__atomic_add_fetch(&all->execs, 1, __ATOMIC_RELAXED);
+		execl("/proc/self/exe", "enable_bit_torture", "-x", NULL);
+	}
+	__atomic_add_fetch(&all->exits, 1, __ATOMIC_RELAXED);
+	_exit(0);
+}
+
+static void act(void)
+{
+	static void (* const acts[])(void) = {
+		act_register, act_register, act_register, act_register,
+		act_unregister, act_unregister, act_unregister,
+		act_fork, act_fork, act_clone_vm, act_leave,
+		act_discard, act_protect, act_remap, act_move,
+	};
+
+	acts[rnd(ARRAY_SIZE(acts))]();
+	__atomic_add_fetch(&all->acts, 1, __ATOMIC_RELAXED);
+}
+
+/* All private values; @clean: without those that wait for another switch. */
+static void check(bool clean)
+{
+	__u32 has, want, kernel_bits;
+	int p, s;
+
+	for (p = 0; p < PAGES; p++) {
+		if (!page_ok[p])
+			continue;
+		for (s = 0; s < SLOTS; s++) {
+			struct slot *slot = &slots[p][s];
+
+			if (slot->spoiled && clean)
+				continue;
+			has = UEV_READ(*value_of(p, s));
+			if (!clean)
+				slot->spoiled = false;
+			want = OWN_BITS;
+			kernel_bits = 0;
+			if (slot->event >= 0) {
+				kernel_bits = 1U << slot->bit;
+				if (all->wanted[slot->event])
+					want |= kernel_bits;
+			}
+			if (has != want)
+				wrong(clean ? "bit" : "bit after another switch",
+				      value_of(p, s), has, want);
+			__atomic_add_fetch(&all->checked, 1, __ATOMIC_RELAXED);
+		}
+	}
+	for (p = 0; has_shared && p < SHARED_PAGES; p++) {
+		for (s = 0; s < EVENTS; s++) {
+			const __u32 *at = &shared_pages[p * page / 4 + s];
+
+			want = OWN_BITS | (all->wanted[s] ? 1 : 0);
+			if (UEV_READ(*at) != want)
+				wrong("shared bit", at, *at, want);
+		}
+	}
+}
+
+/* A page that was read-only while it was switched gets its own bits back. */
+static void before_check(void)
+{
+	int p;
+
+	for (p = 0; p < PAGES; p++) {
+		if (page_ok[p])
+			restore_page(p);
+	}
+}
+
+static void live(void)
+{
+	struct proc *self = &all->procs[me];
+	int step, seen = -1;
+
+	prctl(PR_SET_PDEATHSIG, 0);
+	for (;;) {
+		step = UEV_READ(all->step);
+		switch (UEV_READ(all->phase)) {
+		case RUN:
+			act();
+			continue;
+		case END:
+			_exit(0);
+		case CHECK_CLEAN:
+			if (seen != step)
+				check(true);
+			break;
+		case CHECK_ALL:
+			if (seen != step)
+				check(false);
+			break;
+		case HALT:
+			if (seen != step)
+				before_check();
+			break;
+		}
+		seen = step;
+		UEV_WRITE(self->acked, step);
+		usleep(2000);
+	}
+}
+
+static void start_root(int number)
+{
+	int p, s;
+	pid_t pid;
+
+	all->procs[number].used = true;
+	all->procs[number].maker = getpid();
+	all->procs[number].acked = -1;
+	fflush(NULL);
+	pid = fork();
+	if (pid)
+		return;
+	signal(SIGCHLD, SIG_IGN);
+	become(number);
+	is_root = true;
+	for (p = 0; p < PAGES; p++) {
+		page_ok[p] = true;
+		restore_page(p);
+		for (s = 0; s < SLOTS; s++)
+			slots[p][s].event = -1;
+	}
+	/*
+	 * One process and what descends from it have registered the pages that
+	 * all can write to; nobody unregisters them.
+	 */
+	if (number == 0) {
+		for (p = 0; p < SHARED_PAGES; p++) {
+			for (s = 0; s < EVENTS; s++)
+				uev_reg(data_fd,
+					&shared_pages[p * page / 4 + s], 0, 4, 0,
+					event_command(s), NULL);
+		}
+	}
+	has_shared = number == 0;
+	live();
+}
+
+/* The controller */
+
+static int perf_fds[EVENTS];
+static int cpus;
+static bool by_ftrace[EVENTS], by_instance[EVENTS];
+
+static int switch_something(void)
+{
+	int event = rnd(EVENTS), ret = 0;
+	const char *name = event_name(event);
+
+	switch (rnd(3)) {
+	case 0:
+		by_ftrace[event] = !by_ftrace[event];
+		ret = uev_enable(name, by_ftrace[event]);
+		break;
+	case 1:
+		by_instance[event] = !by_instance[event];
+		ret = uev_instance_enable(UEV_INSTANCE, name, by_instance[event]);
+		break;
+	case 2:
+		if (perf_fds[event] >= 0) {
+			close(perf_fds[event]);
+			perf_fds[event] = -1;
+		} else {
+			perf_fds[event] = uev_perf_open(uev_event_id(name), -1,
+							rnd(cpus), 0);
+			ret = perf_fds[event] < 0 ? perf_fds[event] : 0;
+		}
+		break;
+	}
+	all->wanted[event] = by_ftrace[event] || by_instance[event] ||
+			     perf_fds[event] >= 0;
+	return ret;
+}
+
+static bool is_alive(struct proc *proc)
+{
+	pid_t pid = UEV_READ(proc->pid);
+
+	/* One that was killed while it was made never gets a pid here. */
+	if (!pid)
+		pid = proc->maker;
+	return !kill(pid, 0) || errno != ESRCH;
+}
+
+static bool all_acked(void)
+{
+	int i;
+
+	for (i = 0; i < MAX_PROCS; i++) {
+		struct proc *proc = &all->procs[i];
+
+		if (!UEV_READ(proc->used) || UEV_READ(proc->acked) == all->step)
+			continue;
+		if (is_alive(proc))
+			return false;
+		UEV_WRITE(proc->used, false);
+	}
+	return true;
+}
+
+/* All processes are in this phase, and have done what it asks for. */
+static int enter(enum phase phase)
+{
+	UEV_WRITE(all->phase, phase);
+	__atomic_add_fetch(&all->step, 1, __ATOMIC_SEQ_CST);
+	/* The older of the two may have been read first: once again. */
+	return uev_wait_for(all_acked()) ? 0 : -ETIME;
+}
+
+static void kill_someone(void)
+{
+	int i = ROOTS + rnd(MAX_PROCS - ROOTS);
+	pid_t pid = UEV_READ(all->procs[i].pid);
+
+	if (UEV_READ(all->procs[i].used) && pid > 0)
+		kill(pid, SIGKILL);
+}
+
+static int living(void)
+{
+	int i, count = 0;
+
+	for (i = 0; i < MAX_PROCS; i++)
+		count += UEV_READ(all->procs[i].used) &&
+			 is_alive(&all->procs[i]);
+	return count;
+}
+
+static const char *one_round(long *switches)
+{
+	__u64 end = uev_now_ms() + RUN_MS;
+	int i;
+
+	UEV_WRITE(all->phase, RUN);
+	__atomic_add_fetch(&all->step, 1, __ATOMIC_SEQ_CST);
+	while (uev_now_ms() < end) {
+		if (switch_something())
+			return "a tracer was refused";
+		++*switches;
+		if (!rnd(3))
+			kill_someone();
+		usleep(rnd(3000));
+	}
+
+	if (enter(HALT))
+		return "processes do not hold still";
+	usleep(QUIET_MS * 1000);
+	if (enter(CHECK_CLEAN))
+		return "processes do not answer";
+
+	/* Each once off and on, whatever it was, for those that wait for it */
+	for (i = 0; i < EVENTS; i++) {
+		by_ftrace[i] = !by_ftrace[i];
+		uev_enable(event_name(i), by_ftrace[i]);
+		if (by_instance[i]) {
+			by_instance[i] = false;
+			uev_instance_enable(UEV_INSTANCE, event_name(i), false);
+		}
+		if (perf_fds[i] >= 0)
+			close(perf_fds[i]);
+		perf_fds[i] = -1;
+		uev_enable(event_name(i), !by_ftrace[i]);
+		uev_enable(event_name(i), by_ftrace[i]);
+		all->wanted[i] = by_ftrace[i];
+	}
+	usleep(QUIET_MS * 1000);
+	if (enter(CHECK_ALL))
+		return "processes do not answer";
+	return NULL;
+}
+
+static void usage(const char *name)
+{
+	fprintf(stderr, "Usage: %s [-t SECONDS] [-s SEED] [-v]\n", name);
+	exit(KSFT_FAIL);
+}
+
+int main(int argc, char **argv)
+{
+	int seconds = uev_rounds(60) < 60 ? 20 : 60, opt, i, memfd, events_fd, rounds = 0, most = 0;
+	const char *why = NULL;
+	long switches = 0;
+	__u32 *keep;
+	__u64 end;
+
+	page = uev_page_size();
+	cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	rnd_state = 1;
+	while ((opt = getopt(argc, argv, "t:s:vx")) != -1) {
+		switch (opt) {
+		case 't':
+			seconds = atoi(optarg);
+			break;
+		case 's':
+			rnd_state = atoi(optarg);
+			break;
+		case 'v':
+			verbose = true;
+			break;
+		case 'x':
+			/* Somebody's execve(): has nothing, and goes. */
+			_exit(0);
+		default:
+			usage(argv[0]);
+		}
+	}
+	if (seconds < 1)
+		usage(argv[0]);
+	ksft_print_header();
+	ksft_set_plan(1);
+	uev_reset();
+	all = uev_shared(sizeof(*all));
+	all->seed = rnd_state;
+	mkdir(TRACEFS "instances/" UEV_INSTANCE, 0700);
+
+	/* The events are there all the time. */
+	keep = uev_shared(page);
+	events_fd = uev_open();
+	for (i = 0; i < EVENTS; i++) {
+		perf_fds[i] = -1;
+		if (events_fd < 0 || uev_reg(events_fd, &keep[i], 0, 4, 0,
+					     event_command(i), NULL)) {
+			ksft_test_result_fail("register\n");
+			ksft_exit_fail();
+		}
+	}
+	data_fd = events_fd;
+	pages = mmap(NULL, PAGES * page, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	memfd = memfd_create("torture", MFD_CLOEXEC);
+	if (memfd < 0 || ftruncate(memfd, SHARED_PAGES * page))
+		ksft_exit_fail_msg("memfd: %s\n", strerror(errno));
+	shared_pages = mmap(NULL, SHARED_PAGES * page, PROT_READ | PROT_WRITE,
+			    MAP_SHARED, memfd, 0);
+	for (i = 0; i < SHARED_PAGES * EVENTS; i++)
+		shared_pages[i / EVENTS * page / 4 + i % EVENTS] = OWN_BITS;
+
+	/* Orphans come here, so that none is left behind. */
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	signal(SIGCHLD, SIG_IGN);
+	for (i = 0; i < ROOTS; i++)
+		start_root(i);
+	if (!uev_wait_for(UEV_READ(all->procs[ROOTS - 1].pid)))
+		why = "processes do not start";
+
+	end = uev_now_ms() + seconds * 1000ULL;
+	while (!why && !all->wrong && uev_now_ms() < end) {
+		why = one_round(&switches);
+		rounds++;
+		i = living();
+		most = i > most ? i : most;
+		if (verbose)
+			ksft_print_msg("round %d: %d processes, %ld wrong\n",
+				       rounds, i, all->wrong);
+	}
+
+	UEV_WRITE(all->phase, END);
+	for (i = 0; i < MAX_PROCS; i++) {
+		if (all->procs[i].used && all->procs[i].pid > 0 && why)
+			kill(all->procs[i].pid, SIGKILL);
+	}
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+	for (i = 0; i < EVENTS; i++) {
+		if (perf_fds[i] >= 0)
+			close(perf_fds[i]);
+	}
+	close(events_fd);
+	uev_reset();
+
+	ksft_print_msg("%d rounds, seed %d, up to %d processes, %ld switches\n",
+		       rounds, all->seed, most, switches);
+	ksft_print_msg("%ld acts: %ld fork, %ld vfork, %ld exec, %ld exit\n",
+		       all->acts, all->forks, all->vms, all->execs, all->exits);
+	ksft_print_msg("%ld values discarded or taken away\n", all->spoiled);
+	ksft_print_msg("%ld bits looked at, %ld wrong\n", all->checked,
+		       all->wrong);
+	if (why)
+		ksft_print_msg("%s\n", why);
+	ksft_test_result(!why && !all->wrong && all->checked > 0,
+			 "enable bits after each quiet second\n");
+	ksft_finished();
+}

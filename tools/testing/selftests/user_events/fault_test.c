@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Each allocation and each copy from or to user space of a call fails once, by
+ * fault injection. The call either says so and leaves nothing behind, or has
+ * done what it was asked for.
+ */
+#include <sys/mman.h>
+
+#include "uev_harness.h"
+
+#define EVENT		"fault_event u32 a;__rel_loc char[] b"
+#define EVENT_NAME	"fault_event"
+
+/* No call has as many places to fail; a fork has most. */
+#define MAX_NTH		3000
+
+FIXTURE(fault) {
+	int fd;
+	int nth;		/* /proc/thread-self/fail-nth */
+	__u32 *value;
+};
+
+static const char * const knobs[][2] = {
+	{ "/sys/kernel/debug/failslab/ignore-gfp-wait", "N" },
+	{ "/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait", "N" },
+	{ "/sys/kernel/debug/fail_page_alloc/ignore-gfp-highmem", "N" },
+	{ "/sys/kernel/debug/fail_page_alloc/min-order", "0" },
+	{ "/sys/kernel/debug/failslab/verbose", "0" },
+	{ "/sys/kernel/debug/fail_page_alloc/verbose", "0" },
+	{ "/sys/kernel/debug/fail_usercopy/verbose", "0" },
+};
+
+static char *knobs_were[ARRAY_SIZE(knobs)];
+
+FIXTURE_SETUP(fault)
+{
+	size_t i;
+
+	uev_reset();
+	self->nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
+	for (i = 0; i < ARRAY_SIZE(knobs); i++) {
+		knobs_were[i] = uev_get(knobs[i][0]);
+		uev_put(knobs[i][0], knobs[i][1]);
+	}
+	self->fd = uev_open();
+	ASSERT_LE(0, self->fd);
+	self->value = mmap(NULL, uev_page_size(), PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, self->value);
+	*self->value = 0;
+}
+
+FIXTURE_TEARDOWN(fault)
+{
+	size_t i;
+
+	if (self->nth >= 0) {
+		pwrite(self->nth, "0", 1, 0);
+		close(self->nth);
+	}
+	for (i = 0; i < ARRAY_SIZE(knobs); i++) {
+		if (*knobs_were[i])
+			uev_put(knobs[i][0], knobs_were[i]);
+	}
+	close(self->fd);
+	uev_reset();
+}
+
+#define NEEDS_FAULTS() do {						\
+	if (self->nth < 0)						\
+		SKIP(return, "kernel without CONFIG_FAULT_INJECTION");	\
+} while (0)
+
+static void fail_at(int fd, int nth)
+{
+	char text[16];
+	int len = sprintf(text, "%d", nth);
+
+	/* The copy of this text may be what fails. */
+	if (pwrite(fd, text, len, 0) != len && pwrite(fd, text, len, 0) != len)
+		abort();
+}
+
+/* Switches failures off again; was there one? */
+static bool has_failed(int fd)
+{
+	char text[16] = "";
+	ssize_t got = pread(fd, text, sizeof(text) - 1, 0);
+
+	fail_at(fd, 0);
+	/* If it is only now that something fails, the call got away. */
+	return got > 0 && atoi(text) == 0;
+}
+
+/* What a fault makes of a call */
+static bool is_fault(int error)
+{
+	return error == -ENOMEM || error == -EFAULT || error == -EAGAIN;
+}
+
+static void check_registration(struct __test_metadata *_metadata,
+			       FIXTURE_DATA(fault) *self, int flags)
+{
+	struct uev_census before;
+	int nth, ret, file, faults = 0;
+	bool failed = true;
+
+	for (nth = 1; failed && nth < MAX_NTH; nth++) {
+		struct user_reg reg = uev_reg_arg(self->value, 3, 4, flags,
+						  EVENT);
+
+		file = uev_open();
+		ASSERT_LE(0, file);
+		uev_census_take(&before);
+		fail_at(self->nth, nth);
+		ret = uev_reg_raw(file, &reg);
+		failed = has_failed(self->nth);
+		if (ret) {
+			faults++;
+			ASSERT_TRUE(failed) TH_LOG("error %d by itself", ret);
+			ASSERT_TRUE(is_fault(ret))
+				TH_LOG("failure %d: error %d", nth, ret);
+			ASSERT_STREQ("", uev_census_diff(&before))
+				TH_LOG("failure %d left something", nth);
+			ASSERT_ERR(ENOENT, uev_unreg(file, self->value, 3));
+			ASSERT_ERR(ENOENT, uev_emit(file, 0, "12345678", 8));
+			ASSERT_EQ(0, UEV_READ(*self->value));
+		} else {
+			/* Nothing has failed, or it did without. */
+			ASSERT_EQ(0, reg.write_index);
+			ASSERT_ERR(EBADF, uev_emit(file, 0, "12345678", 8));
+			ASSERT_OK(uev_unreg(file, self->value, 3));
+		}
+		uev_census_free(&before);
+		close(file);
+		ret = uev_delete(self->fd, EVENT_NAME);
+		ASSERT_TRUE(!ret || ret == -ENOENT)
+			TH_LOG("failure %d: delete %d", nth, ret);
+	}
+	EXPECT_FALSE(failed);
+	EXPECT_LT(5, faults);
+	TH_LOG("%d failures, %d of them made the call fail", nth - 2, faults);
+}
+
+TEST_F(fault, register_a_new_event)
+{
+	NEEDS_FAULTS();
+	check_registration(_metadata, self, 0);
+}
+
+TEST_F(fault, register_a_multi_format_event)
+{
+	NEEDS_FAULTS();
+	check_registration(_metadata, self, USER_EVENT_REG_MULTI_FORMAT);
+}
+
+/* Somebody listens: the bit is set, unless the registration fails. */
+TEST_F(fault, register_an_event_that_is_enabled)
+{
+	int nth, ret, file;
+	bool failed = true;
+
+	NEEDS_FAULTS();
+	ASSERT_OK(uev_dynamic("u:" EVENT));
+	ASSERT_OK(uev_enable(EVENT_NAME, true));
+	for (nth = 1; failed && nth < MAX_NTH; nth++) {
+		file = uev_open();
+		fail_at(self->nth, nth);
+		ret = uev_reg(file, self->value, 3, 4, 0, EVENT, NULL);
+		failed = has_failed(self->nth);
+		if (ret) {
+			ASSERT_TRUE(failed && is_fault(ret))
+				TH_LOG("failure %d: error %d", nth, ret);
+			ASSERT_EQ(0, UEV_READ(*self->value))
+				TH_LOG("failure %d left the bit", nth);
+			ASSERT_ERR(ENOENT, uev_unreg(file, self->value, 3));
+		} else {
+			ASSERT_EQ(8, UEV_READ(*self->value));
+			ASSERT_OK(uev_unreg(file, self->value, 3));
+			ASSERT_EQ(0, UEV_READ(*self->value));
+		}
+		close(file);
+	}
+	EXPECT_FALSE(failed);
+	ASSERT_OK(uev_enable(EVENT_NAME, false));
+	EXPECT_OK(uev_delete(self->fd, EVENT_NAME));
+}
+
+TEST_F(fault, unregister_and_delete)
+{
+	int nth, ret, file;
+	bool failed = true, other = true;
+
+	NEEDS_FAULTS();
+	for (nth = 1; (failed || other) && nth < MAX_NTH; nth++) {
+		file = uev_open();
+		ASSERT_OK(uev_reg(file, self->value, 3, 4,
+				  USER_EVENT_REG_PERSIST, EVENT, NULL));
+		fail_at(self->nth, nth);
+		ret = uev_unreg(file, self->value, 3);
+		failed = has_failed(self->nth);
+		if (ret) {
+			/* Then it is registered as before. */
+			ASSERT_TRUE(failed && is_fault(ret))
+				TH_LOG("failure %d: error %d", nth, ret);
+			ASSERT_OK(uev_unreg(file, self->value, 3));
+		}
+		ASSERT_ERR(ENOENT, uev_unreg(file, self->value, 3));
+		close(file);
+
+		fail_at(self->nth, nth);
+		ret = uev_delete(self->fd, EVENT_NAME);
+		other = has_failed(self->nth);
+		if (ret) {
+			ASSERT_TRUE(other && is_fault(ret))
+				TH_LOG("failure %d: error %d", nth, ret);
+			ASSERT_OK(uev_delete(self->fd, EVENT_NAME));
+		}
+		ASSERT_FALSE(uev_alive(EVENT_NAME));
+	}
+	EXPECT_FALSE(failed);
+}
+
+/* A child that comes to be is tracked: its bit follows. */
+
+TEST_F(fault, fork)
+{
+	const int step = uev_rounds(8) == 8 ? 1 : 3;
+	int nth, faults = 0, *go = uev_shared(sizeof(*go));
+	bool failed = true;
+	pid_t pid;
+
+	NEEDS_FAULTS();
+	ASSERT_OK(uev_reg(self->fd, self->value, 0, 4, 0, EVENT, NULL));
+	for (nth = 1; failed && nth < MAX_NTH; nth += step) {
+		UEV_WRITE(*go, 0);
+		fflush(NULL);
+		fail_at(self->nth, nth);
+		pid = fork();
+		if (!pid) {
+			if (!uev_wait_for(UEV_READ(*go)))
+				_exit(1);
+			_exit(BECOMES(1, *self->value) ? 0 : 2);
+		}
+		failed = has_failed(self->nth);
+		if (pid < 0) {
+			faults++;
+			ASSERT_TRUE(failed && is_fault(-errno))
+				TH_LOG("failure %d: error %d", nth, errno);
+			continue;
+		}
+		ASSERT_OK(uev_enable(EVENT_NAME, true));
+		ASSERT_BECOMES(1, *self->value);
+		UEV_WRITE(*go, 1);
+		ASSERT_EQ(0, uev_join(pid)) TH_LOG("failure %d", nth);
+		ASSERT_OK(uev_enable(EVENT_NAME, false));
+		ASSERT_BECOMES(0, *self->value);
+	}
+	EXPECT_FALSE(failed);
+	EXPECT_LT(5, faults);
+	ASSERT_OK(uev_unreg(self->fd, self->value, 0));
+}
+
+/* Switching says what it did, and the bit says the same. */
+TEST_F(fault, switching)
+{
+	bool failed = true, on = false;
+	int nth, ret, fd;
+
+	NEEDS_FAULTS();
+	ASSERT_OK(uev_reg(self->fd, self->value, 0, 4, 0, EVENT, NULL));
+	fd = open(TRACEFS "events/user_events/" EVENT_NAME "/enable", O_WRONLY);
+	ASSERT_LE(0, fd);
+	for (nth = 1; nth < MAX_NTH; nth++) {
+		fail_at(self->nth, nth);
+		ret = pwrite(fd, on ? "0" : "1", 1, 0) == 1 ? 0 : -errno;
+		failed = has_failed(self->nth);
+		if (ret) {
+			ASSERT_TRUE(failed && is_fault(ret))
+				TH_LOG("failure %d: error %d", nth, ret);
+		} else {
+			on = !on;
+		}
+		ASSERT_BECOMES(on, *self->value);
+		/* Both ways without a failure */
+		if (!failed && on)
+			break;
+	}
+	EXPECT_FALSE(failed);
+	close(fd);
+	ASSERT_OK(uev_enable(EVENT_NAME, false));
+}
+
+/* A record is there if write() says so, and not otherwise. */
+TEST_F(fault, writing)
+{
+	struct {
+		__u32 a, b;
+		char text[8];
+	} payload = { 0, DYN_LOC(0, 8), "1234567" };
+	int nth, ret, good = 0;
+	bool failed = true;
+	__u32 index;
+	char *shown;
+
+	NEEDS_FAULTS();
+	ASSERT_OK(uev_reg(self->fd, self->value, 0, 4, 0, EVENT, &index));
+	ASSERT_OK(uev_enable(EVENT_NAME, true));
+	for (nth = 1; failed && nth < MAX_NTH; nth++) {
+		payload.a = nth;
+		fail_at(self->nth, nth);
+		ret = uev_emit(self->fd, index, &payload, sizeof(payload));
+		failed = has_failed(self->nth);
+		if (ret < 0) {
+			ASSERT_TRUE(failed && is_fault(ret))
+				TH_LOG("failure %d: error %d", nth, ret);
+		} else {
+			ASSERT_EQ(4 + sizeof(payload), ret);
+			good++;
+		}
+		shown = uev_trace_of("trace", EVENT_NAME);
+		ASSERT_EQ(good, uev_count(shown, "\n")) TH_LOG("%s", shown);
+		free(shown);
+	}
+	EXPECT_FALSE(failed);
+	EXPECT_LT(0, good);
+	ASSERT_OK(uev_enable(EVENT_NAME, false));
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A process with much memory forks while an event that it has registered is
+ * switched, at every offset from the start of fork to its end and beyond. No
+ * child may keep the bit that the event had before.
+ *
+ * Usage: fork_switch_test [-n CHILDREN] [-m MIB]
+ */
+#include <signal.h>
+#include <time.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include "uev_util.h"
+#include "../kselftest.h"
+
+#define EVENT		"fsw_event u32 a"
+#define EVENT_NAME	"fsw_event"
+
+/* Children that wait at the same time for their bit to be looked at */
+#define BATCH		20
+#define MAX_CHILDREN	100000
+
+enum phase { WAIT, FORK, CHECK, QUIT };
+
+struct shared {
+	int phase;
+	int want;		/* what the bit has to become */
+	int forked;		/* 1: about to fork, 2: done */
+	int checked, stale;
+	__u64 fork_ns;		/* how long all forks took */
+	__u64 fork_delay_ns;	/* to wait before the next one */
+};
+
+static struct shared *shared;
+static __u32 *value;
+
+static __u64 now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ULL + now.tv_nsec;
+}
+
+/*
+ * The clock of some machines moves in steps as long as a fork, so what is shorter
+ * is waited for by counting.
+ */
+static __u64 turns_per_ms;
+
+static void turn(__u64 turns)
+{
+	while (turns--)
+		asm volatile("" : : : "memory");
+}
+
+static void calibrate(void)
+{
+	__u64 start = now_ns(), turns = 0;
+
+	while (now_ns() - start < 100000000) {
+		turn(10000);
+		turns += 10000;
+	}
+	turns_per_ms = turns * 1000000 / (now_ns() - start);
+}
+
+static void wait_ns(__u64 ns)
+{
+	turn(ns * turns_per_ms / 1000000);
+}
+
+static void child(int number)
+{
+	bool right;
+
+	while (UEV_READ(shared->phase) != CHECK)
+		uev_nap();
+	right = uev_wait_for(UEV_READ(*value) == (__u32)UEV_READ(shared->want));
+	if (!right) {
+		__atomic_add_fetch(&shared->stale, 1, __ATOMIC_SEQ_CST);
+		ksft_print_msg("number %d has 0x%x, not 0x%x\n", number, *value,
+			       shared->want);
+	}
+	__atomic_add_fetch(&shared->checked, 1, __ATOMIC_SEQ_CST);
+	_exit(0);
+}
+
+/* The process with the memory: forks each time it is told to. */
+static int forker(void *arg)
+{
+	int number = 0;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;) {
+		__u64 start;
+		pid_t pid;
+
+		switch (UEV_READ(shared->phase)) {
+		case QUIT:
+			return 0;
+		case FORK:
+			if (UEV_READ(shared->forked))
+				break;
+			UEV_WRITE(shared->forked, 1);
+			wait_ns(shared->fork_delay_ns);
+			start = now_ns();
+			pid = fork();
+			if (!pid)
+				child(number);
+			if (pid < 0)
+				return 1;
+			number++;
+			shared->fork_ns += now_ns() - start;
+			UEV_WRITE(shared->forked, 2);
+			break;
+		default:
+			while (waitpid(-1, NULL, WNOHANG) > 0)
+				;
+			uev_nap();
+		}
+	}
+}
+
+static void fail(const char *what)
+{
+	ksft_test_result_fail("%s: %s\n", what, strerror(errno));
+	uev_reset();
+	ksft_exit_fail();
+}
+
+int main(int argc, char **argv)
+{
+	int children = uev_rounds(200), mib = 64, opt, done = 0;
+	__s64 fork_time = 0, switch_time = 0, offset;
+	__u64 start, switched_ns = 0;
+	int in_batch, fd, on = 0;
+	bool own_right = true;
+	pid_t pid;
+	char *memory;
+
+	while ((opt = getopt(argc, argv, "n:m:")) != -1) {
+		if (opt == 'n')
+			children = atoi(optarg);
+		else if (opt == 'm')
+			mib = atoi(optarg);
+		else
+			children = 0;
+	}
+	if (children < 1 || children > MAX_CHILDREN || mib < 1) {
+		fprintf(stderr, "Usage: %s [-n CHILDREN] [-m MIB]\n", argv[0]);
+		return KSFT_FAIL;
+	}
+
+	ksft_print_header();
+	ksft_set_plan(1);
+	uev_reset();
+	calibrate();
+	shared = uev_shared(sizeof(*shared));
+	memory = mmap(NULL, (size_t)mib << 20, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED)
+		fail("mmap");
+	memset(memory, 1, (size_t)mib << 20);
+	/* In the middle: fork copies as much before as after it. */
+	value = (__u32 *)(memory + ((size_t)mib << 19));
+	*value = 0;
+	fd = uev_open();
+	if (fd < 0 || uev_reg(fd, value, 0, 4, 0, EVENT, NULL))
+		fail("register");
+
+	pid = uev_fork(forker, NULL);
+	if (pid < 0)
+		fail("fork");
+	/* From here on the memory is the forker's alone. */
+	madvise(memory, (size_t)mib << 20, MADV_DONTNEED);
+
+	while (done < children) {
+		UEV_WRITE(shared->checked, 0);
+		for (in_batch = 0; in_batch < BATCH && done < children;
+		     in_batch++, done++) {
+			/* The mean so far, and something for the longer ones */
+			if (done) {
+				fork_time = shared->fork_ns / done * 5 / 4;
+				switch_time = switched_ns / done * 5 / 4;
+			}
+			/*
+			 * From a switch that ends as the fork begins to one
+			 * that begins after it, in an order without a pattern.
+			 */
+			offset = -switch_time + (switch_time + fork_time) *
+				 (done * 37 % 101) / 100;
+			shared->fork_delay_ns = offset < 0 ? -offset : 0;
+			UEV_WRITE(shared->forked, 0);
+			UEV_WRITE(shared->phase, FORK);
+			while (UEV_READ(shared->forked) < 1)
+				;
+			if (offset > 0)
+				wait_ns(offset);
+			on = !on;
+			start = now_ns();
+			if (uev_enable(EVENT_NAME, on))
+				fail("enable");
+			switched_ns += now_ns() - start;
+			if (!uev_wait_for(UEV_READ(shared->forked) == 2))
+				fail("no end of fork");
+			UEV_WRITE(shared->phase, WAIT);
+		}
+		UEV_WRITE(shared->want, on);
+		UEV_WRITE(shared->phase, CHECK);
+		/* Longer than a child waits for its bit, that is twice */
+		if (!uev_wait_for(UEV_READ(shared->checked) == in_batch) &&
+		    !uev_wait_for(UEV_READ(shared->checked) == in_batch)) {
+			ksft_print_msg("%d of %d children report\n",
+				       shared->checked, in_batch);
+			own_right = false;
+			break;
+		}
+		/* So that a batch ends on and off by turns */
+		on = !on;
+		if (uev_enable(EVENT_NAME, on))
+			fail("enable");
+		own_right &= uev_wait_for(UEV_READ(*value) == (__u32)on);
+		UEV_WRITE(shared->phase, WAIT);
+	}
+
+	UEV_WRITE(shared->phase, QUIT);
+	uev_join(pid);
+	ksft_print_msg("%d children of a process with %d MiB, %d stale\n", done,
+		       mib, shared->stale);
+	ksft_print_msg("mean time of a fork %llu us, of a switch %llu us\n",
+		       (unsigned long long)shared->fork_ns / done / 1000,
+		       (unsigned long long)switched_ns / done / 1000);
+	ksft_test_result(own_right && !shared->stale && done == children,
+			 "bits of children forked during a switch\n");
+	close(fd);
+	uev_reset();
+	ksft_finished();
+}

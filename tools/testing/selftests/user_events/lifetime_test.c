@@ -1,0 +1,475 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Who holds an event, that it goes with the last of them in whatever order they
+ * leave, and that one nobody holds is never in the way.
+ */
+#include <pthread.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <linux/bpf.h>
+#include <linux/perf_event.h>
+
+#include "uev_harness.h"
+
+#define EVENT		"life_event u32 a"
+#define EVENT_NAME	"life_event"
+
+enum holder { H_FILE, H_ADDRESS, H_TRACER, H_PERF, H_BPF, HOLDERS };
+
+static const char * const holder_names[] = {
+	"file", "address", "tracer", "perf", "bpf",
+};
+
+struct held {
+	int fd, perf, bpf, prog;
+	__u32 *value;
+};
+
+/* "return 0", the shortest program there is */
+static int load_program(void)
+{
+	static const struct bpf_insn insns[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	union bpf_attr attr = {
+		.prog_type = BPF_PROG_TYPE_TRACEPOINT,
+		.insns = (uintptr_t)insns,
+		.insn_cnt = 2,
+		.license = (uintptr_t)"GPL",
+	};
+
+	return syscall(__NR_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
+}
+
+/* All of them hold the event afterwards. */
+static int hold(struct held *h)
+{
+	int ret;
+
+	h->fd = uev_open();
+	if (h->fd < 0)
+		return h->fd;
+	ret = uev_reg(h->fd, h->value, 0, 4, 0, EVENT, NULL);
+	if (ret)
+		return ret;
+	ret = uev_enable(EVENT_NAME, true);
+	if (ret)
+		return ret;
+	h->perf = uev_perf_open(uev_event_id(EVENT_NAME), -1, 0, 0);
+	if (h->perf < 0)
+		return h->perf;
+	h->bpf = uev_perf_open(uev_event_id(EVENT_NAME), -1, 0, 0);
+	if (h->bpf < 0)
+		return h->bpf;
+	/* Without BPF in the kernel it is one more perf event. */
+	if (h->prog >= 0 && ioctl(h->bpf, PERF_EVENT_IOC_SET_BPF, h->prog))
+		return -errno;
+	return 0;
+}
+
+static int let_go(struct held *h, enum holder who, int fd)
+{
+	switch (who) {
+	case H_FILE:
+		return close(h->fd);
+	case H_ADDRESS:
+		return uev_unreg(fd, h->value, 0);
+	case H_TRACER:
+		return uev_enable(EVENT_NAME, false);
+	case H_PERF:
+		return close(h->perf);
+	case H_BPF:
+		return close(h->bpf);
+	default:
+		return -EINVAL;
+	}
+}
+
+/*
+ * All orders in which five can leave. What happens after the last one alternates:
+ * the event goes by itself, or is deleted, registered again, or replaced at once.
+ */
+TEST_F(uev, last_holder_in_every_order)
+{
+	/* Of 120: 7, and every other step without a common divisor, meets all. */
+	const int orders = uev_rounds(120);
+	struct held h = { .prog = load_program(), .value = self->value };
+	int order[HOLDERS], number, n, i, j, rest, ret;
+
+	for (n = 0; n < orders; n++) {
+		char text[64] = "";
+		bool used[HOLDERS] = { };
+
+		number = n * 7 % 120;
+		for (i = 0, rest = number; i < HOLDERS; i++) {
+			int nth = rest % (HOLDERS - i);
+
+			rest /= HOLDERS - i;
+			for (j = 0; used[j] || nth--; j++)
+				;
+			used[j] = true;
+			order[i] = j;
+			sprintf(text + strlen(text), " %s", holder_names[j]);
+		}
+
+		ret = hold(&h);
+		ASSERT_OK(ret) TH_LOG("order%s", text);
+		for (i = 0; i < HOLDERS; i++) {
+			ASSERT_ERR(EBUSY, uev_delete(self->fd, EVENT_NAME))
+				TH_LOG("order%s, %d gone", text, i);
+			ASSERT_TRUE(uev_event_exists(EVENT_NAME));
+			ASSERT_OK(let_go(&h, order[i], self->fd));
+		}
+		switch (n % 4) {
+		case 0:
+			EXPECT_TRUE(uev_wait_for(!uev_event_exists(EVENT_NAME) &&
+						 !uev_alive(EVENT_NAME)))
+				TH_LOG("order%s: still there", text);
+			break;
+		case 1:
+			ret = uev_delete(self->fd, EVENT_NAME);
+			EXPECT_TRUE(!ret || ret == -ENOENT)
+				TH_LOG("order%s: delete %d", text, ret);
+			EXPECT_FALSE(uev_event_exists(EVENT_NAME));
+			break;
+		case 2:
+			EXPECT_OK(uev_reg(self->fd, h.value, 1, 4, 0, EVENT,
+					  NULL)) TH_LOG("order%s", text);
+			break;
+		case 3:
+			EXPECT_OK(uev_reg(self->fd, h.value, 1, 4, 0,
+					  EVENT_NAME " s64 other", NULL))
+				TH_LOG("order%s", text);
+			break;
+		}
+		if (n % 4 >= 2) {
+			EXPECT_TRUE(uev_event_exists(EVENT_NAME));
+			EXPECT_OK(uev_enable(EVENT_NAME, true));
+			EXPECT_TRUE(BECOMES(2, *h.value));
+			EXPECT_OK(uev_enable(EVENT_NAME, false));
+			EXPECT_OK(uev_unreg(self->fd, h.value, 1));
+			close(self->fd);
+			self->fd = uev_open();
+		}
+	}
+	close(h.prog);
+}
+
+TEST_F(uev, each_file_counts)
+{
+	int files[10], i;
+	__u32 index;
+
+	for (i = 0; i < 10; i++) {
+		files[i] = uev_open();
+		ASSERT_LE(0, files[i]);
+		ASSERT_OK(uev_reg(files[i], &self->value[i], 0, 4, 0, EVENT,
+				  &index));
+		/* Twice by one file is still one file. */
+		ASSERT_OK(uev_reg(files[i], &self->value[i], 1, 4, 0, EVENT,
+				  &index));
+		ASSERT_OK(uev_unreg(files[i], &self->value[i], 0));
+		ASSERT_OK(uev_unreg(files[i], &self->value[i], 1));
+	}
+	for (i = 0; i < 10; i++) {
+		ASSERT_ERR(EBUSY, uev_delete(self->fd, EVENT_NAME));
+		close(files[i]);
+	}
+	i = uev_delete(self->fd, EVENT_NAME);
+	EXPECT_TRUE(!i || i == -ENOENT) TH_LOG("%d", i);
+}
+
+TEST_F(uev, duplicated_file_is_one_file)
+{
+	int copy;
+
+	ASSERT_OK(uev_reg(self->fd, self->value, 0, 4, 0, EVENT, NULL));
+	ASSERT_OK(uev_unreg(self->fd, self->value, 0));
+	copy = dup(self->fd);
+	close(self->fd);
+	self->fd = uev_open();
+	EXPECT_ERR(EBUSY, uev_delete(self->fd, EVENT_NAME));
+	close(copy);
+	EXPECT_TRUE(uev_wait_for(!uev_alive(EVENT_NAME)));
+}
+
+/*
+ * At once after the last holder, thousands of times: the event waits for its
+ * deletion, is being deleted, or is gone, and none of that may show.
+ */
+TEST_F(uev, unheld_event_is_deleted)
+{
+	const int rounds = uev_rounds(2000);
+	int i, fd, ret;
+
+	for (i = 0; i < rounds; i++) {
+		fd = uev_open();
+		ASSERT_OK(uev_reg(fd, self->value, 0, 4, 0, EVENT, NULL));
+		if (i & 1) {
+			ASSERT_OK(uev_unreg(fd, self->value, 0));
+			close(fd);
+		} else {
+			close(fd);
+			ASSERT_OK(uev_unreg(self->fd, self->value, 0));
+		}
+		ret = uev_delete(self->fd, EVENT_NAME);
+		ASSERT_TRUE(!ret || ret == -ENOENT)
+			TH_LOG("round %d: error %d", i, ret);
+	}
+}
+
+TEST_F(uev, unheld_event_is_revived)
+{
+	const int rounds = uev_rounds(2000);
+	__u32 index, payload = 1;
+	int i, fd;
+
+	for (i = 0; i < rounds; i++) {
+		fd = uev_open();
+		ASSERT_OK(uev_reg(fd, self->value, 0, 4, 0, EVENT, &index));
+		ASSERT_ERR(EBADF, uev_emit(fd, index, &payload, 4));
+		if (i % 100 == 0) {
+			ASSERT_OK(uev_enable(EVENT_NAME, true));
+			ASSERT_BECOMES(1, *self->value);
+			ASSERT_EQ(8, uev_emit(fd, index, &payload, 4));
+			ASSERT_OK(uev_enable(EVENT_NAME, false));
+		}
+		ASSERT_OK(uev_unreg(fd, self->value, 0));
+		close(fd);
+	}
+	EXPECT_TRUE(uev_wait_for(!uev_alive(EVENT_NAME)));
+	EXPECT_FALSE(uev_event_exists(EVENT_NAME));
+}
+
+TEST_F(uev, unheld_event_is_replaced)
+{
+	static const char * const formats[] = {
+		EVENT_NAME, EVENT_NAME " u32 a", EVENT_NAME " u32 b",
+		EVENT_NAME " __rel_loc char[] c;u8 d",
+	};
+	const int rounds = uev_rounds(2000);
+	char *text;
+	int i, fd;
+
+	for (i = 0; i < rounds; i++) {
+		fd = uev_open();
+		ASSERT_OK(uev_reg(fd, self->value, 0, 4, 0, formats[i % 4],
+				  NULL)) TH_LOG("round %d", i);
+		if (i % 100 == 2) {
+			text = uev_event_get(EVENT_NAME, "format");
+			EXPECT_NE(NULL, strstr(text, "u32 b;"));
+			free(text);
+		}
+		ASSERT_OK(uev_unreg(fd, self->value, 0));
+		close(fd);
+	}
+}
+
+TEST_F(uev, unheld_after_its_tracer_left)
+{
+	const int rounds = uev_rounds(100);
+	int i, fd, perf, ret;
+
+	for (i = 0; i < rounds; i++) {
+		fd = uev_open();
+		ASSERT_OK(uev_reg(fd, self->value, 0, 4, 0, EVENT, NULL));
+		if (i & 1) {
+			ASSERT_OK(uev_enable(EVENT_NAME, true));
+		} else {
+			perf = uev_perf_open(uev_event_id(EVENT_NAME), -1, 0, 0);
+			ASSERT_LE(0, perf);
+		}
+		ASSERT_OK(uev_unreg(fd, self->value, 0));
+		close(fd);
+		if (i & 1) {
+			ASSERT_OK(uev_enable(EVENT_NAME, false));
+		} else {
+			close(perf);
+		}
+		if (i & 2) {
+			ret = uev_delete(self->fd, EVENT_NAME);
+			ASSERT_TRUE(!ret || ret == -ENOENT)
+				TH_LOG("round %d: error %d", i, ret);
+		} else {
+			ASSERT_OK(uev_reg(self->fd, self->value, 0, 4, 0,
+					  EVENT_NAME " u8 other", NULL))
+				TH_LOG("round %d", i);
+			ASSERT_OK(uev_unreg(self->fd, self->value, 0));
+			close(self->fd);
+			self->fd = uev_open();
+		}
+	}
+}
+
+/*
+ * Two CPUs that register, write to and let go of the same event, or of two
+ * formats of one name. What a registration gave works, whatever the other does.
+ */
+struct racer {
+	const char *command;
+	__u32 *value;
+	int cpu, rounds;
+	bool may_clash;
+	/* results */
+	int failed, clashes, first_error;
+};
+
+static void *race(void *arg)
+{
+	struct racer *r = arg;
+	__u32 index, payload = 1;
+	int i, fd, ret;
+
+	uev_stay_on_cpu(r->cpu);
+	for (i = 0; i < r->rounds; i++) {
+		fd = uev_open();
+		ret = uev_reg(fd, r->value, 0, 4, 0, r->command, &index);
+		if (ret == -EADDRINUSE && r->may_clash) {
+			r->clashes++;
+			close(fd);
+			continue;
+		}
+		if (!ret) {
+			/* Its index is good; somebody may listen, or nobody. */
+			ret = uev_emit(fd, index, &payload, sizeof(payload));
+			if (ret == 8 || ret == -EBADF)
+				ret = uev_unreg(fd, r->value, 0);
+		}
+		if (ret && !r->failed++)
+			r->first_error = ret;
+		close(fd);
+	}
+	return NULL;
+}
+
+static void run_race(struct __test_metadata *_metadata, struct racer *r, int fd)
+{
+	pthread_t thread[2];
+	bool on = false;
+	int i;
+
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, pthread_create(&thread[i], NULL, race, &r[i]));
+	/* A tracer takes hold of it in between, if it is there. */
+	while (pthread_tryjoin_np(thread[0], NULL)) {
+		uev_enable(EVENT_NAME, on = !on);
+		usleep(2000);
+	}
+	ASSERT_EQ(0, pthread_join(thread[1], NULL));
+	uev_enable(EVENT_NAME, false);
+	for (i = 0; i < 2; i++) {
+		EXPECT_EQ(0, r[i].failed)
+			TH_LOG("thread %d, error %d", i, r[i].first_error);
+		EXPECT_GT(r[i].rounds, r[i].clashes);
+	}
+	/* In the end there is a working event, or none. */
+	EXPECT_TRUE(uev_wait_for(!uev_alive(EVENT_NAME)));
+	EXPECT_FALSE(uev_event_exists(EVENT_NAME));
+	EXPECT_LE(0, uev_reg_index(fd, r[0].value, EVENT_NAME " u64 after"));
+	EXPECT_OK(uev_enable(EVENT_NAME, true));
+	EXPECT_TRUE(BECOMES(1, *r[0].value));
+	EXPECT_OK(uev_enable(EVENT_NAME, false));
+}
+
+TEST_F(uev, race_of_one_format)
+{
+	const int rounds = uev_rounds(2000);
+	struct racer r[2] = {
+		{ EVENT, &self->value[0], 0, rounds },
+		{ EVENT, &self->value[1], 1, rounds },
+	};
+
+	run_race(_metadata, r, self->fd);
+}
+
+TEST_F(uev, race_of_two_formats)
+{
+	const int rounds = uev_rounds(2000);
+	struct racer r[2] = {
+		{ EVENT, &self->value[0], 0, rounds, true },
+		{ EVENT_NAME " u16 b;u16 c", &self->value[1], 1, rounds, true },
+	};
+
+	run_race(_metadata, r, self->fd);
+}
+
+/* Deletes what the other registers: ENOENT, EBUSY or done, never anything else */
+struct deleter {
+	int fd;
+	bool stop;
+	int done, busy, missing, other;
+};
+
+static void *delete_all_the_time(void *arg)
+{
+	struct deleter *d = arg;
+
+	while (!UEV_READ(d->stop)) {
+		switch (uev_delete(d->fd, EVENT_NAME)) {
+		case 0:
+			d->done++;
+			break;
+		case -EBUSY:
+			d->busy++;
+			break;
+		case -ENOENT:
+			d->missing++;
+			break;
+		default:
+			d->other++;
+		}
+	}
+	return NULL;
+}
+
+TEST_F(uev, race_with_deletion)
+{
+	struct racer r = {
+		EVENT, self->value, 0, uev_rounds(2000),
+	};
+	struct deleter d = { .fd = self->fd };
+	pthread_t thread, deleter;
+
+	ASSERT_EQ(0, pthread_create(&deleter, NULL, delete_all_the_time, &d));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, race, &r));
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	UEV_WRITE(d.stop, true);
+	ASSERT_EQ(0, pthread_join(deleter, NULL));
+	EXPECT_EQ(0, r.failed) TH_LOG("error %d", r.first_error);
+	EXPECT_EQ(0, d.other);
+	EXPECT_LT(0, d.done + d.busy + d.missing);
+	EXPECT_TRUE(uev_wait_for(!uev_alive(EVENT_NAME)));
+}
+
+/*
+ * A consumer attaches while the last holder leaves: it gets the event and keeps
+ * it, or finds nothing.
+ */
+TEST_F(uev, race_with_a_consumer)
+{
+	struct racer r = {
+		EVENT, self->value, 1, uev_rounds(1000),
+	};
+	pthread_t thread;
+	int perf, got = 0, ret;
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, race, &r));
+	while (pthread_tryjoin_np(thread, NULL)) {
+		perf = uev_perf_open(uev_event_id(EVENT_NAME), -1, 0, 0);
+		if (perf < 0)
+			continue;
+		got++;
+		/* It is held: it cannot be deleted, nor go by itself. */
+		ret = uev_delete(self->fd, EVENT_NAME);
+		EXPECT_ERR(EBUSY, ret);
+		EXPECT_TRUE(uev_alive(EVENT_NAME));
+		close(perf);
+	}
+	EXPECT_EQ(0, r.failed) TH_LOG("error %d", r.first_error);
+	TH_LOG("perf got hold of it %d times", got);
+	EXPECT_TRUE(uev_wait_for(!uev_alive(EVENT_NAME)));
+}
+
+TEST_HARNESS_MAIN

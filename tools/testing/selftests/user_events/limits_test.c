@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * user_events_status, user_events_max, and many events at once.
+ */
+#include <pthread.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+#include "uev_harness.h"
+
+#define MANY	10000
+
+FIXTURE(limits) {
+	int fd;
+	__u32 *value;
+	char *max;		/* user_events_max as it was */
+};
+
+FIXTURE_SETUP(limits)
+{
+	uev_reset();
+	self->fd = uev_open();
+	ASSERT_LE(0, self->fd);
+	self->max = uev_get(UEV_MAX_SYSCTL);
+	self->value = mmap(NULL, (MANY + 100) * 4, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, self->value);
+}
+
+FIXTURE_TEARDOWN(limits)
+{
+	uev_put(UEV_MAX_SYSCTL, self->max);
+	munmap(self->value, (MANY + 100) * 4);
+	close(self->fd);
+	uev_reset();
+}
+
+static int set_max(int max)
+{
+	char text[16];
+
+	sprintf(text, "%d", max);
+	return uev_put(UEV_MAX_SYSCTL, text);
+}
+
+/* Lines before the empty one, and how many of them are in use */
+static int count_lines(const char *status, int *used)
+{
+	int lines = 0;
+
+	*used = 0;
+	while (*status && *status != '\n') {
+		size_t len = strcspn(status, "\n");
+
+		*used += !!memmem(status, len, " # Used by ", 11);
+		lines++;
+		status += len + !!status[len];
+	}
+	return lines;
+}
+
+static bool status_line_is(const char *event, const char *want)
+{
+	char *line = uev_status_line(event);
+	bool is = line && !strcmp(line, want);
+
+	if (!is)
+		printf("# status has '%s', not '%s'\n", line, want);
+	free(line);
+	return is;
+}
+
+TEST_F(limits, status_of_events)
+{
+	int perf, used;
+	char *text;
+
+	ASSERT_LE(0, uev_reg_index(self->fd, &self->value[0], "lim_a u32 n"));
+	ASSERT_LE(0, uev_reg_index(self->fd, &self->value[1], "lim_b"));
+	EXPECT_TRUE(status_line_is("lim_a", "lim_a"));
+	EXPECT_TRUE(status_line_is("lim_b", "lim_b"));
+
+	ASSERT_OK(uev_enable("lim_a", true));
+	EXPECT_TRUE(status_line_is("lim_a", "lim_a # Used by ftrace"));
+	EXPECT_TRUE(status_line_is("lim_b", "lim_b"));
+	perf = uev_perf_open(uev_event_id("lim_a"), -1, 0, 0);
+	ASSERT_LE(0, perf);
+	EXPECT_TRUE(status_line_is("lim_a", "lim_a # Used by ftrace perf"));
+	ASSERT_OK(uev_enable("lim_a", false));
+	EXPECT_TRUE(status_line_is("lim_a", "lim_a # Used by perf"));
+
+	text = uev_get("user_events_status");
+	EXPECT_EQ(uev_status_count("Active"), count_lines(text, &used));
+	EXPECT_EQ(uev_status_count("Busy"), used);
+	EXPECT_EQ(1, used);
+	EXPECT_NE(NULL, strstr(text, "\n\nActive: 2\nBusy: 1\n"))
+		TH_LOG("%s", text);
+	free(text);
+	close(perf);
+	EXPECT_TRUE(status_line_is("lim_a", "lim_a"));
+	EXPECT_EQ(0, uev_status_count("Busy"));
+}
+
+TEST_F(limits, default_maximum)
+{
+	EXPECT_EQ(32768, atoi(self->max));
+}
+
+TEST_F(limits, maximum_at_its_edge)
+{
+	__u32 *v = self->value;
+	int now = uev_status_count("Active"), i;
+	char command[32];
+
+	ASSERT_OK(set_max(now + 3));
+	for (i = 0; i < 3; i++) {
+		sprintf(command, "lim_edge%d u32 n", i);
+		EXPECT_LE(0, uev_reg_index(self->fd, &v[i], command));
+	}
+	EXPECT_ERR(EMFILE, uev_reg_index(self->fd, &v[3], "lim_edge3 u32 n"));
+	EXPECT_ERR(EMFILE, uev_reg(self->fd, &v[3], 0, 4,
+				   USER_EVENT_REG_MULTI_FORMAT, "lim_edge0",
+				   NULL));
+	EXPECT_ERR(EMFILE, uev_dynamic("u:lim_edge3 u32 n"));
+	EXPECT_EQ(now + 3, uev_status_count("Active"));
+	EXPECT_FALSE(uev_event_exists("lim_edge3"));
+	/* What is there is found. */
+	EXPECT_LE(0, uev_reg_index(self->fd, &v[3], "lim_edge0 u32 n"));
+	EXPECT_OK(uev_unreg(self->fd, &v[3], 0));
+
+	/* Raised while it is in force */
+	ASSERT_OK(set_max(now + 4));
+	EXPECT_LE(0, uev_reg_index(self->fd, &v[3], "lim_edge3 u32 n"));
+	EXPECT_ERR(EMFILE, uev_reg_index(self->fd, &v[4], "lim_edge4 u32 n"));
+
+	/* Lowered below what there is: nothing goes, nothing is added. */
+	ASSERT_OK(set_max(now + 1));
+	EXPECT_EQ(now + 4, uev_status_count("Active"));
+	EXPECT_ERR(EMFILE, uev_reg_index(self->fd, &v[4], "lim_edge4 u32 n"));
+	ASSERT_OK(uev_enable("lim_edge3", true));
+	EXPECT_TRUE(BECOMES(1, v[3]));
+	ASSERT_OK(uev_enable("lim_edge3", false));
+
+	/* One that goes makes room for another. */
+	ASSERT_OK(set_max(now + 4));
+	for (i = 0; i < 4; i++)
+		ASSERT_OK(uev_unreg(self->fd, &v[i], 0));
+	close(self->fd);
+	self->fd = uev_open();
+	for (i = 0; i < 4; i++) {
+		sprintf(command, "lim_edge%d", i);
+		uev_delete(self->fd, command);
+	}
+	for (i = 0; i < 4; i++) {
+		sprintf(command, "lim_edge%d u64 other", i);
+		EXPECT_LE(0, uev_reg_index(self->fd, &v[i], command));
+	}
+}
+
+TEST_F(limits, bad_values_of_the_maximum)
+{
+	static const char * const bad[] = {
+		"-1", "abc", "4294967296", "99999999999999999999", "0x", "-",
+		"1.5",
+	};
+	char *now;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		EXPECT_ERR(EINVAL, uev_put(UEV_MAX_SYSCTL, bad[i]))
+			TH_LOG("'%s'", bad[i]);
+		now = uev_get(UEV_MAX_SYSCTL);
+		EXPECT_STREQ(self->max, now) TH_LOG("'%s'", bad[i]);
+		free(now);
+	}
+}
+
+/* Registers many events, one value each; how many it could. */
+static int register_many(int fd, __u32 *value, const char *prefix, int count)
+{
+	char command[64];
+	int i;
+
+	for (i = 0; i < count; i++) {
+		sprintf(command, "%s%d u32 n", prefix, i);
+		if (uev_reg_index(fd, &value[i], command) < 0)
+			break;
+	}
+	return i;
+}
+
+/* Events that come and go beside those that stay */
+struct churn {
+	bool stop;
+	int rounds, failed;
+};
+
+static void *come_and_go(void *arg)
+{
+	struct churn *c = arg;
+	__u32 value[20] = { };
+	int i, fd;
+
+	while (!UEV_READ(c->stop)) {
+		fd = uev_open();
+		c->failed += register_many(fd, value, "lim_go", 20) != 20;
+		for (i = 0; i < 20; i++)
+			uev_unreg(fd, &value[i], 0);
+		close(fd);
+		c->rounds++;
+	}
+	return NULL;
+}
+
+/* The file in reads of @chunk bytes, as one string */
+static char *read_in_chunks(const char *path, size_t chunk, int *reads)
+{
+	size_t room = 1 << 20, size = 0;
+	char *text = malloc(room);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t got;
+
+	*reads = 0;
+	while ((got = read(fd, text + size, chunk)) > 0) {
+		size += got;
+		++*reads;
+		if (room - size < chunk + 1)
+			text = realloc(text, room *= 2);
+	}
+	text[size] = '\0';
+	close(fd);
+	return text;
+}
+
+/*
+ * Ten thousand events by one process: each is found again, all are in the
+ * status, which takes many reads while others come and go, and all leave
+ * together.
+ */
+TEST_F(limits, ten_thousand_events)
+{
+	const int many = MANY;
+	int i, reads, seen, twice, lines, used, index, pass;
+	__u64 start = uev_now_ms();
+	struct churn churn = { };
+	pthread_t thread;
+	char *text, *line, *rest, *count;
+	char command[64];
+
+	ASSERT_EQ(many, register_many(self->fd, self->value, "lim_many", many));
+	TH_LOG("%d events registered in %llu ms", many,
+	       (unsigned long long)(uev_now_ms() - start));
+	EXPECT_EQ(many, uev_status_count("Active"));
+
+	/* Found by its name, not made again. */
+	for (i = 0; i < many; i += 1111) {
+		ASSERT_OK(uev_unreg(self->fd, &self->value[i], 0));
+		sprintf(command, "lim_many%d u32 n", i);
+		index = uev_reg_index(self->fd, &self->value[i], command);
+		EXPECT_EQ(i, index);
+	}
+	EXPECT_EQ(many, uev_status_count("Active"));
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, come_and_go, &churn));
+	count = calloc(many, 1);
+	for (pass = 0; pass < 3; pass++) {
+		text = read_in_chunks(TRACEFS "user_events_status",
+				      pass == 1 ? 333 : 4096, &reads);
+		EXPECT_LT(20, reads);
+		memset(count, 0, many);
+		lines = count_lines(text, &used);
+		EXPECT_LE(many, lines);
+		rest = text;
+		while ((line = strsep(&rest, "\n")) && *line) {
+			int at, end = 0;
+
+			if (sscanf(line, "lim_many%d%n", &at, &end) == 1) {
+				ASSERT_EQ(0, line[end]) TH_LOG("'%s'", line);
+				ASSERT_GT(many, at);
+				count[at]++;
+			} else {
+				ASSERT_EQ(1, sscanf(line, "lim_go%d%n", &at,
+						    &end)) TH_LOG("'%s'", line);
+				ASSERT_EQ(0, line[end]) TH_LOG("'%s'", line);
+			}
+		}
+		ASSERT_NE(NULL, rest);
+		EXPECT_EQ(0, strncmp(rest, "Active: ", 8)) TH_LOG("%s", rest);
+		EXPECT_NE(NULL, strstr(rest, "\nBusy: 0\n")) TH_LOG("%s", rest);
+		for (seen = twice = i = 0; i < many; i++) {
+			seen += !!count[i];
+			twice += count[i] > 1;
+		}
+		EXPECT_EQ(many, seen) TH_LOG("in %d reads", reads);
+		EXPECT_EQ(0, twice);
+		free(text);
+	}
+	UEV_WRITE(churn.stop, true);
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	EXPECT_LT(0, churn.rounds);
+	EXPECT_EQ(0, churn.failed);
+	free(count);
+
+	/* All at once, through the directory of the system */
+	start = uev_now_ms();
+	ASSERT_OK(uev_enable("lim_many1234", true));
+	EXPECT_TRUE(BECOMES(1, self->value[1234]));
+	EXPECT_EQ(0, UEV_READ(self->value[1233]) | UEV_READ(self->value[1235]));
+	ASSERT_OK(uev_enable("lim_many1234", false));
+	TH_LOG("one of them switched in %llu ms",
+	       (unsigned long long)(uev_now_ms() - start));
+
+	start = uev_now_ms();
+	for (i = 0; i < many; i++)
+		ASSERT_OK(uev_unreg(self->fd, &self->value[i], 0));
+	close(self->fd);
+	self->fd = uev_open();
+	while (uev_status_count("Active") && uev_now_ms() - start < 150000)
+		uev_nap();
+	EXPECT_EQ(0, uev_status_count("Active"));
+	TH_LOG("gone within %llu ms", (unsigned long long)(uev_now_ms() - start));
+}
+
+struct many {
+	__u32 *value;
+	int count;
+};
+
+static int register_and_exit(void *arg)
+{
+	struct many *m = arg;
+	int fd = uev_open();
+
+	return register_many(fd, m->value, "lim_exit", m->count) != m->count;
+}
+
+/* And with a process that simply exits */
+TEST_F(limits, events_go_with_their_process)
+{
+	struct many m = { self->value, 1000 };
+	__u64 start;
+
+	ASSERT_EQ(0, uev_in_child(register_and_exit, &m));
+	start = uev_now_ms();
+	while (uev_status_count("Active") && uev_now_ms() - start < 100000)
+		uev_nap();
+	EXPECT_EQ(0, uev_status_count("Active"));
+	EXPECT_FALSE(uev_event_exists("lim_exit0"));
+}
+
+TEST_HARNESS_MAIN

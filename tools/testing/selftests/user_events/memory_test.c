@@ -1,0 +1,830 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The enable bit in every kind of memory: copy-on-write, shared, files, huge
+ * pages, pages that are not there, and mappings that must not be written.
+ */
+#include <pthread.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/swap.h>
+#include <sys/syscall.h>
+#include <linux/userfaultfd.h>
+
+#include "uev_harness.h"
+
+#ifndef MADV_PAGEOUT
+#define MADV_PAGEOUT	21
+#endif
+
+#define EVENT		"mem_event u32 a"
+#define EVENT_NAME	"mem_event"
+#define HUGE		(2UL << 20)
+
+/* The page of @addr: is it in memory, is it in swap? (pagemap bits 63, 62) */
+static bool page_is(const void *addr, int bit)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	__u64 entry = 0;
+
+	if (fd >= 0) {
+		if (pread(fd, &entry, sizeof(entry),
+			  (uintptr_t)addr / uev_page_size() * sizeof(entry)) < 0)
+			entry = 0;
+		close(fd);
+	}
+	return entry >> bit & 1;
+}
+
+#define page_is_present(addr)	page_is(addr, 63)
+#define page_is_swapped(addr)	page_is(addr, 62)
+
+static void *map(int prot, int flags, int fd, size_t size)
+{
+	void *at = mmap(NULL, size, prot, flags, fd, 0);
+
+	return at == MAP_FAILED ? NULL : at;
+}
+
+/* On, off, on: each must reach @value, which ends up switched on. */
+#define ASSERT_FOLLOWS(value) do {					\
+	ASSERT_OK(uev_enable(EVENT_NAME, true));			\
+	ASSERT_BECOMES(1, value);					\
+	ASSERT_OK(uev_enable(EVENT_NAME, false));			\
+	ASSERT_BECOMES(0, value);					\
+	ASSERT_OK(uev_enable(EVENT_NAME, true));			\
+	ASSERT_BECOMES(1, value);					\
+} while (0)
+
+/* A value elsewhere, by which a test sees that a switch was carried out. */
+#define SWITCH(on) do {							\
+	ASSERT_OK(uev_enable(EVENT_NAME, on));				\
+	ASSERT_BECOMES(!!(on), *self->value);				\
+} while (0)
+
+/* Lines of the kernel log that name this event, since the last time */
+static int new_log_lines(int kmsg)
+{
+	char line[8192];
+	int count = 0;
+	ssize_t got;
+
+	for (;;) {
+		got = read(kmsg, line, sizeof(line) - 1);
+		/* EPIPE: some were overwritten before they were read. */
+		if (got < 0 && errno != EPIPE)
+			return count;
+		if (got < 0)
+			continue;
+		line[got] = '\0';
+		count += strstr(line, "user_events") && strstr(line, EVENT_NAME);
+	}
+}
+
+TEST_F(uev, what_cannot_be_written_is_logged)
+{
+	const int values = 500;
+	size_t page = uev_page_size();
+	char *area = map(PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			 -1, page);
+	int kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	int i, lines = 0, on = 0;
+	__u64 end;
+
+	ASSERT_LE(0, kmsg);
+	for (i = 0; i < values; i++)
+		ASSERT_OK(uev_reg(self->fd, area + i * 8, 0, 4, 0, EVENT, NULL));
+	ASSERT_OK(uev_reg(self->fd, self->value, 0, 4, 0, EVENT, NULL));
+	ASSERT_EQ(0, mprotect(area, page, PROT_READ));
+	ASSERT_LE(0, lseek(kmsg, 0, SEEK_END));
+
+	/* The limit may be one a minute, and others may have reached it. */
+	end = uev_now_ms() + 120000;
+	while (!lines && uev_now_ms() < end) {
+		on = !on;
+		SWITCH(on);
+		usleep(100000);
+		lines += new_log_lines(kmsg);
+	}
+	EXPECT_LT(0, lines);
+	/* Thousands of values, and no more than a few lines */
+	end = uev_now_ms() + 2000;
+	for (i = 0; i < 20 || uev_now_ms() < end; i++) {
+		on = !on;
+		SWITCH(on);
+	}
+	lines += new_log_lines(kmsg);
+	EXPECT_GT(100, lines);
+	close(kmsg);
+}
+
+TEST_F(uev, copy_on_write)
+{
+	__u32 *value = self->value;
+	int *stage = uev_shared(sizeof(int));
+	pid_t pid;
+
+	ASSERT_OK(uev_reg(self->fd, value, 0, 4, 0, EVENT, NULL));
+	pid = fork();
+	if (!pid) {
+		/* Only the kernel writes; each side gets a page of its own. */
+		if (!uev_wait_for(UEV_READ(*stage) == 1))
+			_exit(1);
+		if (!BECOMES(1, *value))
+			_exit(2);
+		UEV_WRITE(value[1], 0xc0ffee);
+		UEV_WRITE(*stage, 2);
+		if (!uev_wait_for(UEV_READ(*stage) == 3))
+			_exit(3);
+		_exit(BECOMES(0, *value) && value[1] == 0xc0ffee ? 0 : 4);
+	}
+	ASSERT_LT(0, pid);
+	ASSERT_OK(uev_enable(EVENT_NAME, true));
+	ASSERT_BECOMES(1, *value);
+	UEV_WRITE(*stage, 1);
+	ASSERT_TRUE(uev_wait_for(UEV_READ(*stage) == 2));
+	EXPECT_EQ(0, value[1]);
+	UEV_WRITE(value[1], 0xbad);
+	ASSERT_OK(uev_enable(EVENT_NAME, false));
+	ASSERT_BECOMES(0, *value);
+	UEV_WRITE(*stage, 3);
+	EXPECT_EQ(0, uev_join(pid));
+	EXPECT_EQ(0xbad, value[1]);
+}
+
+TEST_F(uev, page_of_zeroes)
+{
+	__u32 *v = map(PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			  -1, uev_page_size());
+
+	/* Only read so far, so that it maps what all such pages map. */
+	ASSERT_EQ(0, UEV_READ(v[1]));
+	ASSERT_OK(uev_reg(self->fd, v, 0, 4, 0, EVENT, NULL));
+	ASSERT_FOLLOWS(*v);
+	EXPECT_EQ(0, v[1]);
+}
+
+TEST_F(uev, shared_anonymous_memory)
+{
+	__u32 *v = uev_shared(uev_page_size());
+	pid_t pid;
+
+	ASSERT_OK(uev_reg(self->fd, v, 0, 4, 0, EVENT, NULL));
+	ASSERT_FOLLOWS(*v);
+	/* A child has the same page, and the same registration. */
+	pid = fork();
+	if (!pid)
+		_exit(UEV_READ(*v) == 1 ? 0 : 1);
+	EXPECT_EQ(0, uev_join(pid));
+	ASSERT_FOLLOWS(*v);
+}
+
+TEST_F(uev, memfd_mapped_twice)
+{
+	int fd = memfd_create("uev", MFD_CLOEXEC);
+	__u32 *one, *two;
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, ftruncate(fd, uev_page_size()));
+	one = map(PROT_READ | PROT_WRITE, MAP_SHARED, fd, uev_page_size());
+	two = map(PROT_READ | PROT_WRITE, MAP_SHARED, fd, uev_page_size());
+	ASSERT_OK(uev_reg(self->fd, &one[0], 0, 4, 0, EVENT, NULL));
+	/* The other address is another registration, of another event. */
+	ASSERT_OK(uev_reg(self->fd, &two[0], 1, 4, 0, "mem_other", NULL));
+	ASSERT_FOLLOWS(one[0]);
+	EXPECT_EQ(1, UEV_READ(two[0]));
+	ASSERT_OK(uev_enable("mem_other", true));
+	ASSERT_BECOMES(3, one[0]);
+	/* One mapping less, the other goes on. */
+	ASSERT_OK(uev_unreg(self->fd, &one[0], 0));
+	ASSERT_EQ(0, munmap(one, uev_page_size()));
+	EXPECT_EQ(2, UEV_READ(two[0]));
+	ASSERT_OK(uev_enable("mem_other", false));
+	ASSERT_BECOMES(0, two[0]);
+	close(fd);
+}
+
+TEST_F(uev, truncated_memfd)
+{
+	int fd = memfd_create("uev", MFD_CLOEXEC);
+	__u32 *v;
+
+	ASSERT_EQ(0, ftruncate(fd, uev_page_size()));
+	v = map(PROT_READ | PROT_WRITE, MAP_SHARED, fd, uev_page_size());
+	ASSERT_OK(uev_reg(self->fd, v, 0, 4, 0, EVENT, NULL));
+	ASSERT_OK(uev_reg(self->fd, self->value, 0, 4, 0, EVENT, NULL));
+	/* Behind the end of the file there is nothing to write to, ... */
+	ASSERT_EQ(0, ftruncate(fd, 0));
+	SWITCH(true);
+	SWITCH(false);
+	/* ... until there is again. */
+	ASSERT_EQ(0, ftruncate(fd, uev_page_size()));
+	SWITCH(true);
+	ASSERT_BECOMES(1, *v);
+	close(fd);
+}
+
+/* A RAM disk of 32 MiB: NULL, or why there is none. */
+static const char disk[] = "/dev/zram0";
+
+static const char *start_disk(void)
+{
+	if (access(disk, F_OK))
+		return "kernel without zram";
+	uev_put("/sys/block/zram0/reset", "1");
+	if (uev_put("/sys/block/zram0/disksize", "33554432"))
+		return "zram does not take a size";
+	return NULL;
+}
+
+/* A file without a name in a file system with a disk below it */
+static const char *open_on_disk(int *fd)
+{
+	char dir[] = "/tmp/uev-XXXXXX", path[64];
+	const char *why = start_disk();
+
+	if (why)
+		return why;
+	if (system("mke2fs -q -t ext2 /dev/zram0 >/dev/null 2>&1"))
+		return "no mke2fs";
+	if (!mkdtemp(dir))
+		return "no /tmp";
+	if (mount(disk, dir, "ext2", 0, NULL)) {
+		rmdir(dir);
+		return "kernel without ext2";
+	}
+	snprintf(path, sizeof(path), "%s/file", dir);
+	*fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	unlink(path);
+	/* The open file keeps the file system mounted, out of sight. */
+	umount2(dir, MNT_DETACH);
+	rmdir(dir);
+	return *fd < 0 ? "no file on the disk" : NULL;
+}
+
+static __u32 content_of(int fd, off_t at)
+{
+	__u32 content = ~0U;
+
+	return pread(fd, &content, sizeof(content), at) == sizeof(content) ?
+	       content : ~0U;
+}
+
+/*
+ * Only the kernel writes after msync(). If that left the page clean, the bit
+ * would be gone together with the page.
+ */
+TEST_F(uev, shared_file_on_disk)
+{
+	size_t page = uev_page_size();
+	const char *why;
+	__u32 *v;
+	int fd, on;
+
+	why = open_on_disk(&fd);
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, ftruncate(fd, page));
+	for (on = 1; on >= 0; on--) {
+		v = map(PROT_READ | PROT_WRITE, MAP_SHARED, fd, page);
+		ASSERT_NE(NULL, v);
+		UEV_WRITE(v[1], 0x600d);
+		ASSERT_OK(uev_reg(self->fd, v, 0, 4, 0, EVENT, NULL));
+		ASSERT_OK(uev_enable(EVENT_NAME, !on));
+		ASSERT_BECOMES(!on, *v);
+		ASSERT_EQ(0, msync(v, page, MS_SYNC));
+		ASSERT_OK(uev_enable(EVENT_NAME, on));
+		ASSERT_BECOMES(on, *v);
+		EXPECT_EQ(on, content_of(fd, 0));
+		ASSERT_EQ(0, munmap(v, page));
+
+		/* From the disk, not from memory */
+		ASSERT_EQ(0, fsync(fd));
+		EXPECT_OK(uev_put("/proc/sys/vm/drop_caches", "3"));
+		ASSERT_EQ(0, posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED));
+		EXPECT_EQ(on, content_of(fd, 0));
+		EXPECT_EQ(0x600d, content_of(fd, 4));
+
+		/* Unregistering finds nothing mapped, and says so to nobody. */
+		EXPECT_OK(uev_unreg(self->fd, v, 0));
+	}
+	close(fd);
+}
+
+/* A clean page of the file is dropped; the worker reads it from the disk. */
+TEST_F(uev, shared_file_not_in_memory)
+{
+	size_t page = uev_page_size();
+	const char *why;
+	__u32 *v;
+	int fd, on;
+
+	why = open_on_disk(&fd);
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, ftruncate(fd, page));
+	v = map(PROT_READ | PROT_WRITE, MAP_SHARED, fd, page);
+	ASSERT_NE(NULL, v);
+	UEV_WRITE(v[1], 0x600d);
+	ASSERT_OK(uev_reg(self->fd, v, 0, 4, 0, EVENT, NULL));
+	for (on = 1; on >= 0; on--) {
+		ASSERT_EQ(0, msync(v, page, MS_SYNC));
+		ASSERT_EQ(0, madvise(v, page, MADV_DONTNEED));
+		ASSERT_EQ(0, posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED));
+		ASSERT_OK(uev_enable(EVENT_NAME, on));
+		ASSERT_BECOMES(on, *v);
+		EXPECT_EQ(0x600d, v[1]);
+	}
+	close(fd);
+}
+
+TEST_F(uev, private_file)
+{
+	size_t page = uev_page_size();
+	int fd = memfd_create("uev", MFD_CLOEXEC);
+	__u32 *v;
+
+	ASSERT_EQ(0, ftruncate(fd, page));
+	v = map(PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, page);
+	ASSERT_NE(NULL, v);
+	ASSERT_OK(uev_reg(self->fd, v, 0, 4, 0, EVENT, NULL));
+	ASSERT_FOLLOWS(*v);
+	/* The mapping has its copy, the file is nobody's business. */
+	EXPECT_EQ(0, content_of(fd, 0));
+	close(fd);
+}
+
+TEST_F(uev, transparent_huge_page)
+{
+	char *area = map(PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			 -1, 2 * HUGE);
+	char *huge = (char *)(((uintptr_t)area + HUGE - 1) & ~(HUGE - 1));
+	__u32 *v = (__u32 *)(huge + HUGE / 2 + 64);
+	char *smaps, *at;
+	long kb = 0;
+	pid_t pid;
+
+	if (madvise(huge, HUGE, MADV_HUGEPAGE))
+		SKIP(return, "kernel without transparent huge pages");
+	memset(huge, 0, HUGE);
+	smaps = uev_get("/proc/self/smaps");
+	for (at = smaps; (at = strstr(at, "AnonHugePages:")); at++)
+		kb += atol(at + strlen("AnonHugePages:"));
+	free(smaps);
+	if (kb < (long)(HUGE >> 10))
+		SKIP(return, "no huge page to be had");
+
+	ASSERT_OK(uev_reg(self->fd, v, 0, 4, 0, EVENT, NULL));
+	ASSERT_FOLLOWS(*v);
+	EXPECT_EQ(0, v[1]);
+	pid = fork();
+	if (!pid)
+		_exit(BECOMES(0, *v) && !v[1] ? 0 : 1);
+	ASSERT_OK(uev_enable(EVENT_NAME, false));
+	EXPECT_EQ(0, uev_join(pid));
+	ASSERT_BECOMES(0, *v);
+	ASSERT_FOLLOWS(*v);
+	/* Split into small pages */
+	ASSERT_EQ(0, munmap(huge, uev_page_size()));
+	ASSERT_FOLLOWS(*v);
+}
+
+TEST_F(uev, hugetlb_page)
+{
+	char *old = uev_get("/proc/sys/vm/nr_hugepages");
+	int kind, flags[] = { MAP_PRIVATE, MAP_SHARED };
+	__u32 *v;
+	char *area;
+	pid_t pid;
+
+	if (!*old || uev_put("/proc/sys/vm/nr_hugepages", "8"))
+		SKIP(return, "kernel without hugetlb");
+	for (kind = 0; kind < 2; kind++) {
+		area = map(PROT_READ | PROT_WRITE,
+			   flags[kind] | MAP_ANONYMOUS | MAP_HUGETLB, -1, HUGE);
+		if (!area) {
+			uev_put("/proc/sys/vm/nr_hugepages", old);
+			SKIP(return, "no memory for hugetlb pages");
+		}
+		v = (__u32 *)(area + HUGE / 2 + 64);
+		ASSERT_OK(uev_reg(self->fd, v, 0, 4, 0, EVENT, NULL));
+		ASSERT_FOLLOWS(*v);
+		pid = fork();
+		if (!pid)
+			_exit(BECOMES(0, *v) ? 0 : 1);
+		ASSERT_OK(uev_enable(EVENT_NAME, false));
+		EXPECT_EQ(0, uev_join(pid));
+		ASSERT_BECOMES(0, *v);
+		EXPECT_EQ(0, v[1]);
+		ASSERT_OK(uev_unreg(self->fd, v, 0));
+		munmap(area, HUGE);
+	}
+	EXPECT_OK(uev_put("/proc/sys/vm/nr_hugepages", old));
+	free(old);
+}
+
+TEST_F(uev, discarded_page_comes_back)
+{
+	int advice[] = { MADV_DONTNEED, MADV_FREE };
+	__u32 *v = self->value;
+	size_t i;
+
+	ASSERT_OK(uev_reg(self->fd, v, 0, 4, 0, EVENT, NULL));
+	for (i = 0; i < ARRAY_SIZE(advice); i++) {
+		v[1] = 0x11;
+		ASSERT_EQ(0, madvise(self->page, uev_page_size(), advice[i]));
+		ASSERT_OK(uev_enable(EVENT_NAME, true));
+		/* Nobody touches it, so only the kernel brings it back. */
+		EXPECT_TRUE(uev_wait_for(page_is_present(v)));
+		ASSERT_BECOMES(1, v[0]);
+		ASSERT_EQ(0, madvise(self->page, uev_page_size(), advice[i]));
+		ASSERT_OK(uev_enable(EVENT_NAME, false));
+		ASSERT_BECOMES(0, v[0]);
+	}
+}
+
+/* Clean pages of a file that nobody has touched for a while. */
+TEST_F(uev, page_not_read_yet)
+{
+	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	__u32 *v = map(PROT_READ | PROT_WRITE, MAP_PRIVATE, fd,
+			  uev_page_size()), first;
+
+	ASSERT_NE(NULL, v);
+	ASSERT_EQ(sizeof(first), pread(fd, &first, sizeof(first), 0));
+	/* 'E' 'L' 'F' above the first byte; bit 0 of 0x7f is the kernel's. */
+	ASSERT_OK(uev_reg(self->fd, v, 0, 4, 0, EVENT, NULL));
+	ASSERT_EQ(first & ~1U, UEV_READ(*v));
+	ASSERT_EQ(0, madvise(v, uev_page_size(), MADV_DONTNEED));
+	ASSERT_OK(uev_enable(EVENT_NAME, true));
+	ASSERT_BECOMES(first | 1, *v);
+	ASSERT_EQ(0, madvise(v, uev_page_size(), MADV_DONTNEED));
+	ASSERT_OK(uev_enable(EVENT_NAME, false));
+	EXPECT_TRUE(uev_wait_for(page_is_present(v)));
+	ASSERT_BECOMES(first & ~1U, *v);
+	close(fd);
+}
+
+/* Swap on the RAM disk, with the header that mkswap would write */
+static const char *start_swap(void)
+{
+	struct {
+		char boot[1024];
+		__u32 version, last_page, bad_pages;
+		char rest[4096 - 1024 - 12 - 10];
+		char magic[10];
+	} header = { .version = 1, .last_page = 8191, .magic = "SWAPSPACE2" };
+	const char *why = start_disk();
+	int fd;
+
+	if (uev_page_size() != sizeof(header))
+		return "page size is not 4096";
+	if (why)
+		return why;
+	fd = open(disk, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, &header, sizeof(header)) != sizeof(header))
+		return "zram cannot be written";
+	fsync(fd);
+	close(fd);
+	return swapon(disk, 0) ? "kernel without swap" : NULL;
+}
+
+TEST_F(uev, swapped_page_comes_back)
+{
+	const char *why = start_swap();
+	__u32 *v = self->value;
+	bool swapped;
+
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_OK(uev_reg(self->fd, v, 0, 4, 0, EVENT, NULL));
+	v[1] = 0x5a5a;
+	swapped = uev_wait_for((madvise(self->page, uev_page_size(),
+					MADV_PAGEOUT), page_is_swapped(v)));
+	EXPECT_TRUE(swapped);
+	ASSERT_OK(uev_enable(EVENT_NAME, true));
+	EXPECT_TRUE(uev_wait_for(page_is_present(v)));
+	EXPECT_TRUE(BECOMES(1, v[0]));
+	EXPECT_EQ(0x5a5a, v[1]);
+	EXPECT_TRUE(uev_wait_for((madvise(self->page, uev_page_size(),
+					  MADV_PAGEOUT), page_is_swapped(v))));
+	ASSERT_OK(uev_enable(EVENT_NAME, false));
+	EXPECT_TRUE(BECOMES(0, v[0]));
+	EXPECT_EQ(0x5a5a, v[1]);
+	EXPECT_EQ(0, swapoff(disk));
+	uev_put("/sys/block/zram0/reset", "1");
+}
+
+TEST_F(uev, read_only_mapping_is_never_written)
+{
+	static const int prots[] = { PROT_READ, PROT_NONE,
+				     PROT_READ | PROT_EXEC };
+	size_t page = uev_page_size();
+	__u32 *v = map(PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			  -1, page);
+	size_t i;
+	int round;
+
+	ASSERT_OK(uev_reg(self->fd, self->value, 0, 4, 0, EVENT, NULL));
+	ASSERT_OK(uev_reg(self->fd, v, 0, 4, 0, EVENT, NULL));
+	for (i = 0; i < ARRAY_SIZE(prots); i++) {
+		ASSERT_EQ(0, UEV_READ(*v));
+		ASSERT_EQ(0, mprotect(v, page, prots[i]));
+		for (round = 0; round < 10; round++) {
+			SWITCH(true);
+			SWITCH(false);
+		}
+		SWITCH(true);
+		usleep(200000);
+		ASSERT_EQ(0, mprotect(v, page, PROT_READ | PROT_WRITE));
+		EXPECT_EQ(0, UEV_READ(*v)) TH_LOG("protection %d", prots[i]);
+
+		/* The next change of state finds it writable. */
+		SWITCH(false);
+		SWITCH(true);
+		ASSERT_BECOMES(1, *v);
+
+		/* The other way round: the bit stays set. */
+		ASSERT_EQ(0, mprotect(v, page, prots[i]));
+		SWITCH(false);
+		usleep(200000);
+		ASSERT_EQ(0, mprotect(v, page, PROT_READ | PROT_WRITE));
+		EXPECT_EQ(1, UEV_READ(*v)) TH_LOG("protection %d", prots[i]);
+		SWITCH(true);
+		SWITCH(false);
+		ASSERT_BECOMES(0, *v);
+	}
+	munmap(v, page);
+}
+
+/* The case for which debuggers are allowed to write nevertheless. */
+TEST_F(uev, read_only_file_is_never_written)
+{
+	size_t page = uev_page_size();
+	int fd = memfd_create("uev", MFD_CLOEXEC), kind;
+	__u32 content = 1, *v;
+
+	ASSERT_EQ(0, ftruncate(fd, page));
+	ASSERT_OK(uev_reg(self->fd, self->value, 0, 4, 0, EVENT, NULL));
+	for (kind = 0; kind < 2; kind++) {
+		v = map(PROT_READ | PROT_WRITE, kind ? MAP_SHARED : MAP_PRIVATE,
+			fd, page);
+		ASSERT_OK(uev_reg(self->fd, v, 0, 4, 0, EVENT, NULL));
+		ASSERT_EQ(0, mprotect(v, page, PROT_READ));
+		SWITCH(true);
+		usleep(200000);
+		EXPECT_EQ(0, UEV_READ(*v));
+		EXPECT_EQ(sizeof(content), pread(fd, &content, 4, 0));
+		EXPECT_EQ(0, content);
+		/* Clearing is writing as well. */
+		EXPECT_OK(uev_unreg(self->fd, v, 0));
+		SWITCH(false);
+		munmap(v, page);
+	}
+	close(fd);
+}
+
+TEST_F(uev, unmapped_value_harms_nobody)
+{
+	size_t page = uev_page_size();
+	__u32 *v = map(PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			  -1, page);
+
+	ASSERT_OK(uev_reg(self->fd, self->value, 0, 4, 0, EVENT, NULL));
+	ASSERT_OK(uev_reg(self->fd, v, 0, 4, 0, EVENT, NULL));
+	ASSERT_EQ(0, munmap(v, page));
+	SWITCH(true);
+	SWITCH(false);
+	SWITCH(true);
+	/* Tried again at the next change of state: there is memory again. */
+	ASSERT_EQ(v, mmap(v, page, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
+			  0));
+	SWITCH(false);
+	SWITCH(true);
+	ASSERT_BECOMES(1, *v);
+	EXPECT_OK(uev_unreg(self->fd, v, 0));
+	EXPECT_EQ(0, UEV_READ(*v));
+}
+
+TEST_F(uev, moved_value_is_left_alone)
+{
+	size_t page = uev_page_size();
+	__u32 *v = map(PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			  -1, page);
+	__u32 *moved = map(PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, page);
+
+	ASSERT_OK(uev_reg(self->fd, self->value, 0, 4, 0, EVENT, NULL));
+	ASSERT_OK(uev_reg(self->fd, v, 0, 4, 0, EVENT, NULL));
+	v[1] = 0x77;
+	ASSERT_EQ(moved, mremap(v, page, page, MREMAP_MAYMOVE | MREMAP_FIXED,
+				moved));
+	SWITCH(true);
+	usleep(200000);
+	/* What is registered is the address, not the page. */
+	EXPECT_EQ(0, UEV_READ(moved[0]));
+	EXPECT_EQ(0x77, moved[1]);
+	EXPECT_ERR(ENOENT, uev_unreg(self->fd, moved, 0));
+	/* At the address there may be something that cannot be written. */
+	ASSERT_EQ(v, mmap(v, page, PROT_READ,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
+			  0));
+	SWITCH(false);
+	SWITCH(true);
+	usleep(200000);
+	EXPECT_EQ(0, UEV_READ(*v));
+	/* Moved back, it is what was registered. */
+	ASSERT_EQ(v, mremap(moved, page, page, MREMAP_MAYMOVE | MREMAP_FIXED,
+			    v));
+	SWITCH(false);
+	SWITCH(true);
+	ASSERT_BECOMES(1, *v);
+	EXPECT_EQ(0x77, v[1]);
+}
+
+/*
+ * A page that its pager does not deliver: switching does not wait for it, others
+ * are served, it is served once it is there, and its process can be killed.
+ */
+static void *page_from_pager(int *uffd)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register area;
+	void *page = map(PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			 -1, uev_page_size());
+
+	*uffd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	if (*uffd < 0 || ioctl(*uffd, UFFDIO_API, &api))
+		return NULL;
+	area = (struct uffdio_register){
+		.range = { (uintptr_t)page, uev_page_size() },
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	return ioctl(*uffd, UFFDIO_REGISTER, &area) ? NULL : page;
+}
+
+static int deliver(int uffd, void *page)
+{
+	struct uffdio_zeropage zero = {
+		.range = { (uintptr_t)page, uev_page_size() },
+	};
+
+	return ioctl(uffd, UFFDIO_ZEROPAGE, &zero) ? -errno : 0;
+}
+
+TEST_F(uev, page_that_its_pager_keeps_back)
+{
+	__u32 *stuck, *fine = self->value;
+	__u64 start, took;
+	int uffd, i;
+
+	stuck = page_from_pager(&uffd);
+	if (!stuck)
+		SKIP(return, "kernel without userfaultfd");
+	/* The registration itself needs the page once. */
+	ASSERT_OK(deliver(uffd, stuck));
+	ASSERT_OK(uev_reg(self->fd, stuck, 0, 4, 0, EVENT, NULL));
+	ASSERT_OK(uev_reg(self->fd, fine, 0, 4, 0, EVENT, NULL));
+	ASSERT_EQ(0, madvise(stuck, uev_page_size(), MADV_DONTNEED));
+
+	start = uev_now_ms();
+	for (i = 0; i < 4; i++)
+		ASSERT_OK(uev_enable(EVENT_NAME, !(i & 1)));
+	ASSERT_OK(uev_enable(EVENT_NAME, true));
+	took = uev_now_ms() - start;
+	/* Whoever waits for the page waits for ever. */
+	EXPECT_GT(UEV_WAIT_MS, took);
+	EXPECT_FALSE(page_is_present(stuck));
+	ASSERT_OK(deliver(uffd, stuck));
+	ASSERT_BECOMES(1, *stuck);
+	ASSERT_BECOMES(1, *fine);
+	close(uffd);
+}
+
+struct stuck_process {
+	int fd;
+	int *ready;
+};
+
+static int get_stuck(void *arg)
+{
+	struct stuck_process *p = arg;
+	__u32 *stuck;
+	int uffd;
+
+	stuck = page_from_pager(&uffd);
+	if (!stuck || deliver(uffd, stuck) ||
+	    uev_reg(p->fd, stuck, 0, 4, 0, EVENT, NULL) ||
+	    madvise(stuck, uev_page_size(), MADV_DONTNEED)) {
+		UEV_WRITE(*p->ready, -1);
+		return 1;
+	}
+	UEV_WRITE(*p->ready, 1);
+	for (;;)
+		pause();
+}
+
+TEST_F(uev, process_without_its_page_delays_nobody)
+{
+	struct stuck_process stuck = { self->fd, uev_shared(sizeof(int)) };
+	pid_t pid = uev_fork(get_stuck, &stuck);
+	int i;
+
+	ASSERT_LT(0, pid);
+	ASSERT_TRUE(uev_wait_for(UEV_READ(*stuck.ready)));
+	if (*stuck.ready < 0) {
+		uev_join(pid);
+		SKIP(return, "kernel without userfaultfd");
+	}
+	ASSERT_OK(uev_reg(self->fd, self->value, 0, 4, 0, EVENT, NULL));
+	for (i = 0; i < 10; i++)
+		SWITCH(!(i & 1));
+	ASSERT_EQ(0, kill(pid, SIGKILL));
+	EXPECT_EQ(-SIGKILL, uev_join(pid));
+	for (i = 0; i < 10; i++)
+		SWITCH(!(i & 1));
+}
+
+/* A mapping that changes all the time while the event is switched. */
+static bool stop_mapping;
+
+static void *remap_forever(void *arg)
+{
+	size_t page = uev_page_size();
+	char *at = arg;
+	long round = 0;
+
+	while (!UEV_READ(stop_mapping)) {
+		switch (round++ % 4) {
+		case 0:
+			munmap(at, page);
+			break;
+		case 1:
+			mmap(at, page, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+			break;
+		case 2:
+			mprotect(at, page, PROT_READ);
+			break;
+		case 3:
+			mprotect(at, page, PROT_READ | PROT_WRITE);
+			madvise(at, page, MADV_DONTNEED);
+			break;
+		}
+	}
+	mmap(at, page, PROT_READ | PROT_WRITE,
+	     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	return (void *)round;
+}
+
+TEST_F(uev, mapping_in_flux)
+{
+	__u64 end = uev_now_ms() + 5000;
+	size_t page = uev_page_size();
+	__u32 *v = map(PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			  -1, page);
+	pthread_t thread;
+	int i;
+
+	ASSERT_OK(uev_reg(self->fd, v, 0, 4, 0, EVENT, NULL));
+	ASSERT_OK(uev_reg(self->fd, self->value, 0, 4, 0, EVENT, NULL));
+	stop_mapping = false;
+	ASSERT_EQ(0, pthread_create(&thread, NULL, remap_forever, v));
+	for (i = 0; i < 10 || uev_now_ms() < end; i++) {
+		EXPECT_OK(uev_enable(EVENT_NAME, !(i & 1)));
+		EXPECT_TRUE(BECOMES(!(i & 1), *self->value));
+	}
+	UEV_WRITE(stop_mapping, true);
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	/* It has come to rest: the next switch finds it. */
+	SWITCH(false);
+	ASSERT_FOLLOWS(*v);
+	EXPECT_OK(uev_unreg(self->fd, v, 0));
+	EXPECT_EQ(0, UEV_READ(*v));
+}
+
+/* Many addresses that cannot be written do not keep others waiting for long. */
+TEST_F(uev, thousands_of_unmapped_values)
+{
+	const int count = 2000;
+	size_t page = uev_page_size();
+	char *area = map(PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			 -1, count * page);
+	int i;
+
+	ASSERT_NE(NULL, area);
+	for (i = 0; i < count; i++) {
+		ASSERT_OK(uev_reg(self->fd, area + i * page, 0, 4, 0, EVENT,
+				  NULL));
+	}
+	ASSERT_EQ(0, munmap(area, count * page));
+	ASSERT_OK(uev_reg(self->fd, self->value, 0, 4, 0, EVENT, NULL));
+	for (i = 0; i < 4; i++)
+		SWITCH(!(i & 1));
+	for (i = 0; i < count; i++)
+		ASSERT_OK(uev_unreg(self->fd, area + i * page, 0));
+	SWITCH(true);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * perf as a consumer: who gets which record, and its layout, byte by byte.
+ */
+#include <sys/mman.h>
+
+#include "uev_harness.h"
+#include "uev_perf.h"
+
+/* What every record starts with */
+struct common {
+	__u16 type;
+	__u8 flags;
+	__u8 preempt_count;
+	__s32 pid;
+};
+
+#define MAX_CPUS	64
+
+/*
+ * An event with perf attached to it. Nobody else writes records here, so that
+ * one CPU, and this process kept on it, does as well as one process on all CPUs.
+ */
+static int attach(struct uev_perf *perf, const char *event)
+{
+	uev_stay_on_cpu(0);
+	return uev_perf_map(perf, uev_perf_open(uev_event_id(event), -1, 0,
+						UEV_SAMPLE_TYPE));
+}
+
+static struct uev_sample sample;
+
+/* The bytes behind a record in a sample are padding: raw_size + 4 is n * 8. */
+static __u32 padded(__u32 size)
+{
+	return (size + 4 + 7) / 8 * 8 - 4;
+}
+
+TEST_F(uev, layout_of_a_record)
+{
+	struct {
+		__u8 a;
+		__u64 b;
+		__u32 data, rel;
+		char text[12];
+	} __packed payload = {
+		.a = 0xa1, .b = 0x1122334455667788ULL,
+		.data = DYN_LOC(8 + 17, 4), .rel = DYN_LOC(4, 8),
+		.text = "abc\0defghij",
+	};
+	struct common *common = (void *)sample.raw;
+	struct uev_perf perf;
+	int index = uev_reg_index(self->fd, self->value,
+				  "pf_layout u8 a;u64 b;__data_loc char[] c;"
+				  "__rel_loc char[] d");
+	__u32 loc;
+
+	ASSERT_LE(0, index);
+	ASSERT_OK(attach(&perf, "pf_layout"));
+	ASSERT_BECOMES(1, *self->value);
+	ASSERT_EQ(4 + sizeof(payload),
+		  uev_emit(self->fd, index, &payload, sizeof(payload)));
+	ASSERT_TRUE(uev_perf_next(&perf, &sample, NULL));
+	EXPECT_EQ(getpid(), sample.pid);
+	EXPECT_EQ(padded(8 + sizeof(payload)), sample.raw_size);
+	EXPECT_EQ(uev_event_id("pf_layout"), common->type);
+	EXPECT_EQ(getpid(), common->pid);
+	/* As it was written, behind 8 bytes; then nothing but zeroes. */
+	EXPECT_EQ(0, memcmp(sample.raw + 8, &payload, sizeof(payload)));
+	EXPECT_EQ(0, sample.raw[8 + sizeof(payload)]);
+	EXPECT_EQ(0, sample.raw[sample.raw_size - 1]);
+	/* Where the format file says the fields are */
+	EXPECT_EQ(0xa1, (__u8)sample.raw[8]);
+	memcpy(&loc, sample.raw + 17, 4);
+	EXPECT_STREQ("abc", sample.raw + (loc & 0xffff));
+	memcpy(&loc, sample.raw + 21, 4);
+	EXPECT_STREQ("defghij", sample.raw + 25 + (loc & 0xffff));
+	EXPECT_FALSE(uev_perf_next(&perf, &sample, NULL));
+	uev_perf_close(&perf);
+	ASSERT_BECOMES(0, *self->value);
+}
+
+TEST_F(uev, sizes_of_records)
+{
+	int index = uev_reg_index(self->fd, self->value, "pf_size u8 a");
+	struct uev_perf perf;
+	char payload[64];
+	int size;
+
+	ASSERT_LE(0, index);
+	ASSERT_OK(attach(&perf, "pf_size"));
+	memset(payload, 0x5a, sizeof(payload));
+	for (size = 1; size <= 64; size++) {
+		ASSERT_EQ(4 + size, uev_emit(self->fd, index, payload, size));
+		ASSERT_TRUE(uev_perf_next(&perf, &sample, NULL));
+		EXPECT_EQ(padded(8 + size), sample.raw_size)
+			TH_LOG("%d bytes", size);
+		EXPECT_EQ(0, memcmp(sample.raw + 8, payload, size));
+		/* No byte of an earlier record in the padding */
+		EXPECT_TRUE(padded(8 + size) == 8U + size ||
+			    !sample.raw[8 + size]) TH_LOG("%d bytes", size);
+	}
+	uev_perf_close(&perf);
+}
+
+TEST_F(uev, event_without_fields)
+{
+	int index = uev_reg_index(self->fd, self->value, "pf_empty");
+	struct common *common = (void *)sample.raw;
+	struct uev_perf perf;
+
+	ASSERT_LE(0, index);
+	ASSERT_OK(attach(&perf, "pf_empty"));
+	ASSERT_BECOMES(1, *self->value);
+	ASSERT_EQ(4, uev_emit(self->fd, index, NULL, 0));
+	ASSERT_TRUE(uev_perf_next(&perf, &sample, NULL));
+	EXPECT_EQ(padded(8), sample.raw_size);
+	EXPECT_EQ(uev_event_id("pf_empty"), common->type);
+	EXPECT_EQ(getpid(), common->pid);
+	uev_perf_close(&perf);
+}
+
+TEST_F(uev, every_record_is_counted)
+{
+	int index = uev_reg_index(self->fd, self->value, "pf_count u32 n");
+	struct uev_perf perf;
+	__u64 count = 0;
+	__u32 n;
+
+	ASSERT_LE(0, index);
+	ASSERT_OK(attach(&perf, "pf_count"));
+	for (n = 0; n < 1000; n++)
+		ASSERT_EQ(8, uev_emit(self->fd, index, &n, sizeof(n)));
+	ASSERT_EQ(sizeof(count), read(perf.fd, &count, sizeof(count)));
+	EXPECT_EQ(1000, count);
+	for (n = 0; n < 1000; n++) {
+		ASSERT_TRUE(uev_perf_next(&perf, &sample, NULL));
+		EXPECT_EQ(0, memcmp(sample.raw + 8, &n, sizeof(n)));
+	}
+	EXPECT_FALSE(uev_perf_next(&perf, &sample, NULL));
+	/* Stopped, it is still attached, and counts no more. */
+	ASSERT_EQ(0, ioctl(perf.fd, PERF_EVENT_IOC_DISABLE, 0));
+	EXPECT_EQ(1, UEV_READ(*self->value));
+	uev_emit(self->fd, index, &n, sizeof(n));
+	ASSERT_EQ(sizeof(count), read(perf.fd, &count, sizeof(count)));
+	EXPECT_EQ(1000, count);
+	uev_perf_close(&perf);
+}
+
+struct writer {
+	int fd, index;
+};
+
+static int emit_one(void *arg)
+{
+	struct writer *w = arg;
+	__u32 n = 99;
+
+	return uev_emit(w->fd, w->index, &n, sizeof(n)) != 8;
+}
+
+TEST_F(uev, of_one_process_or_one_cpu)
+{
+	int index = uev_reg_index(self->fd, self->value, "pf_who u32 n");
+	struct writer w = { self->fd, index };
+	struct uev_perf mine, cpu[MAX_CPUS];
+	int cpus = sysconf(_SC_NPROCESSORS_ONLN), i, samples = 0;
+	__u32 n = 1;
+
+	ASSERT_LE(0, index);
+	ASSERT_GE(MAX_CPUS, cpus);
+	ASSERT_OK(uev_perf_map(&mine, uev_perf_open(uev_event_id("pf_who"), 0,
+						    -1, UEV_SAMPLE_TYPE)));
+	for (i = 0; i < cpus; i++) {
+		int fd = uev_perf_open(uev_event_id("pf_who"), -1, i,
+				       UEV_SAMPLE_TYPE);
+
+		ASSERT_OK(uev_perf_map(&cpu[i], fd));
+	}
+	ASSERT_EQ(0, uev_in_child(emit_one, &w));
+	EXPECT_FALSE(uev_perf_next(&mine, &sample, NULL));
+	ASSERT_EQ(8, uev_emit(self->fd, index, &n, sizeof(n)));
+	EXPECT_TRUE(uev_perf_next(&mine, &sample, NULL));
+	EXPECT_EQ(1, sample.raw[8]);
+	EXPECT_FALSE(uev_perf_next(&mine, &sample, NULL));
+	for (i = 0; i < cpus; i++) {
+		while (uev_perf_next(&cpu[i], &sample, NULL))
+			samples++;
+		uev_perf_close(&cpu[i]);
+	}
+	EXPECT_EQ(2, samples);
+	EXPECT_EQ(1, UEV_READ(*self->value));
+	uev_perf_close(&mine);
+	ASSERT_BECOMES(0, *self->value);
+}
+
+TEST_F(uev, filter_of_a_perf_event)
+{
+	int index = uev_reg_index(self->fd, self->value,
+				  "pf_filter u32 n;__rel_loc char[] s");
+	struct {
+		__u32 n, s;
+		char text[4];
+	} payload = { 0, DYN_LOC(0, 4), "odd" };
+	struct uev_perf perf;
+
+	ASSERT_LE(0, index);
+	ASSERT_OK(attach(&perf, "pf_filter"));
+	ASSERT_EQ(0, ioctl(perf.fd, PERF_EVENT_IOC_SET_FILTER,
+			   "n > 2 && s == \"odd\""));
+	for (payload.n = 0; payload.n < 6; payload.n++) {
+		memcpy(payload.text, payload.n & 1 ? "odd" : "evn", 4);
+		ASSERT_EQ(16, uev_emit(self->fd, index, &payload,
+				       sizeof(payload)));
+	}
+	ASSERT_TRUE(uev_perf_next(&perf, &sample, NULL));
+	EXPECT_EQ(3, sample.raw[8]);
+	ASSERT_TRUE(uev_perf_next(&perf, &sample, NULL));
+	EXPECT_EQ(5, sample.raw[8]);
+	EXPECT_FALSE(uev_perf_next(&perf, &sample, NULL));
+	uev_perf_close(&perf);
+}
+
+/* A payload with its first 4 bytes as a number, in a page of its own. */
+static int emit_sized(int fd, int index, __u32 n, int size)
+{
+	static char payload[20000];
+
+	memcpy(payload, &n, sizeof(n));
+	return uev_emit(fd, index, payload, size);
+}
+
+static int largest_for(int fd, int index)
+{
+	int good = 4, bad = 16384, size, ret;
+
+	while (bad - good > 1) {
+		size = (good + bad) / 2;
+		ret = emit_sized(fd, index, 0, size);
+		if (ret == size + 4)
+			good = size;
+		else if (ret == -EMSGSIZE)
+			bad = size;
+		else
+			return ret < 0 ? ret : -EIO;
+	}
+	return good;
+}
+
+TEST_F(uev, largest_record)
+{
+	int index = uev_reg_index(self->fd, self->value, "pf_large u32 n");
+	struct uev_perf perf;
+	int largest;
+
+	ASSERT_LE(0, index);
+	ASSERT_OK(attach(&perf, "pf_large"));
+	largest = largest_for(self->fd, index);
+	EXPECT_LT(8000, largest);
+	EXPECT_GT(8192, largest);
+	while (uev_perf_next(&perf, &sample, NULL))
+		;
+	ASSERT_EQ(largest + 4, emit_sized(self->fd, index, 1, largest));
+	ASSERT_ERR(EMSGSIZE, emit_sized(self->fd, index, 2, largest + 1));
+	ASSERT_ERR(EMSGSIZE, emit_sized(self->fd, index, 3, 16000));
+	ASSERT_EQ(8, emit_sized(self->fd, index, 4, 4));
+	ASSERT_TRUE(uev_perf_next(&perf, &sample, NULL));
+	EXPECT_EQ(1, sample.raw[8]);
+	EXPECT_EQ(padded(8 + largest), sample.raw_size);
+	ASSERT_TRUE(uev_perf_next(&perf, &sample, NULL));
+	EXPECT_EQ(4, sample.raw[8]);
+	EXPECT_FALSE(uev_perf_next(&perf, &sample, NULL));
+	uev_perf_close(&perf);
+}
+
+/* What one has no room for, the other still gets. */
+TEST_F(uev, too_large_for_ftrace_only)
+{
+	int index = uev_reg_index(self->fd, self->value, "pf_both u32 n");
+	struct uev_perf perf;
+	int ftrace_largest;
+	char *shown;
+
+	ASSERT_LE(0, index);
+	ASSERT_OK(uev_enable("pf_both", true));
+	ftrace_largest = largest_for(self->fd, index);
+	ASSERT_LT(3900, ftrace_largest);
+	ASSERT_GT(8000, ftrace_largest);
+	uev_trace_clear();
+	ASSERT_OK(attach(&perf, "pf_both"));
+
+	ASSERT_EQ(ftrace_largest + 4,
+		  emit_sized(self->fd, index, 1, ftrace_largest));
+	ASSERT_ERR(EMSGSIZE, emit_sized(self->fd, index, 2, ftrace_largest + 1));
+	ASSERT_ERR(EMSGSIZE, emit_sized(self->fd, index, 3, 16000));
+
+	shown = uev_trace_of("trace", "pf_both");
+	EXPECT_STREQ("n=1\n", shown);
+	free(shown);
+	ASSERT_TRUE(uev_perf_next(&perf, &sample, NULL));
+	EXPECT_EQ(1, sample.raw[8]);
+	ASSERT_TRUE(uev_perf_next(&perf, &sample, NULL));
+	EXPECT_EQ(2, sample.raw[8]);
+	EXPECT_EQ(padded(8 + ftrace_largest + 1), sample.raw_size);
+	EXPECT_FALSE(uev_perf_next(&perf, &sample, NULL));
+	uev_perf_close(&perf);
+}
+
+/* A payload of which a part cannot be read: nothing of it arrives. */
+TEST_F(uev, whole_or_nothing)
+{
+	size_t page = uev_page_size();
+	int index = uev_reg_index(self->fd, self->value,
+				  "pf_whole u32 n;char[1000] text");
+	struct uev_perf perf;
+	char *area = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int before, round;
+
+	ASSERT_LE(0, index);
+	ASSERT_OK(attach(&perf, "pf_whole"));
+	ASSERT_OK(uev_enable("pf_whole", true));
+	ASSERT_EQ(0, mprotect(area + page, page, PROT_NONE));
+	for (before = 0; before < 1004; before += 67) {
+		ASSERT_ERR(EFAULT, uev_emit(self->fd, index,
+					    area + page - before, 1004));
+	}
+	EXPECT_FALSE(uev_perf_next(&perf, &sample, NULL));
+	/* A page that is only missing is fetched. */
+	for (round = 0; round < 10; round++) {
+		ASSERT_EQ(0, mprotect(area + page, page,
+				      PROT_READ | PROT_WRITE));
+		ASSERT_EQ(0, madvise(area, 2 * page, MADV_DONTNEED));
+		ASSERT_EQ(1008, uev_emit(self->fd, index, area + page - 500,
+					 1004));
+		ASSERT_TRUE(uev_perf_next(&perf, &sample, NULL));
+		EXPECT_EQ(padded(8 + 1004), sample.raw_size);
+		EXPECT_FALSE(uev_perf_next(&perf, &sample, NULL));
+	}
+	uev_perf_close(&perf);
+	munmap(area, 2 * page);
+}
+
+TEST_F(uev, holds_the_event)
+{
+	struct uev_perf perf;
+
+	ASSERT_OK(uev_dynamic("u:pf_hold u32 n"));
+	ASSERT_OK(attach(&perf, "pf_hold"));
+	EXPECT_ERR(EBUSY, uev_delete(self->fd, "pf_hold"));
+	uev_perf_close(&perf);
+	EXPECT_OK(uev_delete(self->fd, "pf_hold"));
+	EXPECT_FALSE(uev_event_exists("pf_hold"));
+}
+
+/* The last unmap of its buffer may free an event that is closed already. */
+TEST_F(uev, unmapped_after_it_was_closed)
+{
+	int round, index = uev_reg_index(self->fd, self->value, "pf_late u32 n");
+	struct uev_perf perf;
+
+	ASSERT_LE(0, index);
+	for (round = 0; round < 20; round++) {
+		ASSERT_OK(attach(&perf, "pf_late"));
+		ASSERT_BECOMES(1, *self->value);
+		close(perf.fd);
+		ASSERT_EQ(1, emit_sized(self->fd, index, 1, 4) == 8 ||
+			  !UEV_READ(*self->value));
+		munmap(perf.head, uev_page_size() + UEV_RING_SIZE);
+		ASSERT_BECOMES(0, *self->value);
+	}
+}
+
+TEST_HARNESS_MAIN

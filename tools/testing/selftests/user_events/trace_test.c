@@ -1,0 +1,499 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Records on their way through ftrace: the text in "trace", filters, triggers,
+ * histograms, instances, set_event_pid, snapshots, and the largest record.
+ */
+#include <limits.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "uev_harness.h"
+
+/* Appends the bytes of any object to a payload. */
+struct payload {
+	char data[16384];
+	size_t size;
+};
+
+static void add(struct payload *p, const void *data, size_t size)
+{
+	memcpy(p->data + p->size, data, size);
+	p->size += size;
+}
+
+#define ADD(p, type, number) do {					\
+	type _number = (number);					\
+									\
+	add(p, &_number, sizeof(_number));				\
+} while (0)
+
+#define ASSERT_SHOWN(want, where, event) do {				\
+	char *_shown = uev_trace_of(where, event);			\
+									\
+	ASSERT_STREQ(want, _shown);					\
+	free(_shown);							\
+} while (0)
+
+/* Registers and enables; the index, or an error. */
+static int listen_to(int fd, __u32 *value, const char *command)
+{
+	char name[64];
+	int index = uev_reg_index(fd, value, command), ret;
+
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(command, " ;"),
+		 command);
+	if (index < 0)
+		return index;
+	ret = uev_enable(name, true);
+	return ret ? ret : index;
+}
+
+TEST_F(uev, integers_at_their_extremes)
+{
+	static const char command[] =
+		"tr_int s8 a;u8 b;s16 c;u16 d;s32 e;u32 f;s64 g;u64 h;"
+		"char i;unsigned char j;short k;unsigned short l;int m;"
+		"unsigned int n";
+	int index = listen_to(self->fd, self->value, command);
+	struct payload low = { }, high = { }, middle = { };
+
+	ASSERT_LE(0, index);
+	ADD(&low, __s8, INT8_MIN);
+	ADD(&low, __u8, 0);
+	ADD(&low, __s16, INT16_MIN);
+	ADD(&low, __u16, 0);
+	ADD(&low, __s32, INT32_MIN);
+	ADD(&low, __u32, 0);
+	ADD(&low, __s64, INT64_MIN);
+	ADD(&low, __u64, 0);
+	ADD(&low, __s8, INT8_MIN);
+	ADD(&low, __u8, 0);
+	ADD(&low, __s16, INT16_MIN);
+	ADD(&low, __u16, 0);
+	ADD(&low, __s32, INT32_MIN);
+	ADD(&low, __u32, 0);
+
+	ADD(&high, __s8, INT8_MAX);
+	ADD(&high, __u8, UINT8_MAX);
+	ADD(&high, __s16, INT16_MAX);
+	ADD(&high, __u16, UINT16_MAX);
+	ADD(&high, __s32, INT32_MAX);
+	ADD(&high, __u32, UINT32_MAX);
+	ADD(&high, __s64, INT64_MAX);
+	ADD(&high, __u64, UINT64_MAX);
+	ADD(&high, __s8, INT8_MAX);
+	ADD(&high, __u8, UINT8_MAX);
+	ADD(&high, __s16, INT16_MAX);
+	ADD(&high, __u16, UINT16_MAX);
+	ADD(&high, __s32, INT32_MAX);
+	ADD(&high, __u32, UINT32_MAX);
+
+	memset(middle.data, 0xff, low.size);
+	middle.size = low.size;
+
+	ASSERT_EQ(4 + low.size, uev_emit(self->fd, index, low.data, low.size));
+	ASSERT_EQ(4 + low.size, uev_emit(self->fd, index, high.data, high.size));
+	ASSERT_EQ(4 + low.size,
+		  uev_emit(self->fd, index, middle.data, middle.size));
+	ASSERT_SHOWN("a=-128 b=0 c=-32768 d=0 e=-2147483648 f=0 "
+		     "g=-9223372036854775808 h=0 i=-128 j=0 k=-32768 l=0 "
+		     "m=-2147483648 n=0\n"
+		     "a=127 b=255 c=32767 d=65535 e=2147483647 f=4294967295 "
+		     "g=9223372036854775807 h=18446744073709551615 i=127 j=255 "
+		     "k=32767 l=65535 m=2147483647 n=4294967295\n"
+		     "a=-1 b=255 c=-1 d=65535 e=-1 f=4294967295 g=-1 "
+		     "h=18446744073709551615 i=-1 j=255 k=-1 l=65535 m=-1 "
+		     "n=4294967295\n", "trace", "tr_int");
+}
+
+TEST_F(uev, strings)
+{
+	int index = listen_to(self->fd, self->value,
+			      "tr_str char[8] a;unsigned char[4] b;"
+			      "__data_loc char[] c;__rel_loc char[] d;u8 e");
+	struct payload p = { }, empty = { };
+	/* of the fields, and with what is before them in a record */
+	const unsigned int fields = 8 + 4 + 4 + 4 + 1, all = 8 + fields;
+
+	ASSERT_LE(0, index);
+	add(&p, "seven77", 8);
+	add(&p, "abc", 4);
+	ADD(&p, __u32, DYN_LOC(all, 9));
+	ADD(&p, __u32, DYN_LOC(1 + 9, 5));
+	ADD(&p, __u8, 200);
+	add(&p, "absolute", 9);
+	add(&p, "rela", 5);
+	ASSERT_EQ(4 + p.size, uev_emit(self->fd, index, p.data, p.size));
+
+	add(&empty, "\0\0\0\0\0\0\0\0", 8);
+	add(&empty, "\0\0\0\0", 4);
+	ADD(&empty, __u32, 0);
+	ADD(&empty, __u32, DYN_LOC(1, 1));
+	ADD(&empty, __u8, 0);
+	add(&empty, "", 1);
+	ASSERT_EQ(4 + empty.size,
+		  uev_emit(self->fd, index, empty.data, empty.size));
+	ASSERT_SHOWN("a=seven77 b=abc c=absolute d=rela e=200\n"
+		     "a= b= c= d= e=0\n", "trace", "tr_str");
+}
+
+TEST_F(uev, event_without_fields)
+{
+	int index = listen_to(self->fd, self->value, "tr_empty");
+
+	ASSERT_LE(0, index);
+	ASSERT_EQ(4, uev_emit(self->fd, index, NULL, 0));
+	/* Data behind fields that are none */
+	ASSERT_EQ(12, uev_emit(self->fd, index, "12345678", 8));
+	ASSERT_SHOWN("\n\n", "trace", "tr_empty");
+}
+
+TEST_F(uev, struct_field)
+{
+	int index = listen_to(self->fd, self->value,
+			      "tr_struct struct thing a 8;u32 b");
+	struct payload p = { };
+
+	ASSERT_LE(0, index);
+	ADD(&p, __u64, 0x1122334455667788ULL);
+	ADD(&p, __u32, 9);
+	ASSERT_EQ(16, uev_emit(self->fd, index, p.data, p.size));
+	ASSERT_SHOWN("a=1234605616436508552 b=9\n", "trace", "tr_struct");
+}
+
+TEST_F(uev, filters)
+{
+	int index = listen_to(self->fd, self->value,
+			      "tr_filter u32 n;s16 s;char[8] fixed;"
+			      "__rel_loc char[] rel");
+	static const struct {
+		const char *filter;
+		bool passes[3];
+	} cases[] = {
+		{ "n == 1", { false, true, false } },
+		{ "n != 1", { true, false, true } },
+		{ "n > 1", { false, false, true } },
+		{ "s < 0", { false, true, false } },
+		{ "s >= 0 && n < 2", { true, false, false } },
+		{ "n & 1", { false, true, false } },
+		{ "fixed == \"text1\"", { false, true, false } },
+		{ "fixed ~ \"*t2*\"", { false, false, true } },
+		{ "rel == \"dynamic0\"", { true, false, false } },
+		{ "rel ~ \"dyn*1\"", { false, true, false } },
+		{ "n == 0 || rel != \"dynamic1\"", { true, false, true } },
+		{ "common_pid == 0", { false, false, false } },
+	};
+	char want[256], *shown;
+	size_t i;
+	int n;
+
+	ASSERT_LE(0, index);
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		ASSERT_OK(uev_event_put("tr_filter", "filter", cases[i].filter))
+			TH_LOG("%s", cases[i].filter);
+		want[0] = '\0';
+		for (n = 0; n < 3; n++) {
+			struct payload p = { };
+			char text[9];
+
+			ADD(&p, __u32, n);
+			ADD(&p, __s16, n & 1 ? -5 : 5);
+			memset(text, 0, sizeof(text));
+			sprintf(text, "text%d", n);
+			add(&p, text, 8);
+			ADD(&p, __u32, DYN_LOC(0, 9));
+			sprintf(text, "dynamic%d", n);
+			add(&p, text, 9);
+			ASSERT_EQ(4 + p.size, uev_emit(self->fd, index, p.data,
+						       p.size));
+			if (cases[i].passes[n])
+				sprintf(want + strlen(want),
+					"n=%d s=%d fixed=text%d rel=dynamic%d\n",
+					n, n & 1 ? -5 : 5, n, n);
+		}
+		shown = uev_trace_of("trace", "tr_filter");
+		EXPECT_STREQ(want, shown) TH_LOG("filter %s", cases[i].filter);
+		free(shown);
+		uev_trace_clear();
+	}
+	EXPECT_NE(0, uev_event_put("tr_filter", "filter", "nothing == 1"));
+	EXPECT_NE(0, uev_event_put("tr_filter", "filter", "n == \"text\""));
+	ASSERT_OK(uev_event_put("tr_filter", "filter", "0"));
+}
+
+/* Fields at odd offsets are compared where they are. */
+TEST_F(uev, filter_on_unaligned_fields)
+{
+	int index = listen_to(self->fd, self->value,
+			      "tr_odd u8 a;u64 b;s32 c;u16 d");
+	struct payload p = { };
+
+	ASSERT_LE(0, index);
+	ADD(&p, __u8, 1);
+	ADD(&p, __u64, 0x123456789abcdefULL);
+	ADD(&p, __s32, -77);
+	ADD(&p, __u16, 65000);
+	ASSERT_OK(uev_event_put("tr_odd", "filter",
+		  "b == 0x123456789abcdef && c == -77 && d == 65000"));
+	ASSERT_EQ(19, uev_emit(self->fd, index, p.data, p.size));
+	ASSERT_SHOWN("a=1 b=81985529216486895 c=-77 d=65000\n", "trace",
+		     "tr_odd");
+	uev_trace_clear();
+	ASSERT_OK(uev_event_put("tr_odd", "filter", "c > 0"));
+	ASSERT_EQ(19, uev_emit(self->fd, index, p.data, p.size));
+	ASSERT_SHOWN("", "trace", "tr_odd");
+}
+
+TEST_F(uev, trigger_with_a_condition)
+{
+	int index = uev_reg_index(self->fd, self->value, "tr_trig u32 n");
+	__u32 n;
+
+	ASSERT_LE(0, index);
+	ASSERT_OK(uev_event_put("tr_trig", "trigger", "traceoff if n == 3"));
+	ASSERT_BECOMES(1, *self->value);
+	for (n = 0; n < 5; n++) {
+		EXPECT_EQ(1, uev_get_int("tracing_on") == (n <= 3))
+			TH_LOG("n %u", n);
+		ASSERT_EQ(8, uev_emit(self->fd, index, &n, sizeof(n)));
+	}
+	ASSERT_OK(uev_event_put("tr_trig", "trigger", "!traceoff if n == 3"));
+	ASSERT_BECOMES(0, *self->value);
+	ASSERT_OK(uev_put("tracing_on", "1"));
+}
+
+TEST_F(uev, trigger_enables_another_event)
+{
+	int index = uev_reg_index(self->fd, &self->value[0], "tr_first u32 n");
+	int other = uev_reg_index(self->fd, &self->value[1], "tr_second u32 n");
+	__u32 n = 1;
+
+	ASSERT_LE(0, index);
+	ASSERT_LE(0, other);
+	ASSERT_OK(uev_event_put("tr_first", "trigger",
+				"enable_event:user_events:tr_second:1"));
+	ASSERT_BECOMES(1, self->value[0]);
+	EXPECT_TRUE(uev_wait_for(UEV_READ(self->value[1]) == 1));
+	ASSERT_EQ(8, uev_emit(self->fd, index, &n, sizeof(n)));
+	ASSERT_EQ(8, uev_emit(self->fd, other, &n, sizeof(n)));
+	ASSERT_SHOWN("n=1\n", "trace", "tr_second");
+	ASSERT_OK(uev_event_put("tr_first", "trigger",
+				"!enable_event:user_events:tr_second:1"));
+	uev_enable("tr_second", false);
+	ASSERT_BECOMES(0, self->value[0]);
+	ASSERT_BECOMES(0, self->value[1]);
+}
+
+TEST_F(uev, histogram)
+{
+	int index = uev_reg_index(self->fd, self->value,
+				  "tr_hist u32 kind;u64 bytes;char[8] name");
+	__u32 kind;
+	char *hist;
+	int i;
+
+	ASSERT_LE(0, index);
+	if (!uev_exists("events/user_events/tr_hist/hist"))
+		SKIP(return, "kernel without histograms");
+	ASSERT_OK(uev_event_put("tr_hist", "trigger",
+				"hist:keys=kind,name:vals=bytes"));
+	ASSERT_BECOMES(1, *self->value);
+	for (i = 0; i < 30; i++) {
+		struct payload p = { };
+
+		kind = i % 3;
+		ADD(&p, __u32, kind);
+		ADD(&p, __u64, kind * 1000);
+		add(&p, kind ? "others\0" : "zero\0\0\0", 8);
+		ASSERT_EQ(24, uev_emit(self->fd, index, p.data, p.size));
+	}
+	hist = uev_event_get("tr_hist", "hist");
+	EXPECT_NE(NULL, strstr(hist, "Hits: 30")) TH_LOG("%s", hist);
+	EXPECT_NE(NULL, strstr(hist, "Entries: 3")) TH_LOG("%s", hist);
+	EXPECT_NE(NULL, strstr(hist, "bytes:      10000"));
+	EXPECT_NE(NULL, strstr(hist, "bytes:      20000"));
+	EXPECT_EQ(2, uev_count(hist, "name: others"));
+	EXPECT_EQ(1, uev_count(hist, "name: zero"));
+	free(hist);
+	ASSERT_OK(uev_event_put("tr_hist", "trigger",
+				"!hist:keys=kind,name:vals=bytes"));
+	ASSERT_BECOMES(0, *self->value);
+}
+
+TEST_F(uev, instance_has_its_own_records)
+{
+	static const char trace[] = "instances/" UEV_INSTANCE "/trace";
+	int index = uev_reg_index(self->fd, self->value, "tr_inst u32 n");
+	__u32 n = 1;
+
+	ASSERT_LE(0, index);
+	ASSERT_EQ(0, mkdir(TRACEFS "instances/" UEV_INSTANCE, 0700));
+	ASSERT_OK(uev_instance_enable(UEV_INSTANCE, "tr_inst", true));
+	ASSERT_EQ(8, uev_emit(self->fd, index, &n, sizeof(n)));
+	ASSERT_SHOWN("n=1\n", trace, "tr_inst");
+	ASSERT_SHOWN("", "trace", "tr_inst");
+	/* Each as it is enabled */
+	ASSERT_OK(uev_enable("tr_inst", true));
+	n = 2;
+	ASSERT_EQ(8, uev_emit(self->fd, index, &n, sizeof(n)));
+	ASSERT_OK(uev_instance_enable(UEV_INSTANCE, "tr_inst", false));
+	n = 3;
+	ASSERT_EQ(8, uev_emit(self->fd, index, &n, sizeof(n)));
+	ASSERT_SHOWN("n=1\nn=2\n", trace, "tr_inst");
+	ASSERT_SHOWN("n=2\nn=3\n", "trace", "tr_inst");
+	/* An instance that goes lets go of the event. */
+	ASSERT_OK(uev_instance_enable(UEV_INSTANCE, "tr_inst", true));
+	ASSERT_OK(uev_enable("tr_inst", false));
+	ASSERT_EQ(0, rmdir(TRACEFS "instances/" UEV_INSTANCE));
+	ASSERT_BECOMES(0, *self->value);
+	ASSERT_ERR(EBADF, uev_emit(self->fd, index, &n, sizeof(n)));
+}
+
+/* An event made after the instance shows there, too. */
+TEST_F(uev, instance_older_than_the_event)
+{
+	ASSERT_EQ(0, mkdir(TRACEFS "instances/" UEV_INSTANCE, 0700));
+	ASSERT_LE(0, uev_reg_index(self->fd, self->value, "tr_young u32 n"));
+	ASSERT_OK(uev_instance_enable(UEV_INSTANCE, "tr_young", true));
+	ASSERT_BECOMES(1, *self->value);
+	ASSERT_OK(uev_instance_enable(UEV_INSTANCE, "tr_young", false));
+	ASSERT_BECOMES(0, *self->value);
+}
+
+struct other_writer {
+	int fd, index;
+};
+
+static int emit_seven(void *arg)
+{
+	struct other_writer *w = arg;
+	__u32 n = 7;
+
+	return uev_emit(w->fd, w->index, &n, sizeof(n)) != 8;
+}
+
+TEST_F(uev, only_chosen_processes)
+{
+	int index = listen_to(self->fd, self->value, "tr_pid u32 n");
+	struct other_writer w = { self->fd, index };
+	__u32 n = 1;
+	char pid[16];
+
+	ASSERT_LE(0, index);
+	sprintf(pid, "%d", getpid());
+	ASSERT_OK(uev_put("set_event_pid", pid));
+	ASSERT_EQ(0, uev_in_child(emit_seven, &w));
+	ASSERT_EQ(8, uev_emit(self->fd, index, &n, sizeof(n)));
+	ASSERT_SHOWN("n=1\n", "trace", "tr_pid");
+	ASSERT_OK(uev_put("set_event_pid", ""));
+	ASSERT_EQ(0, uev_in_child(emit_seven, &w));
+	ASSERT_SHOWN("n=1\nn=7\n", "trace", "tr_pid");
+}
+
+TEST_F(uev, snapshot)
+{
+	int index = listen_to(self->fd, self->value, "tr_snap u32 n");
+	__u32 n = 1;
+
+	ASSERT_LE(0, index);
+	if (!uev_exists("snapshot"))
+		SKIP(return, "kernel without snapshots");
+	ASSERT_EQ(8, uev_emit(self->fd, index, &n, sizeof(n)));
+	ASSERT_OK(uev_put("snapshot", "1"));
+	n = 2;
+	ASSERT_EQ(8, uev_emit(self->fd, index, &n, sizeof(n)));
+	ASSERT_SHOWN("n=1\n", "snapshot", "tr_snap");
+	ASSERT_SHOWN("n=2\n", "trace", "tr_snap");
+
+	/* By the event itself */
+	ASSERT_OK(uev_event_put("tr_snap", "trigger", "snapshot if n == 3"));
+	n = 3;
+	ASSERT_EQ(8, uev_emit(self->fd, index, &n, sizeof(n)));
+	EXPECT_TRUE(uev_wait_for(({
+		char *shown = uev_trace_of("snapshot", "tr_snap");
+		bool found = !!strstr(shown, "n=2\n");
+
+		free(shown);
+		found;
+	})));
+	ASSERT_OK(uev_event_put("tr_snap", "trigger", "!snapshot if n == 3"));
+	ASSERT_OK(uev_put("snapshot", "0"));
+}
+
+/* The largest payload that is taken, or the first error besides EMSGSIZE. */
+static int largest_payload(int fd, int index, const char *payload)
+{
+	int good = 0, bad = 16384, size, ret;
+
+	while (bad - good > 1) {
+		size = (good + bad) / 2;
+		ret = uev_emit(fd, index, payload, size);
+		if (ret == size + 4)
+			good = size;
+		else if (ret == -EMSGSIZE)
+			bad = size;
+		else
+			return ret < 0 ? ret : -EIO;
+	}
+	return good;
+}
+
+TEST_F(uev, largest_record)
+{
+	int index = listen_to(self->fd, self->value, "tr_large u32 n");
+	struct payload p = { };
+	int largest;
+
+	ASSERT_LE(0, index);
+	largest = largest_payload(self->fd, index, p.data);
+	/* A page of the ring buffer, less its and the record's header */
+	EXPECT_LT(3900, largest);
+	uev_trace_clear();
+
+	ADD(&p, __u32, 1);
+	ASSERT_EQ(largest + 4, uev_emit(self->fd, index, p.data, largest));
+	*(__u32 *)p.data = 2;
+	ASSERT_ERR(EMSGSIZE, uev_emit(self->fd, index, p.data, largest + 1));
+	ASSERT_ERR(EMSGSIZE, uev_emit(self->fd, index, p.data, 10000));
+	/* Nothing is stuck by it. */
+	*(__u32 *)p.data = 3;
+	ASSERT_EQ(largest + 4, uev_emit(self->fd, index, p.data, largest));
+	ASSERT_EQ(8, uev_emit(self->fd, index, p.data, 4));
+	/* With a filter records take another way, and have the same limit. */
+	ASSERT_OK(uev_event_put("tr_large", "filter", "n == 4"));
+	ASSERT_EQ(largest + 4, uev_emit(self->fd, index, p.data, largest));
+	ASSERT_ERR(EMSGSIZE, uev_emit(self->fd, index, p.data, largest + 1));
+	*(__u32 *)p.data = 4;
+	ASSERT_EQ(largest + 4, uev_emit(self->fd, index, p.data, largest));
+	ASSERT_EQ(8, uev_emit(self->fd, index, p.data, 4));
+	ASSERT_SHOWN("n=1\nn=3\nn=3\nn=4\nn=4\n", "trace", "tr_large");
+}
+
+/* Larger parts of a buffer, where a kernel has them, take larger records. */
+TEST_F(uev, size_of_parts_of_a_buffer)
+{
+	static const char size_file[] =
+		"instances/" UEV_INSTANCE "/buffer_subbuf_size_kb";
+	static const char trace[] = "instances/" UEV_INSTANCE "/trace";
+	int index = uev_reg_index(self->fd, self->value, "tr_parts u32 n");
+	struct payload p = { };
+	int largest;
+
+	ASSERT_LE(0, index);
+	ASSERT_EQ(0, mkdir(TRACEFS "instances/" UEV_INSTANCE, 0700));
+	if (!uev_exists(size_file))
+		SKIP(return, "all buffers of this kernel have one size");
+	ASSERT_OK(uev_put(size_file, "16"));
+	ASSERT_OK(uev_instance_enable(UEV_INSTANCE, "tr_parts", true));
+	/* Some kernels have larger parts, and no larger records. */
+	largest = largest_payload(self->fd, index, p.data);
+	ASSERT_LT(3900, largest);
+	ASSERT_OK(uev_put(trace, ""));
+	ADD(&p, __u32, 6);
+	ASSERT_EQ(largest + 4, uev_emit(self->fd, index, p.data, largest));
+	*(__u32 *)p.data = 7;
+	ASSERT_ERR(EMSGSIZE, uev_emit(self->fd, index, p.data, largest + 1));
+	ASSERT_SHOWN("n=6\n", trace, "tr_parts");
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the user_events tests have in common: calls that return 0 or a negative
+ * errno, access to tracefs, polling with a deadline, and going back to a clean
+ * state whatever a test left behind.
+ */
+#ifndef UEV_UTIL_H
+#define UEV_UTIL_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+#include <unistd.h>
+#include <linux/user_events.h>
+
+#define TRACEFS		"/sys/kernel/tracing/"
+#define UEV_DATA	TRACEFS "user_events_data"
+#define UEV_MAX_SYSCTL	"/proc/sys/kernel/user_events_max"
+
+/*
+ * How long a test waits for what must happen. Far more than any kernel needs,
+ * also an instrumented one on an emulated CPU: only a failure waits that long.
+ */
+#define UEV_WAIT_MS	40000
+
+/* Seconds after which the harness kills a test; more than one full wait. */
+#define UEV_TEST_TIMEOUT 240
+
+__u64 uev_now_ms(void);
+void uev_nap(void);
+
+/* True as soon as @cond is, false if it is not within UEV_WAIT_MS. */
+#define uev_wait_for(cond) ({						\
+	__u64 _uev_end = uev_now_ms() + UEV_WAIT_MS;			\
+	bool _uev_ok;							\
+									\
+	while (!(_uev_ok = !!(cond)) && uev_now_ms() < _uev_end)	\
+		uev_nap();						\
+	_uev_ok;							\
+})
+
+#ifndef __packed
+#define __packed	__attribute__((packed))
+#endif
+#ifndef __aligned
+#define __aligned(x)	__attribute__((aligned(x)))
+#endif
+
+/* A value that the kernel, or another process, changes at any time. */
+#define UEV_READ(x)	__atomic_load_n(&(x), __ATOMIC_SEQ_CST)
+#define UEV_WRITE(x, v)	__atomic_store_n(&(x), (v), __ATOMIC_SEQ_CST)
+
+/* The ioctls */
+int uev_open(void);
+struct user_reg uev_reg_arg(const void *value, int bit, int size, int flags,
+			    const char *command);
+int uev_reg_raw(int fd, struct user_reg *reg);
+int uev_reg(int fd, const void *value, int bit, int size, int flags,
+	    const char *command, __u32 *index);
+int uev_unreg(int fd, const void *value, int bit);
+int uev_delete(int fd, const char *name);
+
+/* Registers @command at bit 0 of a 4-byte value; the index or an errno. */
+int uev_reg_index(int fd, const __u32 *value, const char *command);
+
+/* Delete that polls until nobody holds the event any more. */
+int uev_delete_wait(int fd, const char *name);
+
+/* write() of the index and @size bytes of @payload; bytes or -errno */
+int uev_emit(int fd, __u32 index, const void *payload, size_t size);
+
+/* Files: paths are below tracefs unless they start with a slash */
+int uev_put(const char *path, const char *text);
+int uev_append(const char *path, const char *text);
+char *uev_get(const char *path);	/* malloc()ed, "" if there is none */
+bool uev_exists(const char *path);
+int uev_get_int(const char *path);
+
+/* Files of an event: @event is "NAME", or "SYSTEM/NAME" */
+int uev_event_put(const char *event, const char *file, const char *text);
+char *uev_event_get(const char *event, const char *file);
+bool uev_event_exists(const char *event);
+int uev_event_id(const char *event);
+int uev_enable(const char *event, bool on);
+int uev_instance_enable(const char *instance, const char *event, bool on);
+int uev_dynamic(const char *line);	/* one write() to dynamic_events */
+
+/* Is there a line in @text that is @line, up to its end? */
+bool uev_has_line(const char *text, const char *line);
+int uev_count(const char *text, const char *needle);
+bool uev_file_has_line(const char *path, const char *line);
+
+/* user_events_status: the line of an event, NULL if there is none */
+char *uev_status_line(const char *event);
+bool uev_alive(const char *event);
+int uev_status_count(const char *label);	/* "Active" or "Busy" */
+
+/* What "trace" shows of each record of @event after "EVENT: ", a line each */
+char *uev_trace_of(const char *path, const char *event);
+void uev_trace_clear(void);
+
+/*
+ * What the kernel holds: two of them are equal if what happened in between
+ * left nothing behind. Objects of the allocator are not in it, see
+ * uev_slab_growth().
+ */
+struct uev_census {
+	char *status;
+	char *dynamic;
+	char *directory;
+};
+
+void uev_census_take(struct uev_census *census);
+/* "" if nothing has changed since, else what; waits for deferred work */
+const char *uev_census_diff(const struct uev_census *before);
+void uev_census_free(struct uev_census *census);
+
+/*
+ * Kernel objects in use, summed over all caches; -1 if the kernel does not
+ * tell. Objects that wait for a grace period or in a quarantine are flushed
+ * first as far as that can be done from here.
+ */
+long uev_slab_objects(void);
+
+/* perf: attaches to a tracepoint, a file descriptor or a negative errno */
+int uev_perf_open(int event_id, pid_t pid, int cpu, __u64 sample_type);
+
+/* Keeps this thread on one CPU. */
+void uev_stay_on_cpu(int cpu);
+
+/* Privileges of this process */
+int uev_become_nobody(void);	/* uid and gid 65534, no capabilities */
+int uev_keep_only_cap(int cap);	/* as above, with one capability */
+
+/* Children: @fn runs in one, its result is the exit status */
+pid_t uev_fork(int (*fn)(void *), void *arg);
+int uev_join(pid_t pid);	/* exit status, or -signal; kills after UEV_WAIT_MS */
+int uev_in_child(int (*fn)(void *), void *arg);
+
+/*
+ * Replaces this process by one that has nothing of user_events and waits until
+ * @fd is at its end.
+ */
+int uev_exec_and_wait(int fd);
+
+/* Memory that children share */
+void *uev_shared(size_t size);
+size_t uev_page_size(void);
+
+/* Checkers are built in that make the kernel ten times slower. */
+bool uev_kernel_is_slow(void);
+
+/*
+ * How often to do what @rounds times is right for on a kernel and a machine as
+ * they are meant to be: less on a slow kernel, and in the 32-bit build of a test.
+ */
+int uev_rounds(int rounds);
+
+/* Start and end of every test: no consumer, no event, no instance of ours */
+void uev_reset(void);
+
+#define UEV_INSTANCE	"uev_test"
+
+#endif /* UEV_UTIL_H */

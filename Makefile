@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Commands of this repository; "make help" lists them. What they do is in
+# scripts/, settings have their defaults in scripts/lib.sh. (The kernel's own
+# Makefile is in the prepared tree.)
+
+export BASE FLAVOUR BUILD JOBS SMP MEM ICOUNT SHARE TIMEOUT
+
+# As it was typed: it is for the guest's shell, not for make.
+override CMD := $(value CMD)
+export CMD
+
+help:
+	@cat scripts/help
+
+kernel:
+	@scripts/build >/dev/null
+
+image:
+	@scripts/build
+
+vm:
+	@scripts/vm
+
+test:
+	@scripts/test
+
+demo:
+	@scripts/run-demo
+
+tour:
+	@scripts/run-tour
+
+bench:
+	@scripts/bench
+
+clean:
+	@scripts/clean
+
+.PHONY: bench help kernel image vm test demo tour clean

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Sourced by every script here: settings, messages, locks, packages.
+
+set -euo pipefail
+export LC_ALL=C
+
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+: "${BASE:=6.1}" "${FLAVOUR:=plain}" "${BUILD:=$TOP/build}" "${JOBS:=$(nproc)}"
+BASES="6.1 6.12"
+FLAVOURS="plain debug"
+
+# What the caller's make was given on its command line is not for kbuild, which
+# would take it for settings of its own.
+unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL GNUMAKEFLAGS
+
+die()
+{
+	printf 'error: %s\n' "$*" >&2
+	exit 1
+}
+
+say()
+{
+	printf '%s\n' "$*" >&2
+}
+
+# one_of NAME VALUE CHOICE...
+one_of()
+{
+	local name=$1 value=$2 choice
+
+	shift 2
+	for choice; do
+		[ "$value" = "$choice" ] && return
+	done
+	die "$name=$value is unknown: use one of $*"
+}
+
+check_settings()
+{
+	# shellcheck disable=SC2086 # lists
+	{
+		one_of BASE "$BASE" $BASES
+		one_of FLAVOUR "$FLAVOUR" $FLAVOURS
+	}
+	case $TOP$BUILD in
+	*[[:space:]:]*)
+		die "a kernel does not build in a path with a blank or a colon: move $TOP (or set BUILD=)" ;;
+	esac
+	mkdir -p "$BUILD" 2>/dev/null ||
+		die "cannot write to $BUILD: set BUILD=DIR to a folder of yours"
+	BUILD=$(cd "$BUILD" && pwd -P)
+}
+
+# take_lock NAME [-s]: for the rest of this process, alone or shared (-s).
+#   BASE           the prepared tree: shared while it is built from, alone
+#                  while it changes
+#   BASE-FLAVOUR   the build folder
+#   BASE-prepare   what scripts/prepare keeps beside the tree
+# The first is taken after the others.
+take_lock()
+{
+	local fd
+
+	exec {fd}>"$BUILD/$1.lock"
+	flock -n "${2:--x}" "$fd" && return
+	say "waiting for another make that works on $1"
+	flock "${2:--x}" "$fd"
+}
+
+# need_space DIR MEGABYTES WHAT
+need_space()
+{
+	local free
+
+	free=$(df -Pm "$1" | awk 'END { print $4 }')
+	[ "$free" -ge "$2" ] ||
+		die "$3 needs $2 MB in $1 and $free MB are free: make room, or set BUILD=DIR to another disk"
+}
+
+# need_packages WHY PACKAGE...: installs what is missing, silent when nothing is.
+need_packages()
+{
+	local why=$1 package missing=() sudo=()
+
+	shift
+	command -v dpkg-query apt-get >/dev/null ||
+		die "$why takes Debian's packages ($*) and this is no Debian: use Debian 12, a container of it will do"
+	for package; do
+		[ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||
+			missing+=("$package")
+	done
+	[ ${#missing[@]} -gt 0 ] || return 0
+
+	say "$why needs packages that are not installed: ${missing[*]}"
+	if [ "$(id -u)" -ne 0 ]; then
+		command -v sudo >/dev/null ||
+			die "no right to install packages: as root, apt-get install ${missing[*]}"
+		sudo=(sudo)
+	fi
+	mkdir -p "$BUILD"
+	exec 8>"$BUILD/packages.lock"
+	flock 8
+	{
+		${sudo[@]+"${sudo[@]}"} apt-get -q update &&
+		${sudo[@]+"${sudo[@]}"} env DEBIAN_FRONTEND=noninteractive \
+			apt-get -q -y --no-install-recommends install "${missing[@]}"
+	} </dev/null >"$BUILD/packages.log" 2>&1 8>&- ||
+		die "apt-get could not install ${missing[*]} ($(grep -m1 '^E:' "$BUILD/packages.log" || tail -n1 "$BUILD/packages.log")): check the network and /etc/apt/sources.list, or install them by hand"
+	exec 8>&-
+}

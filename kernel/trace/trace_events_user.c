@@ -209,21 +209,20 @@ static int check_reg(const struct user_reg *reg)
 /* The event that a registration asks for, held and referenced */
 static struct user_event *reg_event(const struct user_reg *reg)
 {
-	struct user_event_format *format;
+	/* Small enough for the stack, and most registrations need no other */
+	char cmd[USER_EVENT_CMD_MAX];
 	unsigned long addr;
-	char *cmd;
+	long len;
 
 	if (user_address(reg->name_args, 1, &addr))
 		return ERR_PTR(-EFAULT);
-	cmd = strndup_user((const char __user *)addr, USER_EVENT_CMD_MAX);
-	if (IS_ERR(cmd))
-		return ERR_CAST(cmd);
+	len = strncpy_from_user(cmd, (const char __user *)addr, sizeof(cmd));
+	if (len < 0)
+		return ERR_PTR(len);
+	if (len == sizeof(cmd))
+		return ERR_PTR(-EINVAL);
 
-	format = user_event_format_parse(cmd);
-	kfree(cmd);
-	if (IS_ERR(format))
-		return ERR_CAST(format);
-	return user_event_find_or_create(format, reg->flags &
+	return user_event_find_or_create(cmd, reg->flags &
 					 USER_EVENT_REG_MULTI_FORMAT);
 }
 

@@ -150,6 +150,8 @@ struct user_event_format {
 struct user_event_format *user_event_format_parse(const char *cmd);
 bool user_event_format_same(const struct user_event_format *a,
 			    const struct user_event_format *b);
+bool user_event_format_is_spelled(const struct user_event_format *format,
+				  const char *args);
 char *user_event_format_print_fmt(const struct user_event_format *format);
 int user_event_format_check(const struct user_event_format *format,
 			    const void *record, size_t size);
@@ -226,8 +228,7 @@ struct user_event {
 } __aligned(64);
 
 int user_event_init(void);
-struct user_event *user_event_find_or_create(struct user_event_format *format,
-					     bool multi);
+struct user_event *user_event_find_or_create(char *cmd, bool multi);
 int user_event_create_persistent(struct user_event_format *format);
 int user_event_delete(const char *name);
 int user_event_destroy(struct user_event *event);
@@ -240,6 +241,14 @@ void user_event_check_idle(struct user_event *event);
 bool user_event_is_busy(struct user_event *event);
 bool user_event_used_by_other(struct user_event *event);
 struct user_event *user_event_next(unsigned long *id);
+
+/*
+ * trace_events_user_dyn.c - an event as the rest of tracing sees it
+ */
+extern struct trace_event_functions user_event_record_funcs;
+extern struct trace_event_functions user_event_call_funcs;
+extern struct trace_event_fields user_event_fields[];
+extern struct dyn_event_operations user_event_dyn_ops;
 
 /*
  * trace_events_user_set.c - what address spaces have registered
@@ -335,6 +344,16 @@ enabler_next(struct user_event_enabler *enabler)
 	return to_enabler(rb_next(&enabler->node));
 }
 
+/**
+ * struct user_event_place - where in a set an enabler goes
+ * @parent: node above it, or NULL
+ * @link: what points to it there
+ */
+struct user_event_place {
+	struct rb_node		*parent;
+	struct rb_node		**link;
+};
+
 int user_event_set_init(void);
 struct user_event_set *user_event_set_alloc(void);
 struct user_event_set *user_event_set_copy(struct user_event_set *set);
@@ -346,8 +365,11 @@ struct user_event_enabler *user_event_set_from(struct user_event_set *set,
 struct user_event_enabler *user_event_set_find(struct user_event_set *set,
 					       unsigned long addr,
 					       unsigned int bit);
+bool user_event_set_place(struct user_event_set *set, unsigned long addr,
+			  unsigned int bit, struct user_event_place *place);
 void user_event_set_add(struct user_event_set *set,
-			struct user_event_enabler *enabler);
+			struct user_event_enabler *enabler,
+			const struct user_event_place *place);
 void user_event_set_remove(struct user_event_enabler *enabler);
 struct user_event_enabler *user_event_enabler_alloc(struct user_event *event,
 						    unsigned long addr,

@@ -16,7 +16,6 @@
 #include <linux/workqueue.h>
 
 #include "trace_events_user.h"
-#include "trace_output.h"
 
 /* Events by the name programs gave them; changed under event_mutex */
 static struct rhltable events_by_name;
@@ -88,75 +87,6 @@ static const struct rhashtable_params name_params = {
 	.obj_hashfn		= event_hash,
 	.obj_cmpfn		= event_cmp,
 	.automatic_shrinking	= true,
-};
-
-static enum print_line_t print_event(struct trace_iterator *iter,
-				     struct user_event *event, size_t size)
-{
-	trace_seq_printf(&iter->seq, "%s: ", event->name);
-	user_event_format_text(event->format, &iter->seq, iter->ent, size);
-	trace_seq_putc(&iter->seq, '\n');
-	return trace_handle_return(&iter->seq);
-}
-
-/* From a trace buffer, by the type number */
-static enum print_line_t print_record(struct trace_iterator *iter, int flags,
-				      struct trace_event *trace_event)
-{
-	return print_event(iter, container_of(trace_event, struct user_event,
-					      shown.event), iter->ent_size);
-}
-
-/*
- * While it is being recorded, with tp_printk. The size is not known here, but
- * what the record points to has just been checked.
- */
-static enum print_line_t print_at_once(struct trace_iterator *iter, int flags,
-				       struct trace_event *trace_event)
-{
-	return print_event(iter, container_of(trace_event, struct user_event,
-					      call.event), U16_MAX);
-}
-
-static struct trace_event_functions record_funcs = {
-	.trace = print_record,
-};
-
-static struct trace_event_functions call_funcs = {
-	.trace = print_at_once,
-};
-
-/*
- * The trace core asks for the fields when it makes the first directory. Whether
- * all came about it does not ask, see add_to_tracefs().
- */
-static int define_fields(struct trace_event_call *call)
-{
-	struct user_event *event = container_of(call, struct user_event, call);
-	const struct user_event_format *format = event->format;
-	int i, ret;
-
-	for (i = 0; i < format->nr_fields; i++) {
-		const struct user_event_field *field = &format->fields[i];
-
-		ret = trace_define_field(call, field->type, field->name,
-					 field->offset, field->size,
-					 field->is_signed, FILTER_OTHER);
-		if (ret)
-			return ret;
-
-		/* Else tools see char NAME[], of any length */
-		if (field->kind == USER_EVENT_STRING)
-			list_first_entry(&event->class.fields,
-					 struct ftrace_event_field,
-					 link)->len = field->size;
-	}
-	return 0;
-}
-
-static struct trace_event_fields fields_array[] = {
-	{ .type = TRACE_FUNCTION_TYPE, .define_fields = define_fields },
-	{ }
 };
 
 static void free_event(struct kref *ref)
@@ -335,7 +265,7 @@ int user_event_destroy(struct user_event *event)
 	event->call.event.funcs = NULL;
 	ret = trace_remove_event_call(&event->call);
 	if (ret) {
-		event->call.event.funcs = &call_funcs;
+		event->call.event.funcs = &user_event_call_funcs;
 		return ret;
 	}
 
@@ -462,105 +392,6 @@ static int add_to_tracefs(struct user_event *event)
 	return -ENOMEM;
 }
 
-static int user_event_show(struct seq_file *seq, struct dyn_event *dyn)
-{
-	struct user_event *event = container_of(dyn, struct user_event, dyn);
-
-	seq_puts(seq, USER_EVENTS_PREFIX);
-	user_event_format_show(event->format, event->name, seq);
-	seq_putc(seq, '\n');
-	return 0;
-}
-
-static bool user_event_dyn_is_busy(struct dyn_event *dyn)
-{
-	return user_event_is_busy(container_of(dyn, struct user_event, dyn));
-}
-
-static int user_event_dyn_free(struct dyn_event *dyn)
-{
-	struct user_event *event = container_of(dyn, struct user_event, dyn);
-
-	if (user_event_is_busy(event))
-		return -EBUSY;
-	if (event->persist && !perfmon_capable())
-		return -EPERM;
-	return user_event_destroy(event);
-}
-
-/* Words of a line of dynamic_events after the name, as a command string */
-static struct user_event_format *parse_words(const char *name, int argc,
-					     const char **argv)
-{
-	struct user_event_format *format;
-	size_t size = strlen(name) + 1;
-	char *cmd, *end;
-	int i;
-
-	for (i = 0; i < argc; i++)
-		size += strlen(argv[i]) + 1;
-	cmd = kmalloc(size, GFP_KERNEL);
-	if (!cmd)
-		return ERR_PTR(-ENOMEM);
-
-	end = cmd + sprintf(cmd, "%s", name);
-	for (i = 0; i < argc; i++)
-		end += sprintf(end, " %s", argv[i]);
-
-	format = user_event_format_parse(cmd);
-	kfree(cmd);
-	return format;
-}
-
-static bool user_event_match(const char *system, const char *name, int argc,
-			     const char **argv, struct dyn_event *dyn)
-{
-	struct user_event *event = container_of(dyn, struct user_event, dyn);
-	struct user_event_format *format;
-	bool same;
-
-	if (strcmp(event->name, name))
-		return false;
-	if (system && *system && strcmp(event->class.system, system))
-		return false;
-	if (!argc)
-		return true;
-
-	format = parse_words(name, argc, argv);
-	if (IS_ERR(format))
-		return false;
-	same = user_event_format_same(event->format, format);
-	kfree(format);
-	return same;
-}
-
-static int user_event_dyn_create(const char *line)
-{
-	struct user_event_format *format;
-
-	if (!str_has_prefix(line, USER_EVENTS_PREFIX))
-		return -ECANCELED;
-	line += strlen(USER_EVENTS_PREFIX);
-
-	if (!perfmon_capable())
-		return -EPERM;
-	if (strlen(line) >= USER_EVENT_CMD_MAX)
-		return -EINVAL;
-
-	format = user_event_format_parse(line);
-	if (IS_ERR(format))
-		return PTR_ERR(format);
-	return user_event_create_persistent(format);
-}
-
-static struct dyn_event_operations user_event_dyn_ops = {
-	.create		= user_event_dyn_create,
-	.show		= user_event_show,
-	.is_busy	= user_event_dyn_is_busy,
-	.free		= user_event_dyn_free,
-	.match		= user_event_match,
-};
-
 /* A new event, held; takes over @format when it succeeds */
 static struct user_event *create_event(struct user_event_format *format,
 				       bool multi)
@@ -597,17 +428,17 @@ static struct user_event *create_event(struct user_event_format *format,
 	event->tp.name = event->name;
 	event->class.system = multi ? USER_EVENTS_MULTI_SYSTEM :
 				      USER_EVENTS_SYSTEM;
-	event->class.fields_array = fields_array;
+	event->class.fields_array = user_event_fields;
 	event->class.reg = user_event_reg;
 	INIT_LIST_HEAD(&event->class.fields);
 	event->call.class = &event->class;
 	event->call.tp = &event->tp;
 	event->call.flags = TRACE_EVENT_FL_TRACEPOINT | TRACE_EVENT_FL_DYNAMIC;
-	event->call.event.funcs = &call_funcs;
+	event->call.event.funcs = &user_event_call_funcs;
 	event->shown.class = &event->class;
 	event->shown.tp = &event->tp;
 	event->shown.flags = TRACE_EVENT_FL_TRACEPOINT;
-	event->shown.event.funcs = &record_funcs;
+	event->shown.event.funcs = &user_event_record_funcs;
 
 	ret = xa_insert(&events_by_id, event->id, event, GFP_KERNEL_ACCOUNT);
 	if (ret)
@@ -644,21 +475,30 @@ err_free:
 }
 
 /*
- * The event that @format names: one that has these fields, or a single-format
- * one that stands in its way.
+ * The event of that name which has the fields of @format, or, if they may not
+ * differ, the one that stands in its way. Without @format the one that was
+ * declared as @args spell it.
  */
-static struct user_event *find_event(const struct user_event_format *format,
-				     bool multi)
+static struct user_event *find_event(const char *name, bool multi,
+				     const struct user_event_format *format,
+				     const char *args)
 {
 	struct rhlist_head *list, *pos;
 	struct user_event *event, *found = NULL;
+	bool match;
 
 	rcu_read_lock();
-	list = rhltable_lookup(&events_by_name, format->name, name_params);
+	list = rhltable_lookup(&events_by_name, name, name_params);
 	rhl_for_each_entry_rcu(event, pos, list, node) {
 		if (event->multi != multi)
 			continue;
-		if (!multi || user_event_format_same(event->format, format)) {
+		if (!format)
+			match = user_event_format_is_spelled(event->format,
+							     args);
+		else
+			match = !multi || user_event_format_same(event->format,
+								 format);
+		if (match) {
 			found = event;
 			break;
 		}
@@ -667,26 +507,25 @@ static struct user_event *find_event(const struct user_event_format *format,
 	return found;
 }
 
-/**
- * user_event_find_or_create() - the event that a program wants to register
- * @format: name and fields; taken over, whatever comes of it
- * @multi: events of this name may have different fields
- *
- * Context: takes event_mutex. May sleep.
- * Return: the event, held and referenced, or
- * * -EADDRINUSE	- somebody uses an event of this name with other fields
- * * -EMFILE		- as many events as there may be
- * * -ENODEV		- all type numbers of trace events are taken
- * * -ENOMEM		- no memory
- */
-struct user_event *user_event_find_or_create(struct user_event_format *format,
-					     bool multi)
+/* The event that was declared with the same words; @cmd is as it was after */
+static struct user_event *find_spelled(char *cmd, bool multi)
 {
+	char *args = strchrnul(cmd, ' '), end = *args;
 	struct user_event *event;
 
-	mutex_lock(&event_mutex);
+	*args = '\0';
+	event = find_event(cmd, multi, NULL, end ? args + 1 : args);
+	*args = end;
+	return event;
+}
 
-	event = find_event(format, multi);
+/* With event_mutex held; @format is taken over, whatever comes of it */
+static struct user_event *find_or_create(struct user_event_format *format,
+					 bool multi)
+{
+	struct user_event *event = find_event(format->name, multi, format,
+					      NULL);
+
 	if (event && !user_event_format_same(event->format, format)) {
 		/* Nobody would notice if this one had gone already */
 		if (is_idle(event) && !user_event_destroy(event))
@@ -698,13 +537,49 @@ struct user_event *user_event_find_or_create(struct user_event_format *format,
 	if (!event) {
 		event = create_event(format, multi);
 		if (!IS_ERR(event))
-			format = NULL;
+			return event;
 	} else if (!IS_ERR(event)) {
 		user_event_hold(event);
 	}
 
-	mutex_unlock(&event_mutex);
 	kfree(format);
+	return event;
+}
+
+/**
+ * user_event_find_or_create() - the event that a program wants to register
+ * @cmd: its command string
+ * @multi: events of this name may have different fields
+ *
+ * Context: takes event_mutex. May sleep.
+ * Return: the event, held and referenced, or
+ * * -EINVAL		- @cmd is no command string
+ * * -EADDRINUSE	- somebody uses an event of this name with other fields
+ * * -EMFILE		- as many events as there may be
+ * * -ENODEV		- all type numbers of trace events are taken
+ * * -ENOMEM		- no memory
+ */
+struct user_event *user_event_find_or_create(char *cmd, bool multi)
+{
+	struct user_event_format *format;
+	struct user_event *event;
+
+	mutex_lock(&event_mutex);
+	/* A known event, declared with the same words, needs no parsing */
+	event = find_spelled(cmd, multi);
+	if (event)
+		user_event_hold(event);
+	mutex_unlock(&event_mutex);
+	if (event)
+		return event;
+
+	format = user_event_format_parse(cmd);
+	if (IS_ERR(format))
+		return ERR_CAST(format);
+
+	mutex_lock(&event_mutex);
+	event = find_or_create(format, multi);
+	mutex_unlock(&event_mutex);
 	return event;
 }
 
@@ -717,15 +592,17 @@ struct user_event *user_event_find_or_create(struct user_event_format *format,
  */
 int user_event_create_persistent(struct user_event_format *format)
 {
-	struct user_event *event = user_event_find_or_create(format, false);
+	struct user_event *event;
 
-	if (IS_ERR(event))
-		return PTR_ERR(event);
-
-	user_event_persist(event);
-	user_event_unhold(event);
-	user_event_put(event);
-	return 0;
+	mutex_lock(&event_mutex);
+	event = find_or_create(format, false);
+	if (!IS_ERR(event)) {
+		event->persist = true;
+		user_event_unhold(event);
+		user_event_put(event);
+	}
+	mutex_unlock(&event_mutex);
+	return PTR_ERR_OR_ZERO(event);
 }
 
 /**

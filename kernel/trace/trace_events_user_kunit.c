@@ -200,6 +200,50 @@ static void same(struct kunit *test)
 	expect_same(test, "e u8 a;u16 b", "e u16 a;u8 b", false);
 }
 
+static void spelled(struct kunit *test)
+{
+	static const struct {
+		const char *cmd, *args;
+		bool is;
+	} cases[] = {
+		{ "e", "", true },
+		{ "e u32 a", "u32 a", true },
+		{ "e u32 a; char[4] b", "u32 a; char[4] b", true },
+		{ "e u32 a; char[4] b", "u32 a;char[4] b", true },
+		{ "e  u32  a ;unsigned   int b", "u32 a;unsigned int b", true },
+		{ "e __rel_loc char[] a", "__rel_loc char[] a", true },
+
+		/* Other fields */
+		{ "e", "u32 a", false },
+		{ "e u32 a", "", false },
+		{ "e u32 a", "u32 b", false },
+		{ "e u32 a", "u32 ab", false },
+		{ "e u32 ab", "u32 a", false },
+		{ "e u32 a", "s32 a", false },
+		{ "e u32 a", "u32 a;u32 b", false },
+		{ "e u32 a;u32 b", "u32 a", false },
+		{ "e u32 a;u32 b", "u32 a;", false },
+
+		/* No command strings at all */
+		{ "e u32 a", "u32 a 4", false },
+		{ "e u32 a", "u32 a:FLAG", false },
+		{ "e u32 a;u32 b", "u32 a u32 b", false },
+	};
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct user_event_format *format =
+			user_event_format_parse(cases[i].cmd);
+
+		KUNIT_ASSERT_FALSE(test, IS_ERR(format));
+		KUNIT_EXPECT_EQ_MSG(test, user_event_format_is_spelled(format,
+								       cases[i].args),
+				    cases[i].is, "\"%s\" of \"%s\"",
+				    cases[i].args, cases[i].cmd);
+		kfree(format);
+	}
+}
+
 static void expect_print_fmt(struct kunit *test, const char *cmd,
 			     const char *expected)
 {
@@ -371,6 +415,7 @@ static struct kunit_case user_events_cases[] = {
 	KUNIT_CASE(names),
 	KUNIT_CASE(layout),
 	KUNIT_CASE(same),
+	KUNIT_CASE(spelled),
 	KUNIT_CASE(print_fmt),
 	KUNIT_CASE(print_fmt_of_many_fields),
 	KUNIT_CASE(check),

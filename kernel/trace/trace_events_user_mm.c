@@ -353,20 +353,25 @@ static int umm_own_set(struct user_event_mm *umm)
 static int try_register(struct user_event_mm *umm, struct user_event *event,
 			struct user_event_enabler *enabler)
 {
-	bool first = !umm->set;
+	unsigned long addr = enabler_addr(enabler);
+	unsigned int bit = enabler_bit(enabler);
+	struct user_event_set *set = umm->set;
+	struct user_event_place place;
+	bool first = !set;
 	int ret;
 
-	if (umm->set && user_event_set_find(umm->set, enabler_addr(enabler),
-					    enabler_bit(enabler)))
+	if (set && user_event_set_place(set, addr, bit, &place))
 		return -EADDRINUSE;
 
 	ret = umm_own_set(umm);
 	if (ret)
 		return ret;
+	if (umm->set != set)
+		user_event_set_place(umm->set, addr, bit, &place);
 
 	ret = user_event_mm_write(umm, enabler, event->consumers, false);
 	if (!ret) {
-		user_event_set_add(umm->set, enabler);
+		user_event_set_add(umm->set, enabler, &place);
 	} else if (first) {
 		user_event_set_leave(umm->set, umm);
 		umm->set = NULL;

@@ -101,27 +101,49 @@ void user_event_enabler_free(struct user_event_enabler *enabler)
 }
 
 /**
+ * user_event_set_place() - find where an enabler is or would be
+ * @set: the set
+ * @addr: its address
+ * @bit: its bit
+ * @place: set to where user_event_set_add() can put it
+ *
+ * Context: event_mutex held.
+ * Return: whether the set has one there.
+ */
+bool user_event_set_place(struct user_event_set *set, unsigned long addr,
+			  unsigned int bit, struct user_event_place *place)
+{
+	struct rb_node **link = &set->enablers.rb_node, *parent = NULL;
+
+	while (*link) {
+		int order;
+
+		parent = *link;
+		order = enabler_cmp(to_enabler(parent), addr, bit);
+		if (!order)
+			return true;
+		link = order > 0 ? &parent->rb_left : &parent->rb_right;
+	}
+	place->parent = parent;
+	place->link = link;
+	return false;
+}
+
+/**
  * user_event_set_add() - put an enabler into a set and hold its event for it
  * @set: the set, which no two address spaces share
- * @enabler: the enabler; the set has none with its address and bit
+ * @enabler: the enabler
+ * @place: where it goes, found since the set was last changed
  *
  * Context: event_mutex held.
  */
 void user_event_set_add(struct user_event_set *set,
-			struct user_event_enabler *enabler)
+			struct user_event_enabler *enabler,
+			const struct user_event_place *place)
 {
-	struct rb_node **link = &set->enablers.rb_node, *parent = NULL;
 	struct user_event *event = enabler_event(enabler);
 
-	while (*link) {
-		parent = *link;
-		if (enabler_cmp(to_enabler(parent), enabler_addr(enabler),
-				enabler_bit(enabler)) > 0)
-			link = &parent->rb_left;
-		else
-			link = &parent->rb_right;
-	}
-	rb_link_node(&enabler->node, parent, link);
+	rb_link_node(&enabler->node, place->parent, place->link);
 	rb_insert_color(&enabler->node, &set->enablers);
 	set->nr++;
 	enabler->set = set;
@@ -256,6 +278,7 @@ struct user_event_set *user_event_set_copy(struct user_event_set *set)
 {
 	struct user_event_set *copy = user_event_set_alloc();
 	struct user_event_enabler *enabler, *dup;
+	struct user_event_place place;
 
 	if (!copy)
 		return NULL;
@@ -271,7 +294,9 @@ struct user_event_set *user_event_set_copy(struct user_event_set *set)
 			set_put(copy);
 			return NULL;
 		}
-		user_event_set_add(copy, dup);
+		user_event_set_place(copy, enabler_addr(dup), enabler_bit(dup),
+				     &place);
+		user_event_set_add(copy, dup, &place);
 	}
 	return copy;
 }

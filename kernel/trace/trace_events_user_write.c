@@ -266,12 +266,13 @@ static int write_to_perf(struct user_event *event,
 {
 	struct trace_event_call *call = &event->call;
 	struct hlist_head *head = this_cpu_ptr(call->perf_events);
+	bool has_bpf = bpf_prog_array_valid(call);
 	struct pt_regs *regs;
 	int size, ret, rctx;
 	void *entry;
 
 	/* Somebody listens, but not on this CPU or not to this task */
-	if (!bpf_prog_array_valid(call) && hlist_empty(head))
+	if (!has_bpf && hlist_empty(head))
 		return 0;
 
 	/* perf puts a u32 before it and wants both together aligned */
@@ -293,7 +294,12 @@ static int write_to_perf(struct user_event *event,
 	}
 
 	perf_fetch_caller_regs(regs);
-	perf_trace_run_bpf_submit(entry, size, rctx, call, 1, regs, head, NULL);
+	if (has_bpf)
+		perf_trace_run_bpf_submit(entry, size, rctx, call, 1, regs,
+					  head, NULL);
+	else
+		perf_trace_buf_submit(entry, size, rctx, call->event.type, 1,
+				      regs, head, NULL);
 	return 0;
 }
 #else

@@ -98,6 +98,15 @@ TEST_F(limits, status_of_events)
 	free(text);
 	close(perf);
 	EXPECT_TRUE(status_line_is("lim_a", "lim_a"));
+
+	/* A trigger that may enable it refers to it, and has it half enabled. */
+	ASSERT_OK(uev_event_put("lim_b", "trigger",
+				"enable_event:user_events:lim_a"));
+	EXPECT_TRUE(status_line_is("lim_a", "lim_a # Used by ftrace other"));
+	EXPECT_TRUE(status_line_is("lim_b", "lim_b # Used by ftrace"));
+	ASSERT_OK(uev_event_put("lim_b", "trigger",
+				"!enable_event:user_events:lim_a"));
+	EXPECT_TRUE(status_line_is("lim_a", "lim_a"));
 	EXPECT_EQ(0, uev_status_count("Busy"));
 }
 

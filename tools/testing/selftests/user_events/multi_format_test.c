@@ -229,6 +229,38 @@ TEST_F(uev, delete_takes_all_of_a_name)
 	EXPECT_OK(uev_delete(self->fd, "mul_all2"));
 }
 
+TEST_F(uev, delete_by_a_line_takes_one)
+{
+	char line[400];
+
+	ASSERT_LE(0, reg_multi(self->fd, &self->value[0], PERSIST,
+			       "mul_line u32 a"));
+	ASSERT_EQ(1, list_of("mul_line", names, 200));
+	sprintf(line, "-:user_events_multi/%s", names[0]);
+	EXPECT_ERR(EBUSY, uev_dynamic(line));
+	ASSERT_LE(0, reg_multi(self->fd, &self->value[1], PERSIST,
+			       "mul_line u32 b"));
+	ASSERT_OK(uev_unreg(self->fd, &self->value[0], 0));
+	ASSERT_OK(uev_unreg(self->fd, &self->value[1], 0));
+	close(self->fd);
+	self->fd = uev_open();
+
+	/* Without its ID, or in the other system, it is no event's name. */
+	EXPECT_ERR(ENOENT, uev_dynamic("-:user_events_multi/mul_line"));
+	EXPECT_ERR(ENOENT, uev_dynamic("-:user_events/mul_line"));
+	sprintf(line, "-:user_events/%s", names[0]);
+	EXPECT_ERR(ENOENT, uev_dynamic(line));
+	sprintf(line, "-:user_events_multi/%s u32 c", names[0]);
+	EXPECT_ERR(ENOENT, uev_dynamic(line));
+	EXPECT_EQ(2, list_of("mul_line", names + 1, 199));
+
+	sprintf(line, "-:user_events_multi/%s u32 a", names[0]);
+	EXPECT_OK(uev_dynamic(line));
+	ASSERT_EQ(1, list_of("mul_line", names + 1, 199));
+	EXPECT_STRNE(names[0], names[1]);
+	EXPECT_OK(uev_delete(self->fd, "mul_line"));
+}
+
 TEST_F(uev, hundred_formats)
 {
 	char command[64];

@@ -469,6 +469,8 @@ struct refusal {
 	enum { GOOD, UNMAPPED, READ_ONLY, OUTSIDE, TAKEN } where;
 	bool read_only_struct;
 	__u32 struct_size;
+	bool as_nobody;
+	bool at_the_limit;
 };
 
 static const struct refusal refusals[] = {
@@ -492,6 +494,12 @@ static const struct refusal refusals[] = {
 	  USER_EVENT_REG_MULTI_FORMAT, UNMAPPED },
 	{ "value unmapped, persistent", EFAULT, "reg_leak u32 a", 0, 4,
 	  USER_EVENT_REG_PERSIST, UNMAPPED },
+	{ "not privileged", EPERM, "reg_leak u32 a", 0, 4,
+	  USER_EVENT_REG_PERSIST, .as_nobody = true },
+	{ "limit reached", EMFILE, "reg_leak u32 a", 0, 4,
+	  .at_the_limit = true },
+	{ "limit reached, multi-format", EMFILE, "reg_leak u32 a", 0, 4,
+	  USER_EVENT_REG_MULTI_FORMAT, .at_the_limit = true },
 	{ "copy-out", EFAULT, "reg_leak u32 a", 0, 4,
 	  .read_only_struct = true },
 	{ "copy-out, old event", EFAULT, "reg_held u32 a", 0, 4,
@@ -507,6 +515,27 @@ static long grown(long before)
 	return now < 0 ? 0 : now - before;
 }
 
+struct refused_rounds {
+	const struct refusal *how;
+	struct user_reg *reg;
+	int fd, rounds;
+};
+
+/* The round that was not refused as it should be, or 0 */
+static int refuse_often(void *arg)
+{
+	const struct refused_rounds *r = arg;
+	int round;
+
+	if (r->how->as_nobody && uev_become_nobody())
+		return 1;
+	for (round = 1; round <= r->rounds; round++) {
+		if (uev_reg_raw(r->fd, r->reg) != -r->how->err)
+			return round < 255 ? round : 255;
+	}
+	return 0;
+}
+
 TEST_F(uev, a_refused_registration_leaves_nothing)
 {
 	const int rounds = uev_rounds(1500);
@@ -514,16 +543,20 @@ TEST_F(uev, a_refused_registration_leaves_nothing)
 	__u32 *read_only = map_page(PROT_READ);
 	__u32 *unmapped = hole();	/* last, so that it stays one */
 	__u32 *v = self->value, dummy = 0;
+	char full[16], *old = uev_get(UEV_MAX_SYSCTL);
 	struct uev_census before;
 	size_t i;
-	int round;
 
 	ASSERT_OK(uev_reg(self->fd, &v[0], 0, 4, 0, "reg_held u32 a", NULL));
+	sprintf(full, "%d", uev_status_count("Active"));
 
 	for (i = 0; i < ARRAY_SIZE(refusals); i++) {
 		const struct refusal *r = &refusals[i];
 		void *where[] = { &v[1], unmapped, read_only,
 				  (void *)(uintptr_t)-4096, &v[0] };
+		struct refused_rounds often = {
+			.how = r, .reg = reg, .fd = self->fd, .rounds = rounds,
+		};
 		long objects;
 
 		*reg = uev_reg_arg(where[r->where], r->bit, r->size, r->flags,
@@ -537,10 +570,12 @@ TEST_F(uev, a_refused_registration_leaves_nothing)
 
 		uev_census_take(&before);
 		objects = uev_slab_objects();
-		for (round = 0; round < rounds; round++) {
-			ASSERT_ERR(r->err, uev_reg_raw(self->fd, reg))
-				TH_LOG("%s, round %d", r->what, round);
-		}
+		if (r->at_the_limit)
+			ASSERT_OK(uev_put(UEV_MAX_SYSCTL, full));
+		ASSERT_EQ(0, r->as_nobody ? uev_in_child(refuse_often, &often) :
+					    refuse_often(&often))
+			TH_LOG("%s", r->what);
+		ASSERT_OK(uev_put(UEV_MAX_SYSCTL, old));
 		EXPECT_STREQ("", uev_census_diff(&before))
 			TH_LOG("%s left something", r->what);
 		/* One object of each round would be more than this. */
@@ -569,6 +604,7 @@ TEST_F(uev, a_refused_registration_leaves_nothing)
 		  !uev_delete(self->fd, "reg_held") || !uev_alive("reg_held"));
 	munmap(reg, uev_page_size());
 	munmap(read_only, uev_page_size());
+	free(old);
 }
 
 TEST_F(uev, limit_of_events)

@@ -12,6 +12,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -563,16 +564,27 @@ static void measure_switch(void)
  * Memory: bytes in all slab caches
  */
 
-static int64_t slab_bytes(void)
+static void flush_slabs(void)
+{
+	glob_t found;
+	size_t i;
+
+	/* Objects of a slab that a CPU keeps at hand all count as used. */
+	if (glob("/sys/kernel/slab/*/shrink", 0, NULL, &found))
+		die("slabs");
+	for (i = 0; i < found.gl_pathc; i++)
+		put(found.gl_pathv[i], "1");
+	globfree(&found);
+}
+
+static int64_t slab_bytes_now(void)
 {
 	unsigned long active, total, size;
 	int64_t bytes = 0;
 	char line[512], name[64];
 	FILE *file;
 
-	/* What was freed may wait for a grace period */
-	syscall(SYS_membarrier, 1 /* MEMBARRIER_CMD_GLOBAL */, 0, 0);
-	sleep(3);
+	flush_slabs();
 	file = fopen("/proc/slabinfo", "r");
 	if (!file)
 		die("slabinfo");
@@ -582,6 +594,21 @@ static int64_t slab_bytes(void)
 			bytes += active * size;
 	}
 	fclose(file);
+	return bytes;
+}
+
+/* Once it has settled: what was freed may wait for a grace period */
+static int64_t slab_bytes(void)
+{
+	int64_t bytes, before = -1;
+	int equal = 0, rounds = 20;
+
+	for (bytes = slab_bytes_now(); equal < 3 && rounds--; bytes = slab_bytes_now()) {
+		equal = bytes == before ? equal + 1 : 0;
+		before = bytes;
+		syscall(SYS_membarrier, 1 /* MEMBARRIER_CMD_GLOBAL */, 0, 0);
+		sleep(1);
+	}
 	return bytes;
 }
 

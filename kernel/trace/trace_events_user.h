@@ -270,7 +270,7 @@ struct user_event_set {
 	unsigned int		nr;
 	refcount_t		users;
 	spinlock_t		lock;	/* mms */
-	struct list_head	mms;
+	struct hlist_head	mms;
 	struct llist_node	retired;
 };
 
@@ -408,13 +408,18 @@ void user_event_enabler_free(struct user_event_enabler *enabler);
  * @repairing: how many of the mm_users are not tasks but @repair; @access
  * @ref: memory
  * @repair: brings all bits up to date; on the queue it has a reference
- * @rcu: frees
+ * @rcu: frees, once there is no reference
  */
 struct user_event_mm {
 	struct mm_struct	*mm;
-	struct user_event_set	*set;
-	struct list_head	in_set;
-	struct user_event_mm	*next;
+	union {
+		struct {
+			struct user_event_set	*set;
+			struct user_event_mm	*next;
+		};
+		struct rcu_head		rcu;
+	};
+	struct hlist_node	in_set;
 	struct mutex		access;	/* writes, dead, repairing */
 	bool			dead;
 	bool			stale;
@@ -422,7 +427,6 @@ struct user_event_mm {
 	int			repairing;
 	refcount_t		ref;
 	struct work_struct	repair;
-	struct rcu_head		rcu;
 };
 
 int user_event_mm_init(void);

@@ -81,7 +81,14 @@ static int event_cmp(struct rhashtable_compare_arg *arg, const void *obj)
 	return strcmp(event->format->name, arg->key);
 }
 
+/*
+ * Systems that use this have dozens of events, or hundreds: a table of that size
+ * spares them to see it grow while programs start and register.
+ */
+#define NAMES_MIN	256
+
 static const struct rhashtable_params name_params = {
+	.min_size		= NAMES_MIN,
 	.head_offset		= offsetof(struct user_event, node),
 	.hashfn			= name_hash,
 	.obj_hashfn		= event_hash,

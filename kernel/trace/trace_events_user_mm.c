@@ -12,7 +12,6 @@
 #include <linux/delay.h>
 #include <linux/highmem.h>
 #include <linux/mm.h>
-#include <linux/pagemap.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -31,7 +30,6 @@ static struct user_event_mm *umm_alloc(struct mm_struct *mm)
 
 	mmgrab(mm);
 	umm->mm = mm;
-	INIT_LIST_HEAD(&umm->in_set);
 	mutex_init(&umm->access);
 	refcount_set(&umm->ref, 1);
 	INIT_WORK(&umm->repair, user_event_mm_repair);
@@ -147,22 +145,6 @@ static void value_change(void *value, unsigned int size, unsigned int bit,
 	}
 }
 
-/* The page of a value if it is there, and with FOLL_WRITE writable as it is */
-static bool get_page_at(struct mm_struct *mm, unsigned long addr,
-			unsigned int write, struct page **page)
-{
-	/*
-	 * Who registers or unregisters has written the value not long ago. Of
-	 * its own memory the page tables alone tell, which is the lesser half
-	 * of the way.
-	 */
-	if (mm == current->mm &&
-	    get_user_pages_fast_only(addr, 1, write, page) == 1)
-		return true;
-
-	return user_events_get_page(mm, addr, FOLL_NOFAULT | write, page) == 1;
-}
-
 /**
  * user_event_mm_write() - set or clear a bit
  * @umm: the address space
@@ -171,7 +153,7 @@ static bool get_page_at(struct mm_struct *mm, unsigned long addr,
  * @lazy: leave a bit alone that is right already, even if it could not be
  *	written, as on a page that the process shares since a fork
  *
- * Nothing is waited for.
+ * Nothing is waited for, the page least of all.
  *
  * Context: between user_event_mm_begin() or user_event_mm_lock() and its
  * counterpart.
@@ -185,38 +167,37 @@ int user_event_mm_write(struct user_event_mm *umm,
 {
 	unsigned int size = enabler_size(enabler), bit = enabler_bit(enabler);
 	unsigned long addr = enabler_addr(enabler);
-	struct folio *folio;
-	struct page *page;
-	void *value;
-	int ret = 0;
+	struct user_events_page at;
+	bool is_on = false;
+	void *value = NULL;
+	int ret;
 
-	if (!get_page_at(umm->mm, addr, lazy ? 0 : FOLL_WRITE, &page))
-		return -EFAULT;
+	ret = user_events_page_lock(umm->mm, addr, &at);
+	if (ret)
+		return ret;
 
-	folio = page_folio(page);
-	value = kmap_local_page(page) + offset_in_page(addr);
-
-	if (value_test(value, size, bit) != on) {
-		if (lazy) {
-			/* The page has to be had for writing, then */
-			ret = 1;
-		} else if (folio_trylock(folio)) {
-			/*
-			 * Under the folio lock no writeback can begin between
-			 * the write and the mark that asks for it.
-			 */
-			value_change(value, size, bit, on);
-			flush_dcache_page(page);
-			folio_mark_dirty(folio);
-			folio_unlock(folio);
-		} else {
-			ret = -EAGAIN;
-		}
+	if (at.page) {
+		value = kmap_local_page(at.page) + offset_in_page(addr);
+		is_on = value_test(value, size, bit);
 	}
-
-	kunmap_local(value);
-	folio_put(folio);
-	return ret > 0 ? user_event_mm_write(umm, enabler, on, false) : ret;
+	if (at.writable) {
+		if (is_on != on) {
+			value_change(value, size, bit, on);
+			flush_dcache_page(at.page);
+			/*
+			 * The entry of the page table, which a write by the
+			 * process would mark, is locked: nothing can begin to
+			 * write the page back between the change and this.
+			 */
+			folio_mark_dirty(page_folio(at.page));
+		}
+	} else if (!lazy || is_on != on) {
+		ret = -EFAULT;
+	}
+	if (value)
+		kunmap_local(value);
+	user_events_page_unlock(&at);
+	return ret;
 }
 
 static int mmap_lock_first(struct user_event_mm *umm, unsigned long addr,

@@ -197,8 +197,7 @@ static void switch_one(struct user_event_mm *umm,
 	int ret = user_event_mm_begin(umm);
 
 	if (!ret) {
-		ret = user_event_mm_write(umm, enabler, event->consumers,
-					  false);
+		ret = user_event_mm_write(umm, enabler, event->consumers, true);
 		user_event_mm_end(umm);
 	}
 	if (ret && ret != -ESRCH) {
@@ -235,7 +234,7 @@ void user_event_mm_switch(struct user_event *event)
 
 	hlist_for_each_entry(enabler, &event->enablers, on_event) {
 		rcu_read_lock();
-		list_for_each_entry_rcu(umm, &enabler->set->mms, in_set) {
+		hlist_for_each_entry_rcu(umm, &enabler->set->mms, in_set) {
 			if (!refcount_inc_not_zero(&umm->ref))
 				continue;
 			umm->next = list;

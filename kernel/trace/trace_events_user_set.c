@@ -11,7 +11,7 @@
 
 #include "trace_events_user.h"
 
-static struct kmem_cache *enabler_cache;
+static struct kmem_cache *enabler_cache, *set_cache;
 
 /* Sets without address spaces, whose enablers are on their events' lists */
 static LLIST_HEAD(retired_sets);
@@ -182,7 +182,8 @@ void user_event_set_remove(struct user_event_enabler *enabler)
  */
 struct user_event_set *user_event_set_alloc(void)
 {
-	struct user_event_set *set = kmalloc(sizeof(*set), GFP_KERNEL_ACCOUNT);
+	struct user_event_set *set = kmem_cache_alloc(set_cache,
+						      GFP_KERNEL_ACCOUNT);
 
 	if (!set)
 		return NULL;
@@ -191,7 +192,7 @@ struct user_event_set *user_event_set_alloc(void)
 	set->nr = 0;
 	refcount_set(&set->users, 1);
 	spin_lock_init(&set->lock);
-	INIT_LIST_HEAD(&set->mms);
+	INIT_HLIST_HEAD(&set->mms);
 	return set;
 }
 
@@ -202,7 +203,7 @@ static void set_free(struct user_event_set *set)
 
 	rbtree_postorder_for_each_entry_safe(enabler, next, &set->enablers, node)
 		enabler_release(enabler);
-	kfree(set);
+	kmem_cache_free(set_cache, set);
 }
 
 static void free_retired_sets(struct work_struct *work)
@@ -247,7 +248,7 @@ static void set_put(struct user_event_set *set)
 void user_event_set_join(struct user_event_set *set, struct user_event_mm *umm)
 {
 	spin_lock(&set->lock);
-	list_add_rcu(&umm->in_set, &set->mms);
+	hlist_add_head_rcu(&umm->in_set, &set->mms);
 	spin_unlock(&set->lock);
 }
 
@@ -261,7 +262,7 @@ void user_event_set_join(struct user_event_set *set, struct user_event_mm *umm)
 void user_event_set_leave(struct user_event_set *set, struct user_event_mm *umm)
 {
 	spin_lock(&set->lock);
-	list_del_rcu(&umm->in_set);
+	hlist_del_rcu(&umm->in_set);
 	spin_unlock(&set->lock);
 	set_put(set);
 }
@@ -313,5 +314,6 @@ int __init user_event_set_init(void)
 	BUILD_BUG_ON(__alignof__(struct user_event) < BITS_PER_LONG);
 
 	enabler_cache = KMEM_CACHE(user_event_enabler, SLAB_HWCACHE_ALIGN);
-	return enabler_cache ? 0 : -ENOMEM;
+	set_cache = KMEM_CACHE(user_event_set, 0);
+	return enabler_cache && set_cache ? 0 : -ENOMEM;
 }

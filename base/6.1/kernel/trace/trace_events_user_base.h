@@ -6,8 +6,11 @@
 #ifndef _TRACE_EVENTS_USER_BASE_H
 #define _TRACE_EVENTS_USER_BASE_H
 
+#include <linux/hugetlb.h>
 #include <linux/mm.h>
+#include <linux/pagemap.h>
 #include <linux/ring_buffer.h>
+#include <linux/secretmem.h>
 #include <linux/uio.h>
 #include <asm/unaligned.h>
 
@@ -15,20 +18,113 @@
 #define USER_EVENTS_SYSCTL_END	{ }
 
 /**
- * user_events_get_page() - get the page at an address of an address space
+ * struct user_events_page - a page where an address space has it mapped
+ * @page: the page, NULL if it is the one of zeroes
+ * @writable: the address space can write it as it is
+ * @pte: the entry of the page table, locked; NULL if the page itself is
+ * @ptl: the lock of the entry
+ */
+struct user_events_page {
+	struct page		*page;
+	bool			writable;
+	pte_t			*pte;
+	spinlock_t		*ptl;
+};
+
+/* The table that has the entry for @addr, NULL if there is none */
+static inline pmd_t *user_events_pte_table(struct mm_struct *mm,
+					   unsigned long addr)
+{
+	pgd_t *pgd = pgd_offset(mm, addr);
+	p4d_t *p4d;
+	pud_t *pud;
+	pmd_t *pmd;
+
+	if (pgd_none_or_clear_bad(pgd))
+		return NULL;
+	p4d = p4d_offset(pgd, addr);
+	if (p4d_none_or_clear_bad(p4d))
+		return NULL;
+	pud = pud_offset(p4d, addr);
+	if (!pud_present(*pud) || pud_leaf(*pud))
+		return NULL;
+	/* Under the mmap_lock a huge page can come here, or go, at any time */
+	pmd = pmd_offset(pud, addr);
+	return pmd_trans_unstable(pmd) ? NULL : pmd;
+}
+
+/* A huge page has no entry of that kind. Have it for writing, or not at all */
+static inline int user_events_huge_page_lock(struct mm_struct *mm,
+					     unsigned long addr,
+					     struct user_events_page *at)
+{
+	if (get_user_pages_remote(mm, addr, 1, FOLL_NOFAULT | FOLL_WRITE,
+				  &at->page, NULL, NULL) != 1)
+		return -EFAULT;
+	if (!trylock_page(at->page)) {
+		put_page(at->page);
+		return -EAGAIN;
+	}
+	at->pte = NULL;
+	at->writable = true;
+	return 0;
+}
+
+/**
+ * user_events_page_lock() - find the page at an address and keep it there
  * @mm: the address space, its mmap_lock held
  * @addr: the address
- * @gup_flags: FOLL_*
- * @page: the page, referenced
+ * @at: is filled in
  *
- * Return: 1, or a negative errno.
+ * The entry of the page table is locked: as long as it is, a write to the page
+ * is as good as one by the process itself, if @at->writable.
+ *
+ * Context: may sleep for a moment; not between this and
+ * user_events_page_unlock().
+ * Return: 0, or
+ * * -EAGAIN	- it is a huge page, and somebody has it locked
+ * * -EFAULT	- there is no page that could be looked at
  */
-static inline long user_events_get_page(struct mm_struct *mm,
+static inline int user_events_page_lock(struct mm_struct *mm,
 					unsigned long addr,
-					unsigned int gup_flags,
-					struct page **page)
+					struct user_events_page *at)
 {
-	return get_user_pages_remote(mm, addr, 1, gup_flags, page, NULL, NULL);
+	struct vm_area_struct *vma = vma_lookup(mm, addr);
+	pmd_t *pmd;
+
+	/* The kernel cannot see secret memory, and devices are not memory */
+	if (!vma || (vma->vm_flags & (VM_IO | VM_PFNMAP)) ||
+	    vma_is_secretmem(vma))
+		return -EFAULT;
+
+	pmd = is_vm_hugetlb_page(vma) ? NULL : user_events_pte_table(mm, addr);
+	if (!pmd)
+		return user_events_huge_page_lock(mm, addr, at);
+
+	at->pte = pte_offset_map_lock(mm, pmd, addr, &at->ptl);
+	if (pte_present(*at->pte)) {
+		at->page = vm_normal_page(vma, addr, *at->pte);
+		at->writable = at->page && pte_write(*at->pte) &&
+			(vma->vm_flags & VM_WRITE);
+		if (at->page || is_zero_pfn(pte_pfn(*at->pte)))
+			return 0;
+	}
+	pte_unmap_unlock(at->pte, at->ptl);
+	return -EFAULT;
+}
+
+/**
+ * user_events_page_unlock() - end what user_events_page_lock() began
+ * @at: the page
+ */
+static inline void user_events_page_unlock(struct user_events_page *at)
+{
+	if (at->pte) {
+		pte_unmap_unlock(at->pte, at->ptl);
+	} else {
+		unlock_page(at->page);
+		put_page(at->page);
+	}
 }
 
 /**

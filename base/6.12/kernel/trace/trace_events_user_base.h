@@ -7,7 +7,9 @@
 #define _TRACE_EVENTS_USER_BASE_H
 
 #include <linux/mm.h>
+#include <linux/pagewalk.h>
 #include <linux/ring_buffer.h>
+#include <linux/secretmem.h>
 #include <linux/uio.h>
 #include <linux/unaligned.h>
 
@@ -15,20 +17,72 @@
 #define USER_EVENTS_SYSCTL_END
 
 /**
- * user_events_get_page() - get the page at an address of an address space
+ * struct user_events_page - a page where an address space has it mapped
+ * @page: the page, NULL if it is the one of zeroes
+ * @writable: the address space can write it as it is
+ * @walk: the entry of the page table, locked
+ * @vma: the mapping
+ */
+struct user_events_page {
+	struct page		*page;
+	bool			writable;
+	struct folio_walk	walk;
+	struct vm_area_struct	*vma;
+};
+
+static inline bool user_events_walk_writable(const struct folio_walk *walk)
+{
+	switch (walk->level) {
+	case FW_LEVEL_PTE:
+		return pte_write(walk->pte);
+	case FW_LEVEL_PMD:
+		return pmd_write(walk->pmd);
+	default:
+		return pud_write(walk->pud);
+	}
+}
+
+/**
+ * user_events_page_lock() - find the page at an address and keep it there
  * @mm: the address space, its mmap_lock held
  * @addr: the address
- * @gup_flags: FOLL_*
- * @page: the page, referenced
+ * @at: is filled in
  *
- * Return: 1, or a negative errno.
+ * The entry of the page table is locked: as long as it is, a write to the page
+ * is as good as one by the process itself, if @at->writable.
+ *
+ * Context: may sleep for a moment; not between this and
+ * user_events_page_unlock().
+ * Return: 0, or
+ * * -EFAULT	- there is no page that could be looked at
  */
-static inline long user_events_get_page(struct mm_struct *mm,
+static inline int user_events_page_lock(struct mm_struct *mm,
 					unsigned long addr,
-					unsigned int gup_flags,
-					struct page **page)
+					struct user_events_page *at)
 {
-	return get_user_pages_remote(mm, addr, 1, gup_flags, page, NULL);
+	struct vm_area_struct *vma = vma_lookup(mm, addr);
+
+	/* The kernel cannot see secret memory, and devices are not memory */
+	if (!vma || (vma->vm_flags & (VM_IO | VM_PFNMAP)) ||
+	    vma_is_secretmem(vma))
+		return -EFAULT;
+	if (!folio_walk_start(&at->walk, vma, addr, FW_ZEROPAGE))
+		return -EFAULT;
+
+	at->vma = vma;
+	at->page = at->walk.page;
+	at->writable = at->page && user_events_walk_writable(&at->walk) &&
+		(vma->vm_flags & VM_WRITE) && !(vma->vm_flags & VM_SHADOW_STACK);
+	return 0;
+}
+
+/**
+ * user_events_page_unlock() - end what user_events_page_lock() began
+ * @at: the page
+ */
+static inline void user_events_page_unlock(struct user_events_page *at)
+{
+	folio_walk_end(&at->walk, at->vma);
 }
 
 /**

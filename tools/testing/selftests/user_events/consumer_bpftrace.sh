@@ -26,7 +26,17 @@ start_bpftrace()
 # Its probes are attached in order, and BEGIN runs before: the bit tells.
 stop_bpftrace()
 {
-	kill -INT "$bpftrace"
+	local end=$((SECONDS + patience))
+
+	# Ignored, as by everything a shell has in the background, until bpftrace
+	# asks for it: on a slow machine that may be long after this.
+	while kill -INT "$bpftrace" 2>/dev/null && [ $SECONDS -lt $end ]; do
+		for _ in {1..20}; do
+			[ -e "/proc/$bpftrace/fd/0" ] || break 2
+			sleep 0.1
+		done
+	done
+	kill -KILL "$bpftrace" 2>/dev/null
 	wait "$bpftrace" || wrong "bpftrace: $(cat "$scratch/$1.err")"
 }
 

@@ -601,12 +601,14 @@ int uev_in_child(int (*fn)(void *), void *arg)
 
 int uev_exec_and_wait(int fd)
 {
-	char number[16];
+	/* Not setenv(): its memory may be shared with a parent that runs too. */
+	char *argv[] = { "uev_exec_and_wait", NULL };
+	char number[sizeof(EXEC_WAIT_ENV) + 16];
+	char *envp[] = { number, NULL };
 
 	fcntl(fd, F_SETFD, 0);
-	snprintf(number, sizeof(number), "%d", fd);
-	setenv(EXEC_WAIT_ENV, number, 1);
-	execl("/proc/self/exe", "uev_exec_and_wait", NULL);
+	snprintf(number, sizeof(number), EXEC_WAIT_ENV "=%d", fd);
+	execve("/proc/self/exe", argv, envp);
 	return errno;
 }
 

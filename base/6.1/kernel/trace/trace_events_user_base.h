@@ -28,7 +28,7 @@ struct user_events_page {
 	struct page		*page;
 	bool			writable;
 	pte_t			*pte;
-	spinlock_t		*ptl;
+	spinlock_t		*ptl;	/* of the entry */
 };
 
 /* The table that has the entry for @addr, NULL if there is none */

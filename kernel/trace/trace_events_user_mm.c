@@ -381,7 +381,7 @@ int user_event_mm_register(struct user_event *event, unsigned long addr,
 {
 	struct user_event_mm *umm = current_umm();
 	struct user_event_enabler *enabler;
-	unsigned int try = 0;
+	unsigned int try = 0, missing = 0;
 	int ret;
 
 	if (IS_ERR(umm))
@@ -402,7 +402,7 @@ int user_event_mm_register(struct user_event *event, unsigned long addr,
 			ret = try_register(umm, event, enabler);
 			user_event_mm_unlock(umm);
 			/* Missing, or a mapping that is never to be written */
-			if (ret == -EFAULT && try < USER_EVENT_MM_TRIES)
+			if (ret == -EFAULT && missing++ < USER_EVENT_MM_TRIES)
 				ret = -EAGAIN;
 		} else if (ret != -EAGAIN && ret != -ENOMEM) {
 			ret = -EFAULT;
@@ -459,7 +459,7 @@ static int try_unregister(struct user_event_mm *umm, unsigned long addr,
 int user_event_mm_unregister(unsigned long addr, unsigned int bit)
 {
 	struct user_event_mm *umm = READ_ONCE(current->mm->user_event_mm);
-	unsigned int try = 0;
+	unsigned int try = 0, missing = 0;
 	bool force = false;
 	int ret;
 
@@ -476,7 +476,7 @@ int user_event_mm_unregister(unsigned long addr, unsigned int bit)
 			user_event_mm_unlock(umm);
 			if (ret != -EFAULT)
 				continue;
-			force = try >= USER_EVENT_MM_TRIES;
+			force = missing++ >= USER_EVENT_MM_TRIES;
 			ret = -EAGAIN;
 		} else if (ret != -EAGAIN && ret != -ENOMEM) {
 			/* There is no page that could have a bit */

@@ -27,18 +27,20 @@ static bool switching;
 static void complain(struct mm_struct *mm, struct user_event *event,
 		     unsigned long addr, unsigned int bit, int error)
 {
-	struct task_struct *task, *user = NULL;
+	struct task_struct *leader, *task, *user = NULL;
 
-	if (!__ratelimit(&complaints))
+	/* It also says how many it has left out, under this name */
+	if (!___ratelimit(&complaints, "user_events"))
 		return;
 
 	rcu_read_lock();
-	for_each_process(task) {
+	for_each_process_thread(leader, task) {
 		if (READ_ONCE(task->mm) == mm) {
-			user = task;
-			break;
+			user = leader;
+			goto found;
 		}
 	}
+found:
 	if (user)
 		pr_warn("user_events: %s[%d]: cannot write bit %u at 0x%lx for event %s: error %d\n",
 			user->comm, task_pid_nr(user), bit, addr, event->name,
@@ -51,13 +53,15 @@ static void complain(struct mm_struct *mm, struct user_event *event,
  * @addr: of the first value that may be wrong
  * @bit: in this value
  * @event: of this bit, with a reference, once it could not be written
- * @try: how often that was
+ * @try: how often the locks were tried for it
+ * @missing: how often its page was missing when they were had
  */
 struct repair_pos {
 	unsigned long		addr;
 	unsigned int		bit;
 	struct user_event	*event;
 	unsigned int		try;
+	unsigned int		missing;
 };
 
 static void repair_go_to(struct repair_pos *pos, unsigned long addr,
@@ -106,22 +110,28 @@ static int repair_from(struct user_event_mm *umm, struct repair_pos *pos)
  */
 static void repair_all(struct user_event_mm *umm)
 {
-	/* What fails from here on has another repair queued */
-	unsigned int failures = READ_ONCE(umm->failures);
 	struct repair_pos pos = { };
+	unsigned int failures = 0;
+	bool begun = false;
 	int ret;
 
 	for (;;) {
 		user_event_mm_back_off(pos.try);
 		ret = user_event_mm_lock(umm, pos.try, pos.addr, pos.event);
 		if (!ret) {
+			/* What fails from here on has another repair queued */
+			if (!begun)
+				failures = umm->failures;
+			begun = true;
 			ret = repair_from(umm, &pos);
 			if (!ret && umm->failures == failures)
 				WRITE_ONCE(umm->stale, false);
 			user_event_mm_unlock(umm);
-			if (ret == -EFAULT && pos.try < USER_EVENT_MM_TRIES)
+			if (ret == -EFAULT &&
+			    pos.missing++ < USER_EVENT_MM_TRIES)
 				ret = -EAGAIN;
-		} else if (ret == -ENOMEM && pos.try < USER_EVENT_MM_TRIES) {
+		} else if (ret == -ENOMEM) {
+			/* Not the fault of the process, and may come to an end */
 			ret = -EAGAIN;
 		}
 		if (!ret || ret == -ESRCH)
@@ -150,6 +160,12 @@ void user_event_mm_repair(struct work_struct *work)
 						 repair);
 
 	bool alive;
+
+	/* An earlier repair has seen to all that failed before this one */
+	if (!READ_ONCE(umm->stale)) {
+		user_event_mm_put(umm);
+		return;
+	}
 
 	/*
 	 * A page can take any time to come, and its address space must live as

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * User events: the files in tracefs.
- *
- * user_events_data takes registrations and records, user_events_status tells
- * which events there are and who uses them. See trace_events_user.h for how
- * the parts go together.
+ * User events: user_events_data, which takes registrations and records, and
+ * start-up. See trace_events_user.h for how the parts go together.
  */
 #include <linux/capability.h>
 #include <linux/compat.h>
@@ -376,118 +373,6 @@ static const struct file_operations data_fops = {
 	.compat_ioctl	= data_compat_ioctl,
 };
 
-/**
- * struct status_state - one reading of user_events_status
- * @event: the event to be shown, NULL for the summary; event_mutex
- * @active: events shown
- * @busy: how many of them were in use
- *
- * Events come and go between the reads it takes. The position is the id of an
- * event, which no other one gets, so that none is shown twice or passed over.
- */
-struct status_state {
-	struct user_event	*event;
-	unsigned int		active;
-	unsigned int		busy;
-};
-
-/* Past the id of any event, and itself not the last position there is */
-#define STATUS_SUMMARY	((loff_t)LONG_MAX - 1)
-
-static void *status_at(struct seq_file *seq, loff_t *pos)
-{
-	struct status_state *state = seq->private;
-	unsigned long id = *pos;
-
-	if (*pos > STATUS_SUMMARY)
-		return NULL;
-
-	state->event = *pos < STATUS_SUMMARY ? user_event_next(&id) : NULL;
-	*pos = state->event ? id : STATUS_SUMMARY;
-	return state;
-}
-
-static void *status_start(struct seq_file *seq, loff_t *pos)
-{
-	struct status_state *state = seq->private;
-
-	mutex_lock(&event_mutex);
-	if (!*pos) {
-		state->active = 0;
-		state->busy = 0;
-	}
-	return status_at(seq, pos);
-}
-
-static void *status_next(struct seq_file *seq, void *v, loff_t *pos)
-{
-	++*pos;
-	return status_at(seq, pos);
-}
-
-static void status_stop(struct seq_file *seq, void *v)
-{
-	mutex_unlock(&event_mutex);
-}
-
-static int status_show(struct seq_file *seq, void *v)
-{
-	struct status_state *state = v;
-	struct user_event *event = state->event;
-	bool other;
-
-	if (!event) {
-		seq_printf(seq, "\nActive: %u\nBusy: %u\n", state->active,
-			   state->busy);
-		return 0;
-	}
-
-	other = user_event_used_by_other(event);
-	seq_puts(seq, event->name);
-	if (event->consumers || other)
-		seq_puts(seq, " # Used by");
-	if (event->consumers & USER_EVENT_BY_FTRACE)
-		seq_puts(seq, " ftrace");
-	if (event->consumers & USER_EVENT_BY_PERF)
-		seq_puts(seq, " perf");
-	if (other)
-		seq_puts(seq, " other");
-	seq_putc(seq, '\n');
-
-	/* What does not fit is shown again */
-	if (!seq_has_overflowed(seq)) {
-		state->active++;
-		if (event->consumers || other)
-			state->busy++;
-	}
-	return 0;
-}
-
-static const struct seq_operations status_seq_ops = {
-	.start	= status_start,
-	.next	= status_next,
-	.stop	= status_stop,
-	.show	= status_show,
-};
-
-static int status_open(struct inode *inode, struct file *file)
-{
-	int ret = tracing_check_open_get_tr(NULL);
-
-	if (ret)
-		return ret;
-	return seq_open_private(file, &status_seq_ops,
-				sizeof(struct status_state));
-}
-
-static const struct file_operations status_fops = {
-	.owner		= THIS_MODULE,
-	.open		= status_open,
-	.read		= seq_read,
-	.llseek		= seq_lseek,
-	.release	= seq_release_private,
-};
-
 static int __init trace_events_user_init(void)
 {
 	int ret;
@@ -509,7 +394,10 @@ static int __init trace_events_user_init(void)
 	trace_create_file("user_events_data", TRACE_MODE_WRITE, NULL, NULL,
 			  &data_fops);
 	trace_create_file("user_events_status", TRACE_MODE_READ, NULL, NULL,
-			  &status_fops);
+			  &user_event_status_fops);
+	/* Root's, whoever may read the rest: it tells where memory is */
+	trace_create_file("user_events_enablers", 0400, NULL, NULL,
+			  &user_event_enablers_fops);
 	return 0;
 }
 fs_initcall(trace_events_user_init);

@@ -444,6 +444,21 @@ int user_event_mm_register(struct user_event *event, unsigned long addr,
 			   unsigned int size, unsigned int bit);
 int user_event_mm_unregister(unsigned long addr, unsigned int bit);
 
+/* What is the matter with an enable bit */
+enum user_event_bit_state {
+	USER_EVENT_BIT_OK,		/* as the event is */
+	USER_EVENT_BIT_REPAIR,		/* is, or may be, being repaired */
+	USER_EVENT_BIT_WRONG,		/* not as the event is */
+	USER_EVENT_BIT_ABSENT,		/* not in memory at the moment */
+	USER_EVENT_BIT_UNMAPPED,	/* nothing there */
+	USER_EVENT_BIT_READ_ONLY,	/* cannot be written */
+	USER_EVENT_BIT_PAST_EOF,	/* of a file that has become shorter */
+	USER_EVENT_BIT_LOCKED,		/* the mmap_lock is not free to look */
+};
+
+int user_event_mm_bit_state(struct user_event_mm *umm,
+			    const struct user_event_enabler *enabler);
+
 /*
  * trace_events_user_repair.c - switching and repairing enable bits
  */
@@ -452,6 +467,12 @@ void user_event_mm_switch(struct user_event *event);
 void user_event_mm_repair(struct work_struct *work);
 void user_event_mm_queue_repair(struct user_event_mm *umm);
 bool user_event_mm_is_stale(struct user_event_mm *umm);
+
+/*
+ * trace_events_user_status.c - what an administrator sees
+ */
+extern const struct file_operations user_event_status_fops;
+extern const struct file_operations user_event_enablers_fops;
 
 /*
  * trace_events_user_write.c - records and their consumers

@@ -12,6 +12,7 @@
 #include <linux/delay.h>
 #include <linux/highmem.h>
 #include <linux/mm.h>
+#include <linux/pagemap.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -198,6 +199,72 @@ int user_event_mm_write(struct user_event_mm *umm,
 		kunmap_local(value);
 	user_events_page_unlock(&at);
 	return ret;
+}
+
+/* What is at the address of @enabler, between user_event_mm_begin() and _end() */
+static enum user_event_bit_state look_at(struct user_event_mm *umm,
+					 const struct user_event_enabler *enabler)
+{
+	unsigned int size = enabler_size(enabler), bit = enabler_bit(enabler);
+	unsigned long addr = enabler_addr(enabler);
+	struct user_events_page at;
+	struct vm_area_struct *vma;
+	bool on = false;
+	void *value;
+
+	vma = vma_lookup(umm->mm, addr);
+	if (!vma)
+		return USER_EVENT_BIT_UNMAPPED;
+	if (!(vma->vm_flags & VM_WRITE))
+		return USER_EVENT_BIT_READ_ONLY;
+
+	if (user_events_page_lock(umm->mm, addr, &at)) {
+		if (vma->vm_file &&
+		    linear_page_index(vma, addr) * PAGE_SIZE >=
+		    i_size_read(file_inode(vma->vm_file)))
+			return USER_EVENT_BIT_PAST_EOF;
+		return USER_EVENT_BIT_ABSENT;
+	}
+
+	/* The page of zeroes has no bit set */
+	if (at.page) {
+		value = kmap_local_page(at.page) + offset_in_page(addr);
+		on = value_test(value, size, bit);
+		kunmap_local(value);
+	}
+	user_events_page_unlock(&at);
+	return on == !!enabler_event(enabler)->consumers ?
+		USER_EVENT_BIT_OK : USER_EVENT_BIT_WRONG;
+}
+
+/**
+ * user_event_mm_bit_state() - tell what is the matter with a bit
+ * @umm: the address space
+ * @enabler: which bit
+ *
+ * Looks at the memory, so that it costs nothing to know. Nothing is waited for,
+ * and nothing brought in.
+ *
+ * Context: event_mutex held. May sleep.
+ * Return: enum user_event_bit_state, or
+ * * -ESRCH	- the address space is about to go
+ */
+int user_event_mm_bit_state(struct user_event_mm *umm,
+			    const struct user_event_enabler *enabler)
+{
+	enum user_event_bit_state state = USER_EVENT_BIT_LOCKED;
+	int ret = user_event_mm_begin(umm);
+
+	if (ret == -ESRCH)
+		return ret;
+	if (!ret) {
+		state = look_at(umm, enabler);
+		user_event_mm_end(umm);
+	}
+	/* Nothing has been given up as long as it goes on */
+	if (state != USER_EVENT_BIT_OK && READ_ONCE(umm->stale))
+		state = USER_EVENT_BIT_REPAIR;
+	return state;
 }
 
 static int mmap_lock_first(struct user_event_mm *umm, unsigned long addr,

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Enable bits under everything at once: processes that register, unregister,
- * fork, share their address space, exec, exit, are killed, unmap, protect and
- * discard memory, while tracers switch the events through ftrace, an instance
- * and perf. Every few seconds all hold still; after a quiet second each process
- * looks at every bit it has.
+ * fork, share their address space, exec, exit, are killed, unmap, protect,
+ * discard and swap memory, of their own and shared, in small pages and huge
+ * ones, while tracers switch the events through ftrace, an instance and perf.
+ * Every few seconds all hold still; after a quiet second each process looks at
+ * every bit it has.
  *
  * Usage: enable_bit_torture [-t SECONDS] [-s SEED] [-v]
  *
@@ -23,11 +24,22 @@
 #include "uev_util.h"
 #include "../kselftest.h"
 
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE	25
+#endif
+#ifndef MFD_HUGETLB
+#define MFD_HUGETLB	4U
+#endif
+
 #define EVENTS		6
 #define MAX_PROCS	40
 #define ROOTS		4	/* processes that are not killed, and do not exit */
-#define PAGES		8	/* private, per process */
-#define SHARED_PAGES	4	/* of a memfd, of all processes */
+#define SMALL_PAGES	8	/* private, per process */
+#define HUGE_PAGES	4	/* the same, and part of a huge page at first */
+#define PAGES		(SMALL_PAGES + HUGE_PAGES)
+#define HUGE		(2UL << 20)
+#define GUEST_VALUES	4	/* of who shares an address space for a while */
+#define SHARED_PAGES	4	/* of each kind, of many processes */
 #define SLOTS		6	/* values in a page */
 #define RUN_MS		2500
 #define QUIET_MS	1000
@@ -49,7 +61,8 @@ static struct {
 	int seed;
 	int wanted[EVENTS];	/* listened to, while nothing is switched */
 	long wrong, checked, spoiled;
-	long acts, forks, execs, exits, vms;
+	long acts, forks, execs, exits, vforks, vms, swaps, syncs, collapses;
+	int deepest;
 	struct proc procs[MAX_PROCS];
 } *all;
 
@@ -66,10 +79,19 @@ struct slot {
 
 static struct slot slots[PAGES][SLOTS];
 static bool page_ok[PAGES];		/* mapped and writable */
-static char *pages;
-static __u32 *shared_pages;	/* value E of a page: of event E, all alike */
+static char *pages, *huge;
+static __u32 *guest_values;
+static int guest_tid;		/* cleared by the kernel when it has gone */
+
+/* What many processes map; value E of a page is of event E, all alike. */
+static const char * const kinds[] = { "memfd", "file", "hugetlb" };
+#define KINDS		ARRAY_SIZE(kinds)
+enum { MEMFD, DISK_FILE, HUGETLB };
+static __u32 *shared[KINDS];
+static int shared_fd[KINDS];
 static bool has_shared;
-static int data_fd, me;
+
+static int data_fd, me, depth;
 static unsigned int rnd_state;
 static bool is_root, verbose;
 static size_t page;
@@ -80,10 +102,21 @@ static unsigned int rnd(unsigned int below)
 	return (rnd_state >> 16) % below;
 }
 
+static char *page_at(int p)
+{
+	return p < SMALL_PAGES ? pages + p * page :
+	       huge + (p - SMALL_PAGES) * (HUGE / HUGE_PAGES);
+}
+
 static __u32 *value_of(int p, int s)
 {
 	/* Spread over the page; never two in one word */
-	return (__u32 *)(pages + p * page + s * (page / SLOTS / 8 * 8));
+	return (__u32 *)(page_at(p) + s * (page / SLOTS / 8 * 8));
+}
+
+static __u32 *shared_value(int kind, int p, int s)
+{
+	return shared[kind] + p * page / sizeof(__u32) + s;
 }
 
 static const char *event_name(int event)
@@ -182,7 +215,7 @@ static void act_discard(void)
 
 	if (!page_ok[p])
 		return;
-	madvise(pages + p * page, page, advice[rnd(2)]);
+	madvise(page_at(p), page, advice[rnd(2)]);
 	spoil(p);
 	restore_page(p);
 }
@@ -193,7 +226,7 @@ static void act_protect(void)
 	int p = rnd(PAGES), s;
 
 	page_ok[p] = !page_ok[p];
-	mprotect(pages + p * page, page,
+	mprotect(page_at(p), page,
 		 page_ok[p] ? PROT_READ | PROT_WRITE : PROT_READ);
 	spoil(p);
 	/* What was unregistered meanwhile is the program's to clear. */
@@ -210,10 +243,10 @@ static void act_remap(void)
 
 	if (!page_ok[p])
 		return;
-	munmap(pages + p * page, page);
+	munmap(page_at(p), page);
 	if (rnd(2))
 		sched_yield();
-	mmap(pages + p * page, page, PROT_READ | PROT_WRITE,
+	mmap(page_at(p), page, PROT_READ | PROT_WRITE,
 	     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 	spoil(p);
 	restore_page(p);
@@ -230,11 +263,72 @@ static void act_move(void)
 	other = mmap(NULL, page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (other == MAP_FAILED)
 		return;
-	mremap(pages + p * page, page, page, MREMAP_MAYMOVE | MREMAP_FIXED,
-	       other);
-	mremap(other, page, page, MREMAP_MAYMOVE | MREMAP_FIXED,
-	       pages + p * page);
+	mremap(page_at(p), page, page, MREMAP_MAYMOVE | MREMAP_FIXED, other);
+	mremap(other, page, page, MREMAP_MAYMOVE | MREMAP_FIXED, page_at(p));
 	spoil(p);
+}
+
+/* All that the acts above have taken apart */
+static void act_new_huge(void)
+{
+	int p;
+
+	for (p = SMALL_PAGES; p < PAGES; p++) {
+		if (!page_ok[p])
+			return;
+	}
+	mmap(huge, HUGE, PROT_READ | PROT_WRITE,
+	     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	madvise(huge, HUGE, MADV_HUGEPAGE);
+	for (p = SMALL_PAGES; p < PAGES; p++) {
+		spoil(p);
+		restore_page(p);
+	}
+}
+
+/* None of these loses a value, so all must be right without another switch. */
+
+static void act_swap(void)
+{
+	madvise(page_at(rnd(PAGES)), page, MADV_PAGEOUT);
+	__atomic_add_fetch(&all->swaps, 1, __ATOMIC_RELAXED);
+}
+
+static void act_collapse(void)
+{
+	if (!madvise(huge, HUGE, MADV_COLLAPSE))
+		__atomic_add_fetch(&all->collapses, 1, __ATOMIC_RELAXED);
+}
+
+static void act_sync(void)
+{
+	int kind = rnd(KINDS), p = rnd(SHARED_PAGES);
+	char *at = (char *)shared_value(kind, p, 0);
+	size_t size = kind == HUGETLB ? HUGE : page;
+
+	if (!has_shared || !shared[kind])
+		return;
+	if (kind == HUGETLB)
+		at = (char *)shared[kind];
+	switch (rnd(4)) {
+	case 0:
+		madvise(at, size, MADV_PAGEOUT);
+		break;
+	case 1:
+		madvise(at, size, MADV_DONTNEED);
+		break;
+	case 2:
+		msync(at, size, rnd(2) ? MS_SYNC : MS_ASYNC);
+		break;
+	case 3:
+		if (kind == DISK_FILE) {
+			fsync(shared_fd[kind]);
+			posix_fadvise(shared_fd[kind], 0, 0,
+				      POSIX_FADV_DONTNEED);
+		}
+		break;
+	}
+	__atomic_add_fetch(&all->syncs, 1, __ATOMIC_RELAXED);
 }
 
 static void live(void);
@@ -258,12 +352,31 @@ static int find_room(void)
 	return -1;
 }
 
+/* The guest of the parent is not here, what it has registered is. */
+static void forget_guest(void)
+{
+	int s, ret;
+
+	guest_tid = 0;
+	for (s = 0; s < GUEST_VALUES; s++) {
+		ret = uev_unreg(data_fd, &guest_values[s], s);
+		if (ret && ret != -ENOENT)
+			wrong("unregister fails", &guest_values[s], -ret, 0);
+		if (UEV_READ(guest_values[s]))
+			wrong("set after unregister", &guest_values[s],
+			      guest_values[s], 0);
+	}
+}
+
 static void become(int number)
 {
 	me = number;
 	is_root = false;
 	rnd_state = all->seed + number * 7919 + getpid();
 	UEV_WRITE(all->procs[me].pid, getpid());
+	if (++depth > all->deepest)
+		all->deepest = depth;
+	forget_guest();
 }
 
 static void act_fork(void)
@@ -284,8 +397,31 @@ static void act_fork(void)
 	__atomic_add_fetch(&all->forks, 1, __ATOMIC_RELAXED);
 }
 
-/* Someone with the same address space, for a moment */
+/* Someone with the same address space, while it does anything else */
 static int guest(void *arg)
+{
+	char command[48];
+	int i, s, ret;
+
+	for (i = 0; i < 20 && UEV_READ(all->phase) == RUN; i++) {
+		s = i % GUEST_VALUES;
+		sprintf(command, "tort_event%d u32 a", i % EVENTS);
+		ret = uev_reg(data_fd, &guest_values[s], s, 4, 0, command, NULL);
+		if (ret) {
+			wrong("register fails", &guest_values[s], -ret, 0);
+			break;
+		}
+		sched_yield();
+		ret = uev_unreg(data_fd, &guest_values[s], s);
+		if (ret || UEV_READ(guest_values[s]))
+			wrong("set after unregister", &guest_values[s],
+			      guest_values[s], 0);
+	}
+	_exit(0);
+}
+
+/* The same, while it waits */
+static int vfork_guest(void *arg)
 {
 	int i;
 
@@ -304,14 +440,27 @@ static int exec_guest(void *arg)
 }
 
 static char stack[STACK_SIZE] __aligned(16);
+static char guest_stack[STACK_SIZE] __aligned(16);
 
-static void act_clone_vm(void)
+static void act_vfork(void)
 {
 	bool do_exec = rnd(2);
 
 	/* CLONE_VFORK: one of the two at a time, the slots have no lock. */
-	clone(do_exec ? exec_guest : guest, stack + STACK_SIZE,
+	clone(do_exec ? exec_guest : vfork_guest, stack + STACK_SIZE,
 	      CLONE_VM | CLONE_VFORK | SIGCHLD, NULL);
+	__atomic_add_fetch(&all->vforks, 1, __ATOMIC_RELAXED);
+}
+
+static void act_clone_vm(void)
+{
+	if (UEV_READ(guest_tid))
+		return;
+	UEV_WRITE(guest_tid, 1);
+	if (clone(guest, guest_stack + STACK_SIZE,
+		  CLONE_VM | CLONE_CHILD_CLEARTID | SIGCHLD, NULL, NULL, NULL,
+		  &guest_tid) < 0)
+		UEV_WRITE(guest_tid, 0);
 	__atomic_add_fetch(&all->vms, 1, __ATOMIC_RELAXED);
 }
 
@@ -333,8 +482,9 @@ static void act(void)
 	static void (* const acts[])(void) = {
 		act_register, act_register, act_register, act_register,
 		act_unregister, act_unregister, act_unregister,
-		act_fork, act_fork, act_clone_vm, act_leave,
+		act_fork, act_fork, act_vfork, act_clone_vm, act_leave,
 		act_discard, act_protect, act_remap, act_move,
+		act_new_huge, act_swap, act_collapse, act_sync,
 	};
 
 	acts[rnd(ARRAY_SIZE(acts))]();
@@ -345,7 +495,7 @@ static void act(void)
 static void check(bool clean)
 {
 	__u32 has, want, kernel_bits;
-	int p, s;
+	int p, s, kind;
 
 	for (p = 0; p < PAGES; p++) {
 		if (!page_ok[p])
@@ -371,13 +521,18 @@ static void check(bool clean)
 			__atomic_add_fetch(&all->checked, 1, __ATOMIC_RELAXED);
 		}
 	}
-	for (p = 0; has_shared && p < SHARED_PAGES; p++) {
-		for (s = 0; s < EVENTS; s++) {
-			const __u32 *at = &shared_pages[p * page / 4 + s];
+	for (kind = 0; has_shared && kind < KINDS; kind++) {
+		for (p = 0; shared[kind] && p < SHARED_PAGES; p++) {
+			for (s = 0; s < EVENTS; s++) {
+				const __u32 *at = shared_value(kind, p, s);
 
-			want = OWN_BITS | (all->wanted[s] ? 1 : 0);
-			if (UEV_READ(*at) != want)
-				wrong("shared bit", at, *at, want);
+				want = OWN_BITS | (all->wanted[s] ? 1 : 0);
+				has = UEV_READ(*at);
+				if (has != want)
+					wrong(kinds[kind], at, has, want);
+				__atomic_add_fetch(&all->checked, 1,
+						   __ATOMIC_RELAXED);
+			}
 		}
 	}
 }
@@ -416,6 +571,10 @@ static void live(void)
 				check(false);
 			break;
 		case HALT:
+			if (UEV_READ(guest_tid)) {
+				sched_yield();
+				continue;
+			}
 			if (seen != step)
 				before_check();
 			break;
@@ -428,7 +587,7 @@ static void live(void)
 
 static void start_root(int number)
 {
-	int p, s;
+	int p, s, kind;
 	pid_t pid;
 
 	all->procs[number].used = true;
@@ -451,12 +610,16 @@ static void start_root(int number)
 	 * One process and what descends from it have registered the pages that
 	 * all can write to; nobody unregisters them.
 	 */
-	if (number == 0) {
-		for (p = 0; p < SHARED_PAGES; p++) {
-			for (s = 0; s < EVENTS; s++)
-				uev_reg(data_fd,
-					&shared_pages[p * page / 4 + s], 0, 4, 0,
-					event_command(s), NULL);
+	for (kind = 0; number == 0 && kind < KINDS; kind++) {
+		for (p = 0; shared[kind] && p < SHARED_PAGES; p++) {
+			for (s = 0; s < EVENTS; s++) {
+				__u32 *at = shared_value(kind, p, s);
+				int ret = uev_reg(data_fd, at, 0, 4, 0,
+						  event_command(s), NULL);
+
+				if (ret)
+					wrong("register fails", at, -ret, 0);
+			}
 		}
 	}
 	has_shared = number == 0;
@@ -596,6 +759,53 @@ static const char *one_round(long *switches)
 	return NULL;
 }
 
+/* What can be swapped, shared or huge, as far as this kernel has it */
+static void make_memory(void)
+{
+	char *huge_pages = uev_get("/proc/sys/vm/nr_hugepages"), *area;
+	const char *why = uev_swap_on(0);
+	int kind, i;
+
+	if (why)
+		ksft_print_msg("nothing is swapped: %s\n", why);
+	pages = mmap(NULL, SMALL_PAGES * page, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	guest_values = mmap(NULL, page, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	area = mmap(NULL, 2 * HUGE, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (pages == MAP_FAILED || guest_values == MAP_FAILED ||
+	    area == MAP_FAILED)
+		ksft_exit_fail_msg("no memory\n");
+	huge = (char *)(((uintptr_t)area + HUGE - 1) & ~(HUGE - 1));
+	if (madvise(huge, HUGE, MADV_HUGEPAGE))
+		ksft_print_msg("without transparent huge pages\n");
+
+	shared_fd[MEMFD] = memfd_create("torture", MFD_CLOEXEC);
+	why = uev_open_on_disk(1, &shared_fd[DISK_FILE]);
+	if (why)
+		shared_fd[DISK_FILE] = -1;
+	uev_put("/proc/sys/vm/nr_hugepages", "4");
+	shared_fd[HUGETLB] = memfd_create("torture",
+					  MFD_CLOEXEC | MFD_HUGETLB);
+	for (kind = 0; kind < KINDS; kind++) {
+		size_t size = kind == HUGETLB ? HUGE : SHARED_PAGES * page;
+
+		if (shared_fd[kind] >= 0 && !ftruncate(shared_fd[kind], size))
+			shared[kind] = mmap(NULL, size, PROT_READ | PROT_WRITE,
+					    MAP_SHARED, shared_fd[kind], 0);
+		if (shared[kind] == MAP_FAILED)
+			shared[kind] = NULL;
+		if (!shared[kind])
+			ksft_print_msg("without a shared %s\n", kinds[kind]);
+		for (i = 0; shared[kind] && i < SHARED_PAGES * EVENTS; i++)
+			*shared_value(kind, i / EVENTS, i % EVENTS) = OWN_BITS;
+	}
+	if (*huge_pages)
+		uev_put("/proc/sys/vm/nr_hugepages", huge_pages);
+	free(huge_pages);
+}
+
 static void usage(const char *name)
 {
 	fprintf(stderr, "Usage: %s [-t SECONDS] [-s SEED] [-v]\n", name);
@@ -604,7 +814,8 @@ static void usage(const char *name)
 
 int main(int argc, char **argv)
 {
-	int seconds = uev_rounds(60) < 60 ? 20 : 60, opt, i, memfd, events_fd, rounds = 0, most = 0;
+	int seconds = uev_rounds(60) < 60 ? 20 : 60, opt, i, events_fd;
+	int rounds = 0, most = 0;
 	const char *why = NULL;
 	long switches = 0;
 	__u32 *keep;
@@ -652,15 +863,7 @@ int main(int argc, char **argv)
 		}
 	}
 	data_fd = events_fd;
-	pages = mmap(NULL, PAGES * page, PROT_READ | PROT_WRITE,
-		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	memfd = memfd_create("torture", MFD_CLOEXEC);
-	if (memfd < 0 || ftruncate(memfd, SHARED_PAGES * page))
-		ksft_exit_fail_msg("memfd: %s\n", strerror(errno));
-	shared_pages = mmap(NULL, SHARED_PAGES * page, PROT_READ | PROT_WRITE,
-			    MAP_SHARED, memfd, 0);
-	for (i = 0; i < SHARED_PAGES * EVENTS; i++)
-		shared_pages[i / EVENTS * page / 4 + i % EVENTS] = OWN_BITS;
+	make_memory();
 
 	/* Orphans come here, so that none is left behind. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -694,12 +897,17 @@ int main(int argc, char **argv)
 	}
 	close(events_fd);
 	uev_reset();
+	uev_swap_off(0);
 
 	ksft_print_msg("%d rounds, seed %d, up to %d processes, %ld switches\n",
 		       rounds, all->seed, most, switches);
-	ksft_print_msg("%ld acts: %ld fork, %ld vfork, %ld exec, %ld exit\n",
-		       all->acts, all->forks, all->vms, all->execs, all->exits);
-	ksft_print_msg("%ld values discarded or taken away\n", all->spoiled);
+	ksft_print_msg("%ld acts: %ld fork, %ld vfork, %ld clone, %ld exec, %ld exit\n",
+		       all->acts, all->forks, all->vforks, all->vms, all->execs,
+		       all->exits);
+	ksft_print_msg("up to %d generations; %ld values discarded or taken away\n",
+		       all->deepest, all->spoiled);
+	ksft_print_msg("%ld pages swapped, %ld synced or dropped, %ld made huge\n",
+		       all->swaps, all->syncs, all->collapses);
 	ksft_print_msg("%ld bits looked at, %ld wrong\n", all->checked,
 		       all->wrong);
 	if (why)

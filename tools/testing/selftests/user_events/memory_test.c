@@ -7,16 +7,10 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
-#include <sys/swap.h>
 #include <sys/syscall.h>
 #include <linux/userfaultfd.h>
 
 #include "uev_harness.h"
-
-#ifndef MADV_PAGEOUT
-#define MADV_PAGEOUT	21
-#endif
 
 #define EVENT		"mem_event u32 a"
 #define EVENT_NAME	"mem_event"
@@ -225,44 +219,6 @@ TEST_F(uev, truncated_memfd)
 	close(fd);
 }
 
-/* A RAM disk of 32 MiB: NULL, or why there is none. */
-static const char disk[] = "/dev/zram0";
-
-static const char *start_disk(void)
-{
-	if (access(disk, F_OK))
-		return "kernel without zram";
-	uev_put("/sys/block/zram0/reset", "1");
-	if (uev_put("/sys/block/zram0/disksize", "33554432"))
-		return "zram does not take a size";
-	return NULL;
-}
-
-/* A file without a name in a file system with a disk below it */
-static const char *open_on_disk(int *fd)
-{
-	char dir[] = "/tmp/uev-XXXXXX", path[64];
-	const char *why = start_disk();
-
-	if (why)
-		return why;
-	if (system("mke2fs -q -t ext2 /dev/zram0 >/dev/null 2>&1"))
-		return "no mke2fs";
-	if (!mkdtemp(dir))
-		return "no /tmp";
-	if (mount(disk, dir, "ext2", 0, NULL)) {
-		rmdir(dir);
-		return "kernel without ext2";
-	}
-	snprintf(path, sizeof(path), "%s/file", dir);
-	*fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	unlink(path);
-	/* The open file keeps the file system mounted, out of sight. */
-	umount2(dir, MNT_DETACH);
-	rmdir(dir);
-	return *fd < 0 ? "no file on the disk" : NULL;
-}
-
 static __u32 content_of(int fd, off_t at)
 {
 	__u32 content = ~0U;
@@ -282,7 +238,7 @@ TEST_F(uev, shared_file_on_disk)
 	__u32 *v;
 	int fd, on;
 
-	why = open_on_disk(&fd);
+	why = uev_open_on_disk(0, &fd);
 	if (why)
 		SKIP(return, "%s", why);
 	ASSERT_EQ(0, ftruncate(fd, page));
@@ -320,7 +276,7 @@ TEST_F(uev, shared_file_not_in_memory)
 	__u32 *v;
 	int fd, on;
 
-	why = open_on_disk(&fd);
+	why = uev_open_on_disk(0, &fd);
 	if (why)
 		SKIP(return, "%s", why);
 	ASSERT_EQ(0, ftruncate(fd, page));
@@ -466,33 +422,9 @@ TEST_F(uev, page_not_read_yet)
 	close(fd);
 }
 
-/* Swap on the RAM disk, with the header that mkswap would write */
-static const char *start_swap(void)
-{
-	struct {
-		char boot[1024];
-		__u32 version, last_page, bad_pages;
-		char rest[4096 - 1024 - 12 - 10];
-		char magic[10];
-	} header = { .version = 1, .last_page = 8191, .magic = "SWAPSPACE2" };
-	const char *why = start_disk();
-	int fd;
-
-	if (uev_page_size() != sizeof(header))
-		return "page size is not 4096";
-	if (why)
-		return why;
-	fd = open(disk, O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || write(fd, &header, sizeof(header)) != sizeof(header))
-		return "zram cannot be written";
-	fsync(fd);
-	close(fd);
-	return swapon(disk, 0) ? "kernel without swap" : NULL;
-}
-
 TEST_F(uev, swapped_page_comes_back)
 {
-	const char *why = start_swap();
+	const char *why = uev_swap_on(0);
 	__u32 *v = self->value;
 	bool swapped;
 
@@ -512,8 +444,7 @@ TEST_F(uev, swapped_page_comes_back)
 	ASSERT_OK(uev_enable(EVENT_NAME, false));
 	EXPECT_TRUE(BECOMES(0, v[0]));
 	EXPECT_EQ(0x5a5a, v[1]);
-	EXPECT_EQ(0, swapoff(disk));
-	uev_put("/sys/block/zram0/reset", "1");
+	EXPECT_OK(uev_swap_off(0));
 }
 
 TEST_F(uev, read_only_mapping_is_never_written)

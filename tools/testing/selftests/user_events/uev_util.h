@@ -156,6 +156,18 @@ int uev_exec_and_wait(int fd);
 void *uev_shared(size_t size);
 size_t uev_page_size(void);
 
+#ifndef MADV_PAGEOUT
+#define MADV_PAGEOUT	21
+#endif
+
+/*
+ * RAM disks of 32 MiB, numbered from 0: swap, or a file without a name in a file
+ * system. NULL, or why there is none.
+ */
+const char *uev_swap_on(int disk);
+int uev_swap_off(int disk);
+const char *uev_open_on_disk(int disk, int *fd);
+
 /* Checkers are built in that make the kernel ten times slower. */
 bool uev_kernel_is_slow(void);
 

@@ -1,0 +1,406 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * user_events_enablers: which processes have registered an event, where, and
+ * what is the matter with a bit that is not as it should be.
+ */
+#include <pthread.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <linux/userfaultfd.h>
+
+#include "uev_harness.h"
+
+#define ENABLERS	"user_events_enablers"
+#define EVENT		"adm_event u32 a"
+#define EVENT_NAME	"adm_event"
+#define HEAD		"# event pid address size bit wanted state comm\n"
+
+struct enabler {
+	char event[256], wanted[8], state[16], comm[64];
+	int pid, size, bit;
+	unsigned long addr;
+};
+
+/* The next line of @text with its columns, NULL after the last one */
+static const char *next_enabler(const char *text, struct enabler *e)
+{
+	const char *end = strchr(text, '\n');
+
+	while (end && *text == '#') {
+		text = end + 1;
+		end = strchr(text, '\n');
+	}
+	if (!end)
+		return NULL;
+	memset(e, 0, sizeof(*e));
+	if (sscanf(text, "%255s %d 0x%lx %d %d %7s %15s %63[^\n]", e->event,
+		   &e->pid, &e->addr, &e->size, &e->bit, e->wanted, e->state,
+		   e->comm) != 8)
+		e->event[0] = '?';
+	return end + 1;
+}
+
+/* Of the process @pid at @value: NULL if there is no line, or two */
+static struct enabler *enabler_of(pid_t pid, const void *value)
+{
+	static struct enabler found;
+	char *text = uev_get(ENABLERS);
+	const char *at = text;
+	struct enabler e;
+	int lines = 0;
+
+	while ((at = next_enabler(at, &e))) {
+		if (e.pid == pid && e.addr == (uintptr_t)value) {
+			found = e;
+			lines++;
+		}
+	}
+	free(text);
+	return lines == 1 ? &found : NULL;
+}
+
+static const char *state_of(const void *value)
+{
+	struct enabler *e = enabler_of(getpid(), value);
+
+	return e ? e->state : "not there";
+}
+
+#define EXPECT_STATE(want, value)					\
+	EXPECT_TRUE(uev_wait_for(!strcmp(want, state_of(value))))	\
+		TH_LOG(#value " is %s, not %s", state_of(value), want)
+
+/* A value elsewhere, by which a test sees that a switch was carried out. */
+#define SWITCH(on) do {							\
+	ASSERT_OK(uev_enable(EVENT_NAME, on));				\
+	ASSERT_BECOMES(!!(on), *self->value);				\
+} while (0)
+
+static void *new_page(int fd, int flags)
+{
+	void *at = mmap(NULL, uev_page_size(), PROT_READ | PROT_WRITE, flags, fd,
+			0);
+
+	return at == MAP_FAILED ? NULL : at;
+}
+
+TEST_F(uev, each_registration_has_a_line)
+{
+	__u64 *eight = (__u64 *)self->value + 8;
+	struct enabler *e;
+	char *text;
+
+	ASSERT_EQ(0, prctl(PR_SET_NAME, "a b\nc"));
+	ASSERT_OK(uev_reg(self->fd, self->value, 3, 4, 0, EVENT, NULL));
+	ASSERT_OK(uev_reg(self->fd, eight, 63, 8, USER_EVENT_REG_MULTI_FORMAT,
+			  "adm_other u32 b", NULL));
+
+	text = uev_get(ENABLERS);
+	EXPECT_EQ(0, strncmp(text, HEAD, strlen(HEAD))) TH_LOG("%s", text);
+	EXPECT_EQ(3, uev_count(text, "\n"));
+	free(text);
+
+	e = enabler_of(getpid(), self->value);
+	ASSERT_NE(NULL, e);
+	EXPECT_STREQ(EVENT_NAME, e->event);
+	EXPECT_EQ(4, e->size);
+	EXPECT_EQ(3, e->bit);
+	EXPECT_STREQ("off", e->wanted);
+	EXPECT_STREQ("ok", e->state);
+	/* No name makes a line that is not there */
+	EXPECT_STREQ("a b\\nc", e->comm);
+
+	e = enabler_of(getpid(), eight);
+	ASSERT_NE(NULL, e);
+	EXPECT_EQ(0, strncmp("adm_other.", e->event, 10));
+	EXPECT_EQ(8, e->size);
+	EXPECT_EQ(63, e->bit);
+
+	ASSERT_OK(uev_enable(EVENT_NAME, true));
+	EXPECT_STREQ("on", enabler_of(getpid(), self->value)->wanted);
+	EXPECT_STREQ("off", enabler_of(getpid(), eight)->wanted);
+
+	ASSERT_OK(uev_unreg(self->fd, eight, 63));
+	EXPECT_EQ(NULL, enabler_of(getpid(), eight));
+	EXPECT_NE(NULL, enabler_of(getpid(), self->value));
+	ASSERT_OK(uev_unreg(self->fd, self->value, 3));
+	text = uev_get(ENABLERS);
+	EXPECT_EQ(1, uev_count(text, "\n"));
+	free(text);
+}
+
+struct steps {
+	int fd, pipe[2];
+	__u32 *value;
+	int *step;
+};
+
+static int unregister_then_exec(void *arg)
+{
+	struct steps *s = arg;
+
+	close(s->pipe[1]);
+	if (!uev_wait_for(UEV_READ(*s->step) == 1))
+		return 1;
+	uev_unreg(s->fd, s->value, 0);
+	UEV_WRITE(*s->step, 2);
+	if (!uev_wait_for(UEV_READ(*s->step) == 3))
+		return 1;
+	return uev_exec_and_wait(s->pipe[0]);
+}
+
+TEST_F(uev, each_process_has_its_own)
+{
+	struct steps s = { self->fd, { }, self->value + 8, uev_shared(4) };
+	pid_t pid;
+
+	ASSERT_EQ(0, pipe(s.pipe));
+	ASSERT_OK(uev_reg(self->fd, self->value, 0, 4, 0, EVENT, NULL));
+	ASSERT_OK(uev_reg(self->fd, s.value, 0, 4, 0, EVENT, NULL));
+	pid = uev_fork(unregister_then_exec, &s);
+	ASSERT_LT(0, pid);
+
+	ASSERT_NE(NULL, enabler_of(pid, s.value));
+	ASSERT_NE(NULL, enabler_of(pid, self->value));
+	UEV_WRITE(*s.step, 1);
+	ASSERT_TRUE(uev_wait_for(UEV_READ(*s.step) == 2));
+	EXPECT_EQ(NULL, enabler_of(pid, s.value));
+	EXPECT_NE(NULL, enabler_of(pid, self->value));
+	EXPECT_NE(NULL, enabler_of(getpid(), s.value));
+
+	/* Another program has nothing. */
+	UEV_WRITE(*s.step, 3);
+	EXPECT_TRUE(uev_wait_for(!enabler_of(pid, self->value)));
+	close(s.pipe[1]);
+	EXPECT_EQ(0, uev_join(pid));
+	EXPECT_NE(NULL, enabler_of(getpid(), self->value));
+}
+
+static void *go_on_alone(void *arg)
+{
+	struct steps *s = arg;
+
+	if (uev_wait_for(UEV_READ(*s->step) == 1))
+		exit(0);
+	exit(1);
+}
+
+static int leave_a_thread(void *arg)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, go_on_alone, arg))
+		return 1;
+	pthread_exit(NULL);
+}
+
+TEST_F(uev, process_without_its_first_thread)
+{
+	struct steps s = { self->fd, { }, self->value, uev_shared(4) };
+	char path[64], *text;
+	pid_t pid;
+
+	ASSERT_OK(uev_reg(self->fd, self->value, 0, 4, 0, EVENT, NULL));
+	pid = uev_fork(leave_a_thread, &s);
+	ASSERT_LT(0, pid);
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	ASSERT_TRUE(uev_wait_for((text = uev_get(path), strstr(text, ") Z "))));
+	EXPECT_NE(NULL, enabler_of(pid, self->value));
+	UEV_WRITE(*s.step, 1);
+	EXPECT_EQ(0, uev_join(pid));
+	EXPECT_EQ(NULL, enabler_of(pid, self->value));
+}
+
+TEST_F(uev, value_that_was_given_up)
+{
+	size_t page = uev_page_size();
+	int fd = memfd_create("uev", MFD_CLOEXEC);
+	__u32 *gone = new_page(-1, MAP_PRIVATE | MAP_ANONYMOUS);
+	__u32 *fixed = new_page(-1, MAP_PRIVATE | MAP_ANONYMOUS);
+	__u32 *cut;
+
+	ASSERT_EQ(0, ftruncate(fd, page));
+	cut = new_page(fd, MAP_SHARED);
+	ASSERT_OK(uev_reg(self->fd, self->value, 0, 4, 0, EVENT, NULL));
+	ASSERT_OK(uev_reg(self->fd, gone, 0, 4, 0, EVENT, NULL));
+	ASSERT_OK(uev_reg(self->fd, fixed, 0, 4, 0, EVENT, NULL));
+	ASSERT_OK(uev_reg(self->fd, cut, 0, 4, 0, EVENT, NULL));
+	EXPECT_STREQ("ok", state_of(gone));
+	EXPECT_STREQ("ok", state_of(fixed));
+	EXPECT_STREQ("ok", state_of(cut));
+
+	ASSERT_EQ(0, munmap(gone, page));
+	ASSERT_EQ(0, mprotect(fixed, page, PROT_READ));
+	ASSERT_EQ(0, ftruncate(fd, 0));
+	SWITCH(true);
+	EXPECT_STATE("ok", self->value);
+	EXPECT_STATE("unmapped", gone);
+	EXPECT_STATE("read-only", fixed);
+	EXPECT_STATE("past-eof", cut);
+
+	/* They can be written again, and that alone changes nothing: ... */
+	ASSERT_EQ(gone, mmap(gone, page, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
+			     -1, 0));
+	gone[1] = 1;
+	ASSERT_EQ(0, mprotect(fixed, page, PROT_READ | PROT_WRITE));
+	ASSERT_EQ(0, ftruncate(fd, page));
+	cut[1] = 1;
+	EXPECT_STATE("wrong", gone);
+	EXPECT_STATE("wrong", fixed);
+	EXPECT_STATE("wrong", cut);
+	/* ... the next switch does. */
+	SWITCH(false);
+	SWITCH(true);
+	EXPECT_STATE("ok", gone);
+	EXPECT_STATE("ok", fixed);
+	EXPECT_STATE("ok", cut);
+	EXPECT_STREQ("on", enabler_of(getpid(), gone)->wanted);
+
+	/* What the program itself has done to the bit shows as well. */
+	__atomic_and_fetch(gone, ~1U, __ATOMIC_SEQ_CST);
+	EXPECT_STREQ("wrong", state_of(gone));
+	close(fd);
+}
+
+/* Reading tells that a page is not there. It does not bring it in. */
+TEST_F(uev, value_that_is_not_in_memory)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register area = { };
+	struct uffdio_zeropage zero = { };
+	__u32 *v = new_page(-1, MAP_PRIVATE | MAP_ANONYMOUS);
+	int uffd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	int i;
+
+	if (uffd < 0 || ioctl(uffd, UFFDIO_API, &api))
+		SKIP(return, "kernel without userfaultfd");
+	ASSERT_OK(uev_reg(self->fd, self->value, 0, 4, 0, EVENT, NULL));
+	ASSERT_OK(uev_reg(self->fd, v, 0, 4, 0, EVENT, NULL));
+	area.range.start = (uintptr_t)v;
+	area.range.len = uev_page_size();
+	area.mode = UFFDIO_REGISTER_MODE_MISSING;
+	zero.range = area.range;
+	ASSERT_EQ(0, ioctl(uffd, UFFDIO_REGISTER, &area));
+	ASSERT_EQ(0, madvise(v, uev_page_size(), MADV_DONTNEED));
+	for (i = 0; i < 3; i++)
+		ASSERT_STREQ("absent", state_of(v));
+
+	/* Its pager keeps it back, so the repair does not come to an end. */
+	SWITCH(true);
+	EXPECT_STREQ("repair", state_of(v));
+	usleep(200000);
+	EXPECT_STREQ("repair", state_of(v));
+	ASSERT_EQ(0, ioctl(uffd, UFFDIO_ZEROPAGE, &zero));
+	EXPECT_STATE("ok", v);
+	close(uffd);
+}
+
+static int may_not_read(void *arg)
+{
+	int fd;
+
+	if (uev_become_nobody())
+		return 1;
+	fd = open(TRACEFS ENABLERS, O_RDONLY);
+	return fd < 0 && errno == EACCES ? 0 : 2;
+}
+
+TEST_F(uev, addresses_are_for_root)
+{
+	struct stat stat_buf;
+
+	ASSERT_EQ(0, stat(TRACEFS ENABLERS, &stat_buf));
+	EXPECT_EQ(0400, stat_buf.st_mode & 0777);
+	EXPECT_EQ(0, uev_in_child(may_not_read, NULL));
+}
+
+/* Read in pieces, while events are switched and processes come and go */
+
+static int wait_for_step(void *arg)
+{
+	return uev_wait_for(UEV_READ(*(int *)arg)) ? 0 : 1;
+}
+
+static int go_at_once(void *arg)
+{
+	return 0;
+}
+
+static int come_and_go(void *arg)
+{
+	int *step = arg;
+
+	while (!UEV_READ(*step)) {
+		if (uev_in_child(go_at_once, NULL))
+			return 1;
+	}
+	return 0;
+}
+
+TEST_F(uev, thousands_of_lines)
+{
+	const int procs = 20, values = uev_rounds(400);
+	int *step = uev_shared(4), i, on = 0, seen = 0, fd;
+	unsigned long last = 0;
+	char *text, *key;
+	pid_t pids[20], churn;
+	struct enabler e;
+	const char *at;
+	ssize_t got;
+	size_t size = 0;
+	bool ordered = true;
+
+	for (i = 0; i < values; i++)
+		ASSERT_OK(uev_reg(self->fd, self->value + i, 0, 4, 0, EVENT,
+				  NULL));
+	for (i = 0; i < procs; i++)
+		ASSERT_LT(0, pids[i] = uev_fork(wait_for_step, step));
+	ASSERT_LT(0, churn = uev_fork(come_and_go, step));
+
+	text = malloc(16 << 20);
+	fd = open(TRACEFS ENABLERS, O_RDONLY);
+	ASSERT_LE(0, fd);
+	while ((got = read(fd, text + size, 3000)) > 0) {
+		size += got;
+		on = !on;
+		ASSERT_OK(uev_enable(EVENT_NAME, on));
+	}
+	ASSERT_EQ(0, got);
+	text[size] = '\0';
+
+	/* Each process that was there all the time, each value, once, in order */
+	for (at = text; (at = next_enabler(at, &e));) {
+		ASSERT_NE('?', e.event[0]) TH_LOG("not understood: %.100s", at);
+		if (e.pid != pids[0])
+			continue;
+		ordered &= e.addr > last;
+		last = e.addr;
+	}
+	EXPECT_TRUE(ordered);
+	for (i = 0; i < procs; i++) {
+		key = NULL;
+		ASSERT_LT(0, asprintf(&key, "\n" EVENT_NAME " %d 0x", pids[i]));
+		EXPECT_EQ(values, uev_count(text, key));
+		seen += uev_count(text, key);
+		free(key);
+	}
+	TH_LOG("%d lines of %d processes, %zu bytes", seen, procs, size);
+
+	/* From the start again */
+	ASSERT_EQ(0, lseek(fd, 0, SEEK_SET));
+	ASSERT_LT(0, read(fd, text, 100));
+	EXPECT_EQ('#', text[0]);
+	close(fd);
+	UEV_WRITE(*step, 1);
+	for (i = 0; i < procs; i++)
+		EXPECT_EQ(0, uev_join(pids[i]));
+	EXPECT_EQ(0, uev_join(churn));
+	free(text);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,500 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Processes that cannot be written to for a long time: one whose mmap_lock is
+ * held by a page fault that its file system does not answer, one whose page its
+ * pager keeps back, and one that is frozen. Who switches an event that they
+ * have registered does not notice, nor do other processes; they themselves have
+ * the right bit as soon as they are let go, and can be killed before.
+ */
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <time.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <linux/fuse.h>
+#include <linux/userfaultfd.h>
+
+#include "uev_harness.h"
+
+#define EVENT		"stuck_event u32 a"
+#define EVENT_NAME	"stuck_event"
+#define CGROUPS		"/sys/fs/cgroup"
+#define CGROUP		CGROUPS "/uev_test"
+
+/* How much longer a switch may take with the stuck ones than without */
+#define EXTRA_NS	50000000LL
+#define STUCK_MS	10000
+#define OTHERS		10
+
+/* Values in memory that the test sees too, so that it can look at once */
+enum { LOCKED, FROZEN, FIRST_OTHER, VALUES = FIRST_OTHER + OTHERS };
+
+static struct {
+	__u32 values[VALUES];
+	__u32 paged;		/* what the process with the pager has read */
+	int answer;		/* the file system is to answer again */
+	int served;		/* reads of the file that it has seen */
+	int read_paged;
+	int ready, quit;
+} *shared;
+
+static int data_fd;
+
+static __s64 now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+/* A file system with one file, whose first read fails, and the next one waits */
+
+static int fuse_fd;
+static char mount_point[] = "/tmp/uev-XXXXXX";
+
+static void reply(const struct fuse_in_header *in, int error, const void *data,
+		  size_t size)
+{
+	struct {
+		struct fuse_out_header header;
+		char data[8192];
+	} out = { .header = { sizeof(out.header) + size, error, in->unique } };
+
+	memcpy(out.data, data, size);
+	if (write(fuse_fd, &out, out.header.len) < 0)
+		return;
+}
+
+static struct fuse_attr attributes(__u64 node)
+{
+	return (struct fuse_attr){
+		.ino = node, .nlink = 1, .size = 4096,
+		.mode = node == FUSE_ROOT_ID ? S_IFDIR | 0755 : S_IFREG | 0644,
+	};
+}
+
+static int serve(void *arg)
+{
+	static char request[1 << 17];
+	const struct fuse_in_header *in = (void *)request;
+	struct fuse_init_out init = {
+		.major = FUSE_KERNEL_VERSION, .minor = 31, .max_write = 4096,
+	};
+	struct fuse_entry_out entry = {
+		.nodeid = 2, .entry_valid = 1000, .attr_valid = 1000,
+		.attr = attributes(2),
+	};
+	struct fuse_attr_out attr = { .attr_valid = 1000 };
+	struct fuse_open_out opened = { };
+	static char zeroes[4096];
+	ssize_t size;
+
+	for (;;) {
+		/* What is not fetched from the queue can be given up. */
+		if (UEV_READ(shared->served) == 1 &&
+		    !UEV_READ(shared->answer)) {
+			uev_nap();
+			continue;
+		}
+		size = read(fuse_fd, request, sizeof(request));
+		if (size < 0 && errno == ENODEV)
+			return 0;
+		if (size < 0)
+			continue;
+		switch (in->opcode) {
+		case FUSE_INIT:
+			reply(in, 0, &init, sizeof(init));
+			break;
+		case FUSE_LOOKUP:
+			reply(in, 0, &entry, sizeof(entry));
+			break;
+		case FUSE_GETATTR:
+			attr.attr = attributes(in->nodeid);
+			reply(in, 0, &attr, sizeof(attr));
+			break;
+		case FUSE_OPEN:
+			reply(in, 0, &opened, sizeof(opened));
+			break;
+		case FUSE_READ:
+			if (__atomic_fetch_add(&shared->served, 1,
+					       __ATOMIC_SEQ_CST))
+				reply(in, 0, zeroes, sizeof(zeroes));
+			else
+				reply(in, -EIO, NULL, 0);
+			break;
+		case FUSE_FORGET:
+		case FUSE_BATCH_FORGET:
+		case FUSE_INTERRUPT:
+			break;
+		default:
+			reply(in, -ENOSYS, NULL, 0);
+		}
+	}
+}
+
+static const char *mount_fuse(void)
+{
+	char options[128];
+
+	fuse_fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	if (fuse_fd < 0)
+		return "kernel without FUSE";
+	if (!mkdtemp(mount_point))
+		return "no /tmp";
+	snprintf(options, sizeof(options),
+		 "fd=%d,rootmode=40000,user_id=0,group_id=0", fuse_fd);
+	return mount("uev", mount_point, "fuse", 0, options) ?
+	       "no FUSE mount" : NULL;
+}
+
+/*
+ * The first read that fails has been waited for without the mmap_lock; the
+ * kernel lets go of it once, then it reads again with the lock held.
+ */
+static void *touch(void *page)
+{
+	return (void *)(uintptr_t)UEV_READ(*(char *)page);
+}
+
+/* Has its mmap_lock held by the one thread and waited for by the other one */
+static int get_locked(void *arg)
+{
+	char path[64];
+	pthread_t thread;
+	void *page;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/file", mount_point);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	page = mmap(NULL, uev_page_size(), PROT_READ, MAP_PRIVATE, fd, 0);
+	if (fd < 0 || page == MAP_FAILED ||
+	    madvise(page, uev_page_size(), MADV_RANDOM) ||
+	    /* Closing asks the file system too, and waits whatever comes. */
+	    close(fd) ||
+	    uev_reg(data_fd, &shared->values[LOCKED], 0, 4, 0, EVENT, NULL) ||
+	    pthread_create(&thread, NULL, touch, page))
+		return 1;
+	UEV_WRITE(shared->ready, 1);
+	while (!UEV_READ(shared->quit)) {
+		munmap(mmap(NULL, uev_page_size(), PROT_READ,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+		       uev_page_size());
+		uev_nap();
+	}
+	return 0;
+}
+
+static int wait_for_pager(void *arg)
+{
+	struct uffdio_register area = {
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_zeropage zero = { };
+	__u32 *page = mmap(NULL, uev_page_size(), PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int uffd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+
+	area.range.start = (uintptr_t)page;
+	area.range.len = uev_page_size();
+	zero.range = area.range;
+	if (uffd < 0 || page == MAP_FAILED || ioctl(uffd, UFFDIO_API, &api) ||
+	    uev_reg(data_fd, page, 0, 4, 0, EVENT, NULL) ||
+	    ioctl(uffd, UFFDIO_REGISTER, &area) ||
+	    madvise(page, uev_page_size(), MADV_DONTNEED))
+		return 1;
+	UEV_WRITE(shared->ready, 1);
+	if (!uev_wait_for(UEV_READ(shared->read_paged)) &&
+	    !uev_wait_for(UEV_READ(shared->read_paged)))
+		return 2;
+	if (ioctl(uffd, UFFDIO_ZEROPAGE, &zero) && errno != EEXIST)
+		return 3;
+	while (!UEV_READ(shared->quit)) {
+		UEV_WRITE(shared->paged, UEV_READ(*page));
+		uev_nap();
+	}
+	return 0;
+}
+
+static int just_register(void *arg)
+{
+	__u32 *value = arg;
+
+	if (uev_reg(data_fd, value, 0, 4, 0, EVENT, NULL))
+		return 1;
+	UEV_WRITE(shared->ready, 1);
+	while (!UEV_READ(shared->quit))
+		uev_nap();
+	return 0;
+}
+
+static pid_t start(int (*fn)(void *), void *arg)
+{
+	pid_t pid;
+
+	UEV_WRITE(shared->ready, 0);
+	pid = uev_fork(fn, arg);
+	if (pid > 0 &&
+	    uev_wait_for(UEV_READ(shared->ready) ||
+			 waitpid(pid, NULL, WNOHANG) == pid) &&
+	    UEV_READ(shared->ready))
+		return pid;
+	return -1;
+}
+
+/* What user_events_enablers says of one value of a process */
+static bool state_is(pid_t pid, const void *value, const char *state)
+{
+	char *text = uev_get("user_events_enablers"), key[128], *at;
+	bool is;
+
+	snprintf(key, sizeof(key), "\n" EVENT_NAME " %d 0x%lx ", pid,
+		 (unsigned long)value);
+	at = strstr(text, key);
+	if (at)
+		at[strcspn(at + 1, "\n") + 1] = '\0';
+	snprintf(key, sizeof(key), " %s ", state);
+	is = at && strstr(at, key);
+	free(text);
+	return is;
+}
+
+/* Blocked, not just busy for a moment */
+static bool stays_locked(pid_t pid)
+{
+	int i;
+
+	for (i = 0; i < 50; i++) {
+		if (!state_is(pid, &shared->values[LOCKED], "locked"))
+			return false;
+		usleep(2000);
+	}
+	return true;
+}
+
+static int into_freezer(pid_t pid)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", pid);
+	mkdir(CGROUP, 0755);
+	return uev_put(CGROUP "/cgroup.procs", text) ||
+	       uev_put(CGROUP "/cgroup.freeze", "1") ||
+	       !uev_wait_for(uev_file_has_line(CGROUP "/cgroup.events",
+					       "frozen 1"));
+}
+
+static int compare(const void *a, const void *b)
+{
+	__s64 x = *(const __s64 *)a, y = *(const __s64 *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Others are right at once: when the switch returns, or nearly so. */
+static bool others_become(__u32 want)
+{
+	__s64 end = now_ns() + EXTRA_NS;
+	int i;
+
+	for (i = FIRST_OTHER; i < VALUES; i++) {
+		while (UEV_READ(shared->values[i]) != want) {
+			if (now_ns() > end)
+				return false;
+			sched_yield();
+		}
+	}
+	return true;
+}
+
+struct times {
+	__s64 median, mean, worst;
+	int switches;
+	bool right;
+};
+
+static struct times time_switches(int ms)
+{
+	static __s64 ns[100000];
+	__u64 end = uev_now_ms() + ms;
+	struct times t = { .right = true };
+	__s64 begin;
+
+	while (t.switches < 20 ||
+	       (uev_now_ms() < end && t.switches < (int)ARRAY_SIZE(ns))) {
+		begin = now_ns();
+		if (uev_enable(EVENT_NAME, !(t.switches & 1)))
+			break;
+		ns[t.switches] = now_ns() - begin;
+		t.mean += ns[t.switches];
+		t.right &= others_become(!(t.switches & 1));
+		t.switches++;
+		usleep(1000);
+	}
+	if (!t.switches) {
+		t.right = false;
+		return t;
+	}
+	/* It ends switched on. */
+	if (uev_enable(EVENT_NAME, true))
+		t.right = false;
+	t.right &= others_become(1);
+	qsort(ns, t.switches, sizeof(*ns), compare);
+	t.mean /= t.switches;
+	t.median = ns[t.switches / 2];
+	t.worst = ns[t.switches - 1];
+	return t;
+}
+
+FIXTURE(stuck) {
+	const char *why;
+	pid_t server, locked, paged, frozen, others[OTHERS];
+	struct times without;
+};
+
+FIXTURE_SETUP(stuck)
+{
+	int i;
+
+	uev_reset();
+	shared = uev_shared(sizeof(*shared));
+	ASSERT_NE(NULL, shared);
+	data_fd = uev_open();
+	ASSERT_LE(0, data_fd);
+	self->why = mount_fuse();
+	if (!self->why && access(CGROUPS "/cgroup.procs", W_OK))
+		self->why = "no cgroup v2";
+	if (self->why)
+		return;
+	self->server = uev_fork(serve, NULL);
+	ASSERT_LT(0, self->server);
+	for (i = 0; i < OTHERS; i++) {
+		self->others[i] = start(just_register,
+					&shared->values[FIRST_OTHER + i]);
+		ASSERT_LT(0, self->others[i]);
+	}
+	self->without = time_switches(1000);
+	ASSERT_TRUE(self->without.right);
+	ASSERT_OK(uev_enable(EVENT_NAME, false));
+
+	self->frozen = start(just_register, &shared->values[FROZEN]);
+	ASSERT_LT(0, self->frozen);
+	ASSERT_OK(into_freezer(self->frozen));
+	self->paged = start(wait_for_pager, NULL);
+	if (self->paged < 0)
+		self->why = "kernel without userfaultfd";
+	self->locked = start(get_locked, NULL);
+	ASSERT_LT(0, self->locked);
+	ASSERT_TRUE(uev_wait_for(stays_locked(self->locked)))
+		TH_LOG("nobody holds the mmap_lock");
+}
+
+FIXTURE_TEARDOWN(stuck)
+{
+	pid_t pids[] = { self->locked, self->paged, self->frozen };
+	size_t i;
+
+	if (shared) {
+		UEV_WRITE(shared->quit, 1);
+		UEV_WRITE(shared->answer, 1);
+	}
+	uev_put(CGROUP "/cgroup.freeze", "0");
+	for (i = 0; i < OTHERS; i++) {
+		if (self->others[i] > 0)
+			EXPECT_EQ(0, uev_join(self->others[i]));
+	}
+	for (i = 0; i < ARRAY_SIZE(pids); i++) {
+		if (pids[i] > 0) {
+			kill(pids[i], SIGKILL);
+			uev_join(pids[i]);
+		}
+	}
+	umount2(mount_point, MNT_DETACH);
+	close(fuse_fd);
+	if (self->server > 0) {
+		kill(self->server, SIGKILL);
+		uev_join(self->server);
+	}
+	rmdir(mount_point);
+	uev_wait_for(!rmdir(CGROUP) || errno == ENOENT);
+	close(data_fd);
+	uev_reset();
+}
+
+#define EXPECT_UNDISTURBED(ms) do {					\
+	struct times with = time_switches(ms);				\
+									\
+	TH_LOG("%d switches, mean %lld us (without: %lld us), longest %lld us (%lld us)", \
+	       with.switches, (long long)with.mean / 1000,		\
+	       (long long)self->without.mean / 1000,			\
+	       (long long)with.worst / 1000,				\
+	       (long long)self->without.worst / 1000);			\
+	EXPECT_GT(self->without.median + EXTRA_NS, with.median);	\
+	EXPECT_TRUE(with.right);					\
+} while (0)
+
+TEST_F(stuck, delay_nobody_and_are_right_when_let_go)
+{
+	if (self->why)
+		SKIP(return, "%s", self->why);
+
+	EXPECT_UNDISTURBED(STUCK_MS);
+	/* All that time they were stuck, and they still are. */
+	EXPECT_EQ(1, UEV_READ(shared->served));
+	EXPECT_TRUE(state_is(self->locked, &shared->values[LOCKED], "repair"));
+	EXPECT_EQ(0, UEV_READ(shared->values[LOCKED]));
+	EXPECT_EQ(0, UEV_READ(shared->paged));
+	EXPECT_TRUE(uev_file_has_line(CGROUP "/cgroup.events", "frozen 1"));
+	/* A process that only does not run can be written to. */
+	EXPECT_EQ(1, UEV_READ(shared->values[FROZEN]));
+
+	UEV_WRITE(shared->answer, 1);
+	ASSERT_BECOMES(1, shared->values[LOCKED]);
+	UEV_WRITE(shared->read_paged, 1);
+	ASSERT_BECOMES(1, shared->paged);
+	ASSERT_OK(uev_put(CGROUP "/cgroup.freeze", "0"));
+
+	/* Everybody is there again. */
+	ASSERT_OK(uev_enable(EVENT_NAME, false));
+	ASSERT_TRUE(others_become(0));
+	ASSERT_BECOMES(0, shared->values[LOCKED]);
+	ASSERT_BECOMES(0, shared->values[FROZEN]);
+	ASSERT_BECOMES(0, shared->paged);
+	UEV_WRITE(shared->quit, 1);
+	EXPECT_EQ(0, uev_join(self->locked));
+	EXPECT_EQ(0, uev_join(self->paged));
+	EXPECT_EQ(0, uev_join(self->frozen));
+	self->locked = 0;
+	self->paged = 0;
+	self->frozen = 0;
+}
+
+TEST_F(stuck, can_be_killed)
+{
+	pid_t *pids[] = { &self->locked, &self->paged, &self->frozen };
+	size_t i;
+
+	if (self->why)
+		SKIP(return, "%s", self->why);
+
+	EXPECT_UNDISTURBED(100);
+	for (i = 0; i < ARRAY_SIZE(pids); i++) {
+		ASSERT_EQ(0, kill(*pids[i], SIGKILL));
+		EXPECT_TRUE(uev_wait_for(waitpid(*pids[i], NULL, WNOHANG) ==
+					 *pids[i]))
+			TH_LOG("number %zu does not die", i);
+		*pids[i] = 0;
+	}
+	/* Nothing of the file system or the pager was needed for that. */
+	EXPECT_EQ(1, UEV_READ(shared->served));
+	EXPECT_UNDISTURBED(100);
+}
+
+TEST_HARNESS_MAIN

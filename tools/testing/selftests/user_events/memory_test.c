@@ -109,7 +109,8 @@ TEST_F(uev, what_cannot_be_written_is_logged)
 		SWITCH(on);
 	}
 	lines += new_log_lines(kmsg);
-	EXPECT_GT(100, lines);
+	/* Ten a minute; this may be in two of them, and waits for one more. */
+	EXPECT_GE(30, lines);
 	close(kmsg);
 }
 

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What a process costs whose values cannot be written: the rounds that a repair
+ * takes, as a probe in the kernel counts them, and lines in the log. The numbers
+ * are those of Documentation/trace/user_events.rst.
+ */
+#include <pthread.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include "uev_harness.h"
+
+#define EVENT		"bound_event u32 a"
+#define EVENT_NAME	"bound_event"
+#define PROBE		"uev_round"
+#define LINE		"[%d]: cannot write bit %d at 0x%lx for event %127[^:]: error %d"
+
+/* Rounds for a page that is missing again each time, and for none at all */
+#define ROUNDS_MISSING	17
+#define ROUNDS_UNMAPPED	2
+/* Rounds that find a lock busy, once the pauses have grown */
+#define BUSY_PER_SECOND	2
+#define LINES_A_MINUTE	10
+
+FIXTURE(bounded) {
+	int fd, kmsg;
+	bool probed;
+	__u32 *good;
+};
+
+static long rounds(void)
+{
+	char *text = uev_get("kprobe_profile"), *at = strstr(text, PROBE);
+	long hits = at ? atol(at + strlen(PROBE)) : -1;
+
+	free(text);
+	return hits;
+}
+
+FIXTURE_SETUP(bounded)
+{
+	uev_reset();
+	self->fd = uev_open();
+	ASSERT_LE(0, self->fd);
+	self->good = uev_shared(uev_page_size());
+	self->kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	ASSERT_LE(0, self->kmsg);
+	ASSERT_LE(0, lseek(self->kmsg, 0, SEEK_END));
+	ASSERT_OK(uev_reg(self->fd, self->good, 0, 4, 0, EVENT, NULL));
+	/* Each call of this function is a round. */
+	self->probed = !uev_append("kprobe_events",
+				   "p:" PROBE " user_event_mm_lock") &&
+		       !uev_put("events/kprobes/" PROBE "/enable", "1");
+}
+
+FIXTURE_TEARDOWN(bounded)
+{
+	uev_put("events/kprobes/" PROBE "/enable", "0");
+	uev_append("kprobe_events", "-:" PROBE);
+	close(self->kmsg);
+	close(self->fd);
+	uev_reset();
+}
+
+#define NEEDS_PROBE() do {						\
+	if (!self->probed)						\
+		SKIP(return, "kernel without CONFIG_KPROBE_EVENTS");	\
+} while (0)
+
+/*
+ * While a repair goes on, all that is not right is shown as under repair. So a
+ * few lines are enough, and better: a repair does not wait for who reads them.
+ */
+static bool is_repaired(void)
+{
+	int fd = open(TRACEFS "user_events_enablers", O_RDONLY | O_CLOEXEC);
+	char text[4096];
+	ssize_t got;
+
+	usleep(20000);
+	got = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (got <= 0)
+		return false;
+	text[got] = '\0';
+	return !strstr(text, " repair ");
+}
+
+/* Lines that name this process, event and an address in the range; -1: not so */
+static int log_lines(int kmsg, const void *from, const void *to)
+{
+	int count = 0, pid, bit, error;
+	char line[8192], event[128];
+	unsigned long addr;
+	ssize_t got;
+	char *at;
+
+	for (;;) {
+		got = read(kmsg, line, sizeof(line) - 1);
+		/* EPIPE: some were overwritten before they were read. */
+		if (got < 0 && errno != EPIPE)
+			return count;
+		if (got < 0)
+			continue;
+		line[got] = '\0';
+		at = strstr(line, "user_events: ");
+		if (!at || !strstr(at, EVENT_NAME))
+			continue;
+		count++;
+		at = strchr(at, '[');
+		if (!at || sscanf(at, LINE, &pid, &bit, &addr, event,
+				  &error) != 5 ||
+		    pid != getpid() || strcmp(event, EVENT_NAME) ||
+		    addr < (unsigned long)from || addr >= (unsigned long)to)
+			return -1;
+	}
+}
+
+TEST_F(bounded, unmapped_values)
+{
+	const int count = uev_rounds(10000);
+	size_t size = count * 8UL;
+	char *area = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int i, on, lines = 0, got;
+	long before, took;
+	__u64 start;
+
+	NEEDS_PROBE();
+	ASSERT_NE(MAP_FAILED, area);
+	for (i = 0; i < count; i++)
+		ASSERT_OK(uev_reg(self->fd, area + i * 8, 0, 4, 0, EVENT, NULL));
+	ASSERT_EQ(0, munmap(area, size));
+
+	start = uev_now_ms();
+	for (on = 1; on >= 0; on--) {
+		before = rounds();
+		ASSERT_OK(uev_enable(EVENT_NAME, on));
+		ASSERT_BECOMES(on, *self->good);
+		ASSERT_TRUE(uev_wait_for(is_repaired()));
+		took = rounds() - before;
+		TH_LOG("%d values: %ld rounds", count, took);
+		/* The probe counts at all, ... */
+		EXPECT_LE(count, took);
+		/* ... and no value takes more than it may; reading is busy. */
+		EXPECT_GE(ROUNDS_UNMAPPED * count + count / 20 + 2, took);
+		got = log_lines(self->kmsg, area, area + size);
+		EXPECT_LE(0, got) TH_LOG("a line does not name what it should");
+		lines += got;
+	}
+	/* Of each minute that has begun, and of the one before */
+	EXPECT_GE(LINES_A_MINUTE * (2 + (uev_now_ms() - start) / 60000), lines);
+}
+
+static bool stop;
+
+static void *unmap_forever(void *page)
+{
+	while (!UEV_READ(stop)) {
+		munmap(page, uev_page_size());
+		mmap(page, uev_page_size(), PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	}
+	return NULL;
+}
+
+static void *discard_forever(void *page)
+{
+	while (!UEV_READ(stop))
+		madvise(page, uev_page_size(), MADV_DONTNEED);
+	return NULL;
+}
+
+static void *(*const loops[2])(void *) = { unmap_forever, discard_forever };
+
+TEST_F(bounded, page_that_goes_in_a_loop)
+{
+	void *page = mmap(NULL, uev_page_size(), PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	const int switches = uev_rounds(16);
+	long before, took, most = 0;
+	pthread_t thread;
+	size_t loop;
+	__u64 start;
+	int i;
+
+	NEEDS_PROBE();
+	ASSERT_NE(MAP_FAILED, page);
+	ASSERT_OK(uev_reg(self->fd, page, 0, 4, 0, EVENT, NULL));
+	for (loop = 0; loop < ARRAY_SIZE(loops); loop++) {
+		UEV_WRITE(stop, false);
+		ASSERT_EQ(0, pthread_create(&thread, NULL, loops[loop], page));
+		for (i = 0; i < switches; i++) {
+			before = rounds();
+			start = uev_now_ms();
+			ASSERT_OK(uev_enable(EVENT_NAME, !(i & 1)));
+			ASSERT_BECOMES(!(i & 1), *self->good);
+			ASSERT_TRUE(uev_wait_for(is_repaired()))
+				TH_LOG("still at it after %ld rounds",
+				       rounds() - before);
+			took = rounds() - before;
+			if (took > most)
+				most = took;
+			EXPECT_GE(ROUNDS_MISSING + 1 + BUSY_PER_SECOND *
+				  (uev_now_ms() - start + 999) / 1000, took);
+		}
+		UEV_WRITE(stop, true);
+		ASSERT_EQ(0, pthread_join(thread, NULL));
+	}
+	TH_LOG("%d switches, at most %ld rounds", 2 * switches, most);
+	/* Given up is not for good. */
+	ASSERT_OK(uev_enable(EVENT_NAME, true));
+	ASSERT_OK(uev_enable(EVENT_NAME, false));
+	ASSERT_OK(uev_enable(EVENT_NAME, true));
+	ASSERT_BECOMES(1, *(__u32 *)page);
+}
+
+/*
+ * Pages that the kernel brings in are counted for the process, however it ends:
+ * else the log has a "Bad rss-counter".
+ */
+
+#define DISCARDED	64
+
+struct ending {
+	char *area;
+	int *step;
+	int exits;
+};
+
+static int end_while_repaired(void *arg)
+{
+	struct ending *e = arg;
+
+	madvise(e->area, DISCARDED * uev_page_size(), MADV_DONTNEED);
+	UEV_WRITE(*e->step, 1);
+	while (UEV_READ(*e->step) == 1)
+		;
+	if (e->exits)
+		_exit(0);
+	for (;;)
+		pause();
+}
+
+TEST_F(bounded, pages_of_a_process_that_ends)
+{
+	const int count = uev_rounds(100);
+	size_t page = uev_page_size();
+	struct ending e = { .step = uev_shared(4) };
+	char line[8192];
+	ssize_t got;
+	pid_t pid;
+	int i;
+
+	e.area = mmap(NULL, DISCARDED * page, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, e.area);
+	for (i = 0; i < DISCARDED; i++)
+		ASSERT_OK(uev_reg(self->fd, e.area + i * page, 0, 4, 0, EVENT,
+				  NULL));
+	for (i = 0; i < count; i++) {
+		e.exits = i & 1;
+		UEV_WRITE(*e.step, 0);
+		pid = uev_fork(end_while_repaired, &e);
+		ASSERT_LT(0, pid);
+		ASSERT_TRUE(uev_wait_for(UEV_READ(*e.step) == 1));
+		ASSERT_OK(uev_enable(EVENT_NAME, !(i & 2)));
+		usleep(i % 20 * 100);
+		UEV_WRITE(*e.step, 2);
+		if (!e.exits)
+			kill(pid, SIGKILL);
+		ASSERT_EQ(e.exits ? 0 : -SIGKILL, uev_join(pid));
+	}
+	ASSERT_TRUE(uev_wait_for(is_repaired()));
+
+	while ((got = read(self->kmsg, line, sizeof(line) - 1)) >= 0 ||
+	       errno == EPIPE) {
+		line[got > 0 ? got : 0] = '\0';
+		EXPECT_EQ(NULL, strstr(line, "Bad rss-counter"))
+			TH_LOG("%s", line);
+	}
+}
+
+TEST_HARNESS_MAIN

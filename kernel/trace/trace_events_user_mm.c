@@ -570,7 +570,7 @@ int user_event_mm_unregister(unsigned long addr, unsigned int bit)
  */
 int __user_events_dup_mmap(struct mm_struct *mm, struct mm_struct *oldmm)
 {
-	struct user_event_mm *parent = oldmm->user_event_mm;
+	struct user_event_mm *parent = READ_ONCE(oldmm->user_event_mm);
 	struct user_event_set *set = parent->set;
 	struct user_event_mm *umm;
 
@@ -599,7 +599,7 @@ int __user_events_dup_mmap(struct mm_struct *mm, struct mm_struct *oldmm)
  */
 void __user_events_mmput(struct mm_struct *mm)
 {
-	struct user_event_mm *umm = mm->user_event_mm;
+	struct user_event_mm *umm = READ_ONCE(mm->user_event_mm);
 
 	refcount_inc(&umm->ref);
 	mmput(mm);

@@ -217,7 +217,7 @@ static void switch_one(struct user_event_mm *umm,
 		user_event_mm_end(umm);
 	}
 	if (ret && ret != -ESRCH) {
-		WRITE_ONCE(umm->failures, umm->failures + 1);
+		umm->failures++;
 		user_event_mm_queue_repair(umm);
 	}
 }

@@ -372,6 +372,29 @@ static int get_type(struct user_event *event)
 	return type;
 }
 
+/*
+ * The files are there. Instances that were made for certain systems only have
+ * no file of the event; where there is one, it is the first of the list.
+ */
+static bool has_files(struct user_event *event)
+{
+	struct trace_event_file *file;
+	struct trace_array *tr;
+	bool has = true;
+
+	mutex_lock(&trace_types_lock);
+	list_for_each_entry(tr, &ftrace_trace_arrays, list) {
+		file = list_first_entry_or_null(&tr->events,
+						struct trace_event_file, list);
+		if (file && file->event_call == &event->call)
+			has &= user_events_has_files(file);
+		else
+			has &= user_events_not_for(tr);
+	}
+	mutex_unlock(&trace_types_lock);
+	return has;
+}
+
 static int add_to_tracefs(struct user_event *event)
 {
 	const struct cred *old;
@@ -388,10 +411,10 @@ static int add_to_tracefs(struct user_event *event)
 	if (ret)
 		return ret;
 
-	/* No memory for the directory or a field is no error to the core */
+	/* No memory for a file or a field is no error to the core */
 	list_for_each(pos, &event->class.fields)
 		missing--;
-	if (!missing)
+	if (!missing && has_files(event))
 		return 0;
 
 	event->call.event.funcs = NULL;

@@ -6,6 +6,7 @@
 #ifndef _TRACE_EVENTS_USER_BASE_H
 #define _TRACE_EVENTS_USER_BASE_H
 
+#include <linux/dcache.h>
 #include <linux/hugetlb.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -155,6 +156,48 @@ static inline size_t user_events_ring_max(struct trace_buffer *buffer)
 static inline const struct iovec *user_events_iov(const struct iov_iter *iter)
 {
 	return iter->iov;
+}
+
+/**
+ * user_events_has_files() - whether an event has its files in an instance
+ * @file: the event in the instance
+ *
+ * Return: whether the directory and what a user needs in it could be made.
+ */
+static inline bool user_events_has_files(const struct trace_event_file *file)
+{
+	static const char * const names[] = {
+		"enable", "filter", "trigger", "format",
+#ifdef CONFIG_PERF_EVENTS
+		"id",
+#endif
+	};
+	struct dentry *dentry;
+	size_t i;
+
+	if (!file->dir)
+		return false;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		struct qstr name = QSTR_INIT(names[i], strlen(names[i]));
+
+		dentry = d_hash_and_lookup(file->dir, &name);
+		if (IS_ERR_OR_NULL(dentry))
+			return false;
+		dput(dentry);
+	}
+	return true;
+}
+
+/**
+ * user_events_not_for() - whether an instance may be without an event
+ * @tr: the instance
+ *
+ * Return: false, each one has all.
+ */
+static inline bool user_events_not_for(const struct trace_array *tr)
+{
+	return false;
 }
 
 #endif /* _TRACE_EVENTS_USER_BASE_H */

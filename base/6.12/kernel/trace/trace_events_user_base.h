@@ -112,4 +112,27 @@ static inline const struct iovec *user_events_iov(const struct iov_iter *iter)
 	return iter_iov(iter);
 }
 
+/**
+ * user_events_has_files() - whether an event has its files in an instance
+ * @file: the event in the instance
+ *
+ * Return: whether the directory could be made. What is in it is made when
+ * somebody looks.
+ */
+static inline bool user_events_has_files(const struct trace_event_file *file)
+{
+	return file->ei;
+}
+
+/**
+ * user_events_not_for() - whether an instance may be without an event
+ * @tr: the instance
+ *
+ * Return: whether it was made for certain systems only.
+ */
+static inline bool user_events_not_for(const struct trace_array *tr)
+{
+	return tr->system_names;
+}
+
 #endif /* _TRACE_EVENTS_USER_BASE_H */

@@ -4,6 +4,7 @@
  * fault injection. The call either says so and leaves nothing behind, or has
  * done what it was asked for.
  */
+#include <dirent.h>
 #include <sys/mman.h>
 
 #include "uev_harness.h"
@@ -20,13 +21,19 @@ FIXTURE(fault) {
 	__u32 *value;
 };
 
+#define PAGE_ALLOC	"/sys/kernel/debug/fail_page_alloc/"
+
 static const char * const knobs[][2] = {
 	{ "/sys/kernel/debug/failslab/ignore-gfp-wait", "N" },
-	{ "/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait", "N" },
-	{ "/sys/kernel/debug/fail_page_alloc/ignore-gfp-highmem", "N" },
-	{ "/sys/kernel/debug/fail_page_alloc/min-order", "0" },
+	{ PAGE_ALLOC "ignore-gfp-wait", "N" },
+	{ PAGE_ALLOC "ignore-gfp-highmem", "N" },
+	{ PAGE_ALLOC "min-order", "0" },
+	{ PAGE_ALLOC "interval", "1" },
+	{ PAGE_ALLOC "probability", "0" },
+	{ PAGE_ALLOC "times", "-1" },
+	{ PAGE_ALLOC "task-filter", "N" },
 	{ "/sys/kernel/debug/failslab/verbose", "0" },
-	{ "/sys/kernel/debug/fail_page_alloc/verbose", "0" },
+	{ PAGE_ALLOC "verbose", "0" },
 	{ "/sys/kernel/debug/fail_usercopy/verbose", "0" },
 };
 
@@ -98,8 +105,27 @@ static bool is_fault(int error)
 	return error == -ENOMEM || error == -EFAULT || error == -EAGAIN;
 }
 
+/* An event that can be found, but not switched on, is of no use to anybody. */
+static bool has_files(void)
+{
+	static const char * const files[] = {
+		"enable", "filter", "trigger", "format", "id",
+	};
+	char path[256];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(files); i++) {
+		snprintf(path, sizeof(path), "events/" USER_EVENTS_SYSTEM "/"
+			 EVENT_NAME "/%s", files[i]);
+		if (!uev_exists(path))
+			return false;
+	}
+	return true;
+}
+
 static void check_registration(struct __test_metadata *_metadata,
-			       FIXTURE_DATA(fault) *self, int flags)
+			       FIXTURE_DATA(fault) *self, int flags,
+			       const char *event)
 {
 	struct uev_census before;
 	int nth, ret, file, faults = 0;
@@ -107,7 +133,7 @@ static void check_registration(struct __test_metadata *_metadata,
 
 	for (nth = 1; failed && nth < MAX_NTH; nth++) {
 		struct user_reg reg = uev_reg_arg(self->value, 3, 4, flags,
-						  EVENT);
+						  event);
 
 		file = uev_open();
 		ASSERT_LE(0, file);
@@ -129,6 +155,8 @@ static void check_registration(struct __test_metadata *_metadata,
 			/* Nothing has failed, or it did without. */
 			ASSERT_EQ(0, reg.write_index);
 			ASSERT_ERR(EBADF, uev_emit(file, 0, "12345678", 8));
+			ASSERT_TRUE(flags || has_files())
+				TH_LOG("failure %d: no files", nth);
 			ASSERT_OK(uev_unreg(file, self->value, 3));
 		}
 		uev_census_free(&before);
@@ -145,13 +173,20 @@ static void check_registration(struct __test_metadata *_metadata,
 TEST_F(fault, register_a_new_event)
 {
 	NEEDS_FAULTS();
-	check_registration(_metadata, self, 0);
+	check_registration(_metadata, self, 0, EVENT);
+}
+
+/* No field, whose allocation would be what fails if nothing else does */
+TEST_F(fault, register_an_event_without_fields)
+{
+	NEEDS_FAULTS();
+	check_registration(_metadata, self, 0, EVENT_NAME);
 }
 
 TEST_F(fault, register_a_multi_format_event)
 {
 	NEEDS_FAULTS();
-	check_registration(_metadata, self, USER_EVENT_REG_MULTI_FORMAT);
+	check_registration(_metadata, self, USER_EVENT_REG_MULTI_FORMAT, EVENT);
 }
 
 /* Somebody listens: the bit is set, unless the registration fails. */
@@ -289,6 +324,62 @@ TEST_F(fault, switching)
 	EXPECT_FALSE(failed);
 	close(fd);
 	ASSERT_OK(uev_enable(EVENT_NAME, false));
+}
+
+/* Kernel threads that may be workers are refused memory, or not any more. */
+static void fail_workers(const char *on)
+{
+	DIR *dir = opendir("/proc");
+	struct dirent *entry;
+	char path[512], *comm;
+
+	while (dir && (entry = readdir(dir))) {
+		snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
+		comm = uev_get(path);
+		snprintf(path, sizeof(path), "/proc/%s/make-it-fail",
+			 entry->d_name);
+		if (!strncmp(comm, "kworker/u", 9))
+			uev_put(path, on);
+		free(comm);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+/* A worker that gets no memory for some seconds goes on until it does. */
+TEST_F(fault, repair)
+{
+	const int pages = 16, times = 100000;
+	size_t page = uev_page_size();
+	char *area, text[16];
+	int i, left;
+
+	NEEDS_FAULTS();
+	area = mmap(NULL, pages * page, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, area);
+	for (i = 0; i < pages; i++)
+		ASSERT_OK(uev_reg(self->fd, area + i * page, 0, 4, 0, EVENT,
+				  NULL));
+	ASSERT_EQ(0, madvise(area, pages * page, MADV_DONTNEED));
+
+	snprintf(text, sizeof(text), "%d", times);
+	ASSERT_OK(uev_put(PAGE_ALLOC "times", text));
+	ASSERT_OK(uev_put(PAGE_ALLOC "task-filter", "Y"));
+	fail_workers("1");
+	ASSERT_OK(uev_put(PAGE_ALLOC "probability", "100"));
+	ASSERT_OK(uev_enable(EVENT_NAME, true));
+	sleep(4);
+	left = uev_get_int(PAGE_ALLOC "times");
+	ASSERT_OK(uev_put(PAGE_ALLOC "probability", "0"));
+	fail_workers("0");
+	TH_LOG("%d failures", times - left);
+	EXPECT_LT(10, times - left);
+	for (i = 0; i < pages; i++)
+		ASSERT_BECOMES(1, *(__u32 *)(area + i * page));
+	ASSERT_OK(uev_enable(EVENT_NAME, false));
+	for (i = 0; i < pages; i++)
+		ASSERT_BECOMES(0, *(__u32 *)(area + i * page));
 }
 
 /* A record is there if write() says so, and not otherwise. */

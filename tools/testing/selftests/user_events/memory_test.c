@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/syscall.h>
 #include <linux/userfaultfd.h>
 
@@ -267,6 +268,63 @@ TEST_F(uev, shared_file_on_disk)
 		EXPECT_OK(uev_unreg(self->fd, v, 0));
 	}
 	close(fd);
+}
+
+/* What msync() has written is there after another mount, the bit included. */
+TEST_F(uev, shared_file_after_remount)
+{
+	char dir[] = "/tmp/uev-XXXXXX", path[64];
+	size_t page = uev_page_size();
+	const char *why;
+	__u32 *v;
+	int fd;
+
+	why = uev_mount_disk(0, true, dir);
+	if (why)
+		SKIP(return, "%s", why);
+	snprintf(path, sizeof(path), "%s/file", dir);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, ftruncate(fd, page));
+	v = map(PROT_READ | PROT_WRITE, MAP_SHARED, fd, page);
+	ASSERT_NE(NULL, v);
+	UEV_WRITE(v[1], 0x600d);
+	ASSERT_OK(uev_reg(self->fd, v, 0, 4, 0, EVENT, NULL));
+	ASSERT_EQ(0, msync(v, page, MS_SYNC));
+	ASSERT_OK(uev_enable(EVENT_NAME, true));
+	ASSERT_BECOMES(1, *v);
+	ASSERT_EQ(0, msync(v, page, MS_SYNC));
+	ASSERT_EQ(0, munmap(v, page));
+	close(fd);
+	ASSERT_EQ(0, umount(dir));
+
+	ASSERT_EQ(NULL, uev_mount_disk(0, false, dir));
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	EXPECT_EQ(1, content_of(fd, 0));
+	EXPECT_EQ(0x600d, content_of(fd, 4));
+	close(fd);
+	ASSERT_EQ(0, umount(dir));
+	rmdir(dir);
+}
+
+/*
+ * The kernel may drop this page as it is, until it is written to. If the write
+ * of the bit did not count as one, the bit would go with the page.
+ */
+TEST_F(uev, page_that_may_be_dropped)
+{
+	__u32 *v = map(PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		       -1, uev_page_size());
+	int i;
+
+	ASSERT_OK(uev_reg(self->fd, self->value, 0, 4, 0, EVENT, NULL));
+	SWITCH(true);
+	UEV_WRITE(v[1], 1);
+	ASSERT_EQ(0, madvise(v, uev_page_size(), MADV_FREE));
+	ASSERT_OK(uev_reg(self->fd, v, 0, 4, 0, EVENT, NULL));
+	for (i = 0; i < 10; i++)
+		madvise(v, uev_page_size(), MADV_PAGEOUT);
+	EXPECT_EQ(1, UEV_READ(*v));
 }
 
 /* A clean page of the file is dropped; the worker reads it from the disk. */

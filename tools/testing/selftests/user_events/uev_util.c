@@ -681,23 +681,34 @@ int uev_swap_off(int disk)
 	return uev_put(path, "1");
 }
 
-const char *uev_open_on_disk(int disk, int *fd)
+const char *uev_mount_disk(int disk, bool make, char *dir)
 {
-	char dir[] = "/tmp/uev-XXXXXX", path[64], command[128];
-	const char *why = start_disk(disk, path, sizeof(path));
+	char path[64], command[128];
+	const char *why;
 
+	snprintf(path, sizeof(path), "/dev/zram%d", disk);
+	why = make ? start_disk(disk, path, sizeof(path)) : NULL;
 	if (why)
 		return why;
 	snprintf(command, sizeof(command),
 		 "mke2fs -q -t ext2 %s >/dev/null 2>&1", path);
-	if (system(command))
+	if (make && system(command))
 		return "no mke2fs";
-	if (!mkdtemp(dir))
+	if (make && !mkdtemp(dir))
 		return "no /tmp";
-	if (mount(path, dir, "ext2", 0, NULL)) {
-		rmdir(dir);
-		return "kernel without ext2";
-	}
+	if (!mount(path, dir, "ext2", 0, NULL))
+		return NULL;
+	rmdir(dir);
+	return "kernel without ext2";
+}
+
+const char *uev_open_on_disk(int disk, int *fd)
+{
+	char dir[] = "/tmp/uev-XXXXXX", path[64];
+	const char *why = uev_mount_disk(disk, true, dir);
+
+	if (why)
+		return why;
 	snprintf(path, sizeof(path), "%s/file", dir);
 	*fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	unlink(path);

@@ -161,11 +161,13 @@ size_t uev_page_size(void);
 #endif
 
 /*
- * RAM disks of 32 MiB, numbered from 0: swap, or a file without a name in a file
- * system. NULL, or why there is none.
+ * RAM disks of 32 MiB, numbered from 0: swap, a file system that is mounted at
+ * @dir (a template for mkdtemp()), or a file without a name in one. NULL, or why
+ * there is none.
  */
 const char *uev_swap_on(int disk);
 int uev_swap_off(int disk);
+const char *uev_mount_disk(int disk, bool make, char *dir);
 const char *uev_open_on_disk(int disk, int *fd);
 
 /* Checkers are built in that make the kernel ten times slower. */

@@ -42,7 +42,7 @@ check_settings()
 	# shellcheck disable=SC2086 # lists
 	{
 		one_of BASE "$BASE" $BASES
-		one_of FLAVOUR "$FLAVOUR" $FLAVOURS
+		one_of FLAVOUR "$FLAVOUR" $FLAVOURS kcsan
 	}
 	case $TOP$BUILD in
 	*[[:space:]:]*)

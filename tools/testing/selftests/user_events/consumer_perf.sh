@@ -235,7 +235,7 @@ a_32_bit_writer()
 	local uev=${uev}_32
 
 	if [ ! -x "$uev" ]; then
-		skip "the compiler builds no 32-bit programs (gcc-multilib)"
+		skip "the compiler builds no 32-bit programs (Debian: gcc-12-multilib)"
 		return
 	fi
 	events "small s64 n; __rel_loc char[] s"

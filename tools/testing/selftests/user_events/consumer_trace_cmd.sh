@@ -152,7 +152,7 @@ a_32_bit_writer()
 	local uev=${uev}_32
 
 	if [ ! -x "$uev" ]; then
-		skip "the compiler builds no 32-bit programs (gcc-multilib)"
+		skip "the compiler builds no 32-bit programs (Debian: gcc-12-multilib)"
 		return
 	fi
 	events "$all"

@@ -6,9 +6,10 @@ set -euo pipefail
 export LC_ALL=C
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
-: "${BASE:=6.1}" "${FLAVOUR:=plain}" "${BUILD:=$TOP/build}" "${JOBS:=$(nproc)}"
+: "${BASE:=6.1}" "${FLAVOUR:=plain}" "${ARCH:=x86_64}" "${BUILD:=$TOP/build}" "${JOBS:=$(nproc)}"
 BASES="6.1 6.12"
 FLAVOURS="plain debug"
+. "$TOP/scripts/arch"
 
 # What the caller's make was given on its command line is not for kbuild, which
 # would take it for settings of its own.
@@ -43,7 +44,11 @@ check_settings()
 	{
 		one_of BASE "$BASE" $BASES
 		one_of FLAVOUR "$FLAVOUR" $FLAVOURS kcsan
+		one_of ARCH "$ARCH" $ARCHS
 	}
+	arch_settings
+	KERNEL=$BASE-$FLAVOUR
+	[ "$ARCH" = x86_64 ] || KERNEL+=-$ARCH
 	case $TOP$BUILD in
 	*[[:space:]:]*)
 		die "a kernel does not build in a path with a blank or a colon: move $TOP (or set BUILD=)" ;;
@@ -56,7 +61,7 @@ check_settings()
 # take_lock NAME [-s]: for the rest of this process, alone or shared (-s).
 #   BASE           the prepared tree: shared while it is built from, alone
 #                  while it changes
-#   BASE-FLAVOUR   the build folder
+#   $KERNEL        the build folder
 #   BASE-prepare   what scripts/prepare keeps beside the tree
 # The first is taken after the others.
 take_lock()
@@ -109,4 +114,14 @@ need_packages()
 	} </dev/null >"$BUILD/packages.log" 2>&1 8>&- ||
 		die "apt-get could not install ${missing[*]} ($(grep -m1 '^E:' "$BUILD/packages.log" || tail -n1 "$BUILD/packages.log")): check the network and /etc/apt/sources.list, or install them by hand"
 	exec 8>&-
+}
+
+# need_compiler: the one for $ARCH, with its C library.
+need_compiler()
+{
+	[ -z "$cross" ] || [ -n "${CI:-}" ] || command -v "${cross}gcc" >/dev/null ||
+		[ "$(dpkg-query -W -f '${db:Status-Status}' gcc-multilib 2>/dev/null)" != installed ] ||
+		die "Debian has no compiler for $ARCH beside gcc-multilib, which nothing here needs: apt-get remove gcc-multilib"
+	# shellcheck disable=SC2086 # a list
+	need_packages "building for $ARCH" $compiler
 }

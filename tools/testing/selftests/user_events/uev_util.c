@@ -15,6 +15,7 @@
 #include <sys/swap.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <linux/capability.h>
 #include <linux/membarrier.h>
@@ -723,6 +724,15 @@ bool uev_kernel_is_slow(void)
 	/* lockdep and kmemleak, which come with KASAN, each have a file. */
 	return uev_exists("/proc/lockdep_chains") ||
 	       uev_exists("/sys/kernel/debug/kmemleak");
+}
+
+bool uev_kernel_is_64(void)
+{
+	struct utsname name;
+
+	if (sizeof(long) == 8)
+		return true;
+	return !uname(&name) && !strcmp(name.machine, "x86_64");
 }
 
 int uev_rounds(int rounds)

@@ -173,6 +173,9 @@ const char *uev_open_on_disk(int disk, int *fd);
 /* Checkers are built in that make the kernel ten times slower. */
 bool uev_kernel_is_slow(void);
 
+/* It has 64 bits, whatever this program has, and so takes values of 8 bytes. */
+bool uev_kernel_is_64(void);
+
 /*
  * How often to do what @rounds times is right for on a kernel and a machine as
  * they are meant to be: less on a slow kernel, and in the 32-bit build of a test.

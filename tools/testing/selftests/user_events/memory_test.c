@@ -15,10 +15,9 @@
 
 #define EVENT		"mem_event u32 a"
 #define EVENT_NAME	"mem_event"
-#define HUGE		(2UL << 20)
 
-/* The page of @addr: is it in memory, is it in swap? (pagemap bits 63, 62) */
-static bool page_is(const void *addr, int bit)
+/* What /proc/PID/pagemap says of the page of @addr */
+static __u64 pagemap_entry(const void *addr)
 {
 	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	__u64 entry = 0;
@@ -29,11 +28,12 @@ static bool page_is(const void *addr, int bit)
 			entry = 0;
 		close(fd);
 	}
-	return entry >> bit & 1;
+	return entry;
 }
 
-#define page_is_present(addr)	page_is(addr, 63)
-#define page_is_swapped(addr)	page_is(addr, 62)
+#define page_is_present(addr)	(pagemap_entry(addr) >> 63 & 1)
+#define page_is_swapped(addr)	(pagemap_entry(addr) >> 62 & 1)
+#define page_frame(addr)	(pagemap_entry(addr) & ((1ULL << 55) - 1))
 
 static void *map(int prot, int flags, int fd, size_t size)
 {
@@ -370,24 +370,65 @@ TEST_F(uev, private_file)
 	close(fd);
 }
 
+/* What @path says after @key, as a number */
+static size_t number_in(const char *path, const char *key)
+{
+	char *text = uev_get(path), *at = strstr(text, key);
+	size_t number = at ? strtoul(at + strlen(key), NULL, 10) : 0;
+
+	free(text);
+	return number;
+}
+
+#if __SIZEOF_LONG__ == 4
+/* A 32-bit kernel has no lasting mapping of most memory. */
+TEST_F(uev, high_memory)
+{
+	char *zones = uev_get("/proc/zoneinfo"), *zone, *start;
+	__u64 frame = 0;
+	__u32 *v;
+
+	zone = strstr(zones, "zone  HighMem");
+	start = zone ? strstr(zone, "start_pfn:") : NULL;
+	if (start)
+		frame = strtoull(start + strlen("start_pfn:"), NULL, 10);
+	free(zones);
+	if (!start)
+		SKIP(return, "all memory is low");
+
+	v = map(PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		uev_page_size());
+	ASSERT_NE(NULL, v);
+	UEV_WRITE(v[1], 0x5a5a5a5a);
+	ASSERT_LE(frame, page_frame(v));
+	ASSERT_OK(uev_reg(self->fd, v, 0, 4, 0, EVENT, NULL));
+	ASSERT_FOLLOWS(*v);
+	ASSERT_LE(frame, page_frame(v));
+	ASSERT_OK(uev_unreg(self->fd, v, 0));
+	EXPECT_EQ(0, v[0]);
+	EXPECT_EQ(0x5a5a5a5a, v[1]);
+}
+#endif
+
 TEST_F(uev, transparent_huge_page)
 {
+	const size_t size = number_in("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", "");
 	char *area = map(PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			 -1, 2 * HUGE);
-	char *huge = (char *)(((uintptr_t)area + HUGE - 1) & ~(HUGE - 1));
-	__u32 *v = (__u32 *)(huge + HUGE / 2 + 64);
+			 -1, 2 * size);
+	char *huge = (char *)(((uintptr_t)area + size - 1) & ~(size - 1));
+	__u32 *v = (__u32 *)(huge + size / 2 + 64);
 	char *smaps, *at;
 	long kb = 0;
 	pid_t pid;
 
-	if (madvise(huge, HUGE, MADV_HUGEPAGE))
+	if (!size || madvise(huge, size, MADV_HUGEPAGE))
 		SKIP(return, "kernel without transparent huge pages");
-	memset(huge, 0, HUGE);
+	memset(huge, 0, size);
 	smaps = uev_get("/proc/self/smaps");
 	for (at = smaps; (at = strstr(at, "AnonHugePages:")); at++)
 		kb += atol(at + strlen("AnonHugePages:"));
 	free(smaps);
-	if (kb < (long)(HUGE >> 10))
+	if (kb < (long)(size >> 10))
 		SKIP(return, "no huge page to be had");
 
 	ASSERT_OK(uev_reg(self->fd, v, 0, 4, 0, EVENT, NULL));
@@ -407,6 +448,7 @@ TEST_F(uev, transparent_huge_page)
 
 TEST_F(uev, hugetlb_page)
 {
+	const size_t size = number_in("/proc/meminfo", "Hugepagesize:") << 10;
 	char *old = uev_get("/proc/sys/vm/nr_hugepages");
 	int kind, flags[] = { MAP_PRIVATE, MAP_SHARED };
 	__u32 *v;
@@ -417,12 +459,12 @@ TEST_F(uev, hugetlb_page)
 		SKIP(return, "kernel without hugetlb");
 	for (kind = 0; kind < 2; kind++) {
 		area = map(PROT_READ | PROT_WRITE,
-			   flags[kind] | MAP_ANONYMOUS | MAP_HUGETLB, -1, HUGE);
+			   flags[kind] | MAP_ANONYMOUS | MAP_HUGETLB, -1, size);
 		if (!area) {
 			uev_put("/proc/sys/vm/nr_hugepages", old);
 			SKIP(return, "no memory for hugetlb pages");
 		}
-		v = (__u32 *)(area + HUGE / 2 + 64);
+		v = (__u32 *)(area + size / 2 + 64);
 		ASSERT_OK(uev_reg(self->fd, v, 0, 4, 0, EVENT, NULL));
 		ASSERT_FOLLOWS(*v);
 		pid = fork();
@@ -433,7 +475,7 @@ TEST_F(uev, hugetlb_page)
 		ASSERT_BECOMES(0, *v);
 		EXPECT_EQ(0, v[1]);
 		ASSERT_OK(uev_unreg(self->fd, v, 0));
-		munmap(area, HUGE);
+		munmap(area, size);
 	}
 	EXPECT_OK(uev_put("/proc/sys/vm/nr_hugepages", old));
 	free(old);

@@ -159,12 +159,16 @@ static void fd_publish_index(struct user_events_fd *fd,
 	fd->nr++;
 }
 
-/* An address that a program gave as a number, checked to be one of its own */
+/*
+ * An address that a program gave as a number, checked to be one of its own. Where
+ * a program may keep a tag in its pointers, the tag is no part of the address.
+ */
 static int user_address(u64 number, size_t size, unsigned long *addr)
 {
 	*addr = number;
 	if (*addr != number || !access_ok((void __user *)*addr, size))
 		return -EFAULT;
+	*addr = untagged_addr(*addr);
 	return 0;
 }
 
@@ -185,9 +189,11 @@ static int copy_sized(void *to, size_t known, const u32 __user *from)
 	return copy_struct_from_user(to, known, from, size);
 }
 
-static int check_reg(const struct user_reg *reg)
+/* Leaves in @reg the address as it is kept */
+static int check_reg(struct user_reg *reg)
 {
 	unsigned long addr;
+	int ret;
 
 	if (reg->flags & ~(USER_EVENT_REG_MAX - 1))
 		return -EINVAL;
@@ -200,7 +206,10 @@ static int check_reg(const struct user_reg *reg)
 		return -EINVAL;
 	if ((reg->flags & USER_EVENT_REG_PERSIST) && !perfmon_capable())
 		return -EPERM;
-	return user_address(reg->enable_addr, reg->enable_size, &addr);
+
+	ret = user_address(reg->enable_addr, reg->enable_size, &addr);
+	reg->enable_addr = addr;
+	return ret;
 }
 
 /* The event that a registration asks for, held and referenced */

@@ -5,6 +5,7 @@
  */
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 
 #include "uev_harness.h"
@@ -326,6 +327,32 @@ TEST_F(uev, value_outside_user_space)
 			TH_LOG("0x%llx", (unsigned long long)outside[i]);
 	}
 }
+
+#ifdef __aarch64__
+/* The top byte of a pointer is the program's, if it has asked for that. */
+TEST_F(uev, tag_in_a_pointer)
+{
+	__u32 *v = self->value, *tagged, *other;
+
+	tagged = (__u32 *)((uintptr_t)v | 0x5aUL << 56);
+	other = (__u32 *)((uintptr_t)v | 0xa5UL << 56);
+	EXPECT_ERR(EFAULT, uev_reg(self->fd, tagged, 3, 4, 0, "reg_tag", NULL));
+	ASSERT_EQ(0, prctl(PR_SET_TAGGED_ADDR_CTRL, PR_TAGGED_ADDR_ENABLE, 0, 0,
+			   0));
+	ASSERT_OK(uev_reg(self->fd, tagged, 3, 4, 0, "reg_tag", NULL));
+	EXPECT_ERR(EADDRINUSE, uev_reg(self->fd, v, 3, 4, 0, "reg_tag", NULL));
+	EXPECT_ERR(EADDRINUSE, uev_reg(self->fd, other, 3, 4, 0, "reg_tag",
+				       NULL));
+	ASSERT_OK(uev_enable("reg_tag", true));
+	EXPECT_EQ(8, *v);
+	ASSERT_OK(uev_unreg(self->fd, other, 3));
+	EXPECT_EQ(0, *v);
+	EXPECT_ERR(ENOENT, uev_unreg(self->fd, v, 3));
+	/* So is that of a pointer to the string. */
+	ASSERT_OK(uev_reg(self->fd, v, 3, 4, 0,
+			  (char *)((uintptr_t)"reg_tag" | 0x5aUL << 56), NULL));
+}
+#endif
 
 TEST_F(uev, value_that_cannot_be_written)
 {

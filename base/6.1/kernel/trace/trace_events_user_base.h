@@ -6,6 +6,7 @@
 #ifndef _TRACE_EVENTS_USER_BASE_H
 #define _TRACE_EVENTS_USER_BASE_H
 
+#include <linux/cacheflush.h>
 #include <linux/dcache.h>
 #include <linux/hugetlb.h>
 #include <linux/mm.h>
@@ -107,6 +108,13 @@ static inline int user_events_page_lock(struct mm_struct *mm,
 		at->page = vm_normal_page(vma, addr, *at->pte);
 		at->writable = at->page && pte_write(*at->pte) &&
 			(vma->vm_flags & VM_WRITE);
+		/*
+		 * Where data caches have aliases, what the process has written
+		 * may be in another line than the kernel will look at. None of
+		 * its threads on this CPU runs before the page is unlocked.
+		 */
+		if (at->page)
+			flush_cache_page(vma, addr, page_to_pfn(at->page));
 		if (at->page || is_zero_pfn(pte_pfn(*at->pte)))
 			return 0;
 	}

@@ -6,6 +6,7 @@
 #ifndef _TRACE_EVENTS_USER_BASE_H
 #define _TRACE_EVENTS_USER_BASE_H
 
+#include <linux/cacheflush.h>
 #include <linux/mm.h>
 #include <linux/pagewalk.h>
 #include <linux/ring_buffer.h>
@@ -71,6 +72,13 @@ static inline int user_events_page_lock(struct mm_struct *mm,
 
 	at->vma = vma;
 	at->page = at->walk.page;
+	/*
+	 * Where data caches have aliases, what the process has written may be
+	 * in another line than the kernel will look at. None of its threads on
+	 * this CPU runs before the page is unlocked.
+	 */
+	if (at->page)
+		flush_cache_page(vma, addr, page_to_pfn(at->page));
 	at->writable = at->page && user_events_walk_writable(&at->walk) &&
 		(vma->vm_flags & VM_WRITE) && !(vma->vm_flags & VM_SHADOW_STACK);
 	return 0;

@@ -4,7 +4,7 @@
 # scripts/, settings have their defaults in scripts/lib.sh. (The kernel's own
 # Makefile is in the prepared tree.)
 
-export ARCH BASE FLAVOUR BUILD JOBS SMP MEM ICOUNT SHARE TIMEOUT
+export ARCH BASE FLAVOUR BUILD JOBS SMP MEM ICOUNT SHARE TIMEOUT FULL
 
 # As it was typed: it is for the guest's shell, not for make.
 override CMD := $(value CMD)
@@ -25,6 +25,12 @@ vm:
 test:
 	@scripts/test
 
+series:
+	@scripts/series
+
+check:
+	@scripts/check
+
 demo:
 	@scripts/run-demo
 
@@ -37,4 +43,4 @@ bench:
 clean:
 	@scripts/clean
 
-.PHONY: bench help kernel image vm test demo tour clean
+.PHONY: bench check help kernel image vm test demo tour series clean

@@ -166,8 +166,8 @@ TEST_F(uev, fields_in_order)
 	char *format;
 
 	ASSERT_LE(0, uev_reg_index(self->fd, self->value,
-		  "gram_order u8 a;u64 b;struct my_type s 20;char[3] c;"
-		  "__rel_loc char[] d;s16 e"));
+				   "gram_order u8 a;u64 b;struct my_type s 20;char[3] c;"
+				   "__rel_loc char[] d;s16 e"));
 	format = uev_event_get("gram_order", "format");
 	EXPECT_TRUE(field_is(format, "a", 8, 1, 0));
 	EXPECT_TRUE(field_is(format, "b", 9, 8, 0));

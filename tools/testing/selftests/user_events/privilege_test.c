@@ -144,7 +144,8 @@ TEST_F(uev, persistent_event)
 	EXPECT_TRUE(uev_alive("prv_persist"));
 	/* The shared file of all these children has it: let go. */
 	close(self->fd);
-	self->fd = a.fd = uev_open();
+	self->fd = uev_open();
+	a.fd = self->fd;
 
 	a.act = act_delete;
 	a.command = "prv_persist";

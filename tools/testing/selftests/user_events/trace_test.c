@@ -234,7 +234,7 @@ TEST_F(uev, filter_on_unaligned_fields)
 	ADD(&p, __s32, -77);
 	ADD(&p, __u16, 65000);
 	ASSERT_OK(uev_event_put("tr_odd", "filter",
-		  "b == 0x123456789abcdef && c == -77 && d == 65000"));
+				"b == 0x123456789abcdef && c == -77 && d == 65000"));
 	ASSERT_EQ(19, uev_emit(self->fd, index, p.data, p.size));
 	ASSERT_SHOWN("a=1 b=81985529216486895 c=-77 d=65000\n", "trace",
 		     "tr_odd");

@@ -4,7 +4,7 @@
 # scripts/, settings have their defaults in scripts/lib.sh. (The kernel's own
 # Makefile is in the prepared tree.)
 
-export ARCH BASE FLAVOUR BUILD JOBS SMP MEM ICOUNT SHARE TIMEOUT FULL
+export ARCH BASE FLAVOUR BUILD JOBS SMP MEM ICOUNT SHARE TIMEOUT FULL QUICK
 
 # As it was typed: it is for the guest's shell, not for make.
 override CMD := $(value CMD)

@@ -283,10 +283,7 @@ TEST_F(uev, unheld_after_its_tracer_left)
 		}
 		ASSERT_OK(uev_unreg(fd, self->value, 0));
 		close(fd);
-		if (i & 1)
-			ASSERT_OK(uev_enable(EVENT_NAME, false));
-		else
-			close(perf);
+		ASSERT_OK(i & 1 ? uev_enable(EVENT_NAME, false) : close(perf));
 		if (i & 2) {
 			ret = uev_delete(self->fd, EVENT_NAME);
 			ASSERT_TRUE(!ret || ret == -ENOENT)

@@ -133,7 +133,7 @@ static void fail(const char *what)
 
 int main(int argc, char **argv)
 {
-	int children = uev_rounds(200), mib = 64, opt, done = 0;
+	int children = uev_rounds(1000), mib = 64, opt, done = 0;
 	__s64 fork_time = 0, switch_time = 0, offset;
 	__u64 start, switched_ns = 0;
 	int in_batch, fd, on = 0;

@@ -8,6 +8,7 @@
 
 #include <linux/cacheflush.h>
 #include <linux/dcache.h>
+#include <linux/fs.h>
 #include <linux/hugetlb.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -55,8 +56,11 @@ static inline pmd_t *user_events_pte_table(struct mm_struct *mm,
 	return pmd_trans_unstable(pmd) ? NULL : pmd;
 }
 
-/* A huge page has no entry of that kind. Have it for writing, or not at all */
-static inline int user_events_huge_page_lock(struct mm_struct *mm,
+/*
+ * Huge pages have no entry of that kind, and for DAX it shows none. Have the page
+ * for writing, or not at all.
+ */
+static inline int user_events_other_page_lock(struct mm_struct *mm,
 					     unsigned long addr,
 					     struct user_events_page *at)
 {
@@ -84,7 +88,7 @@ static inline int user_events_huge_page_lock(struct mm_struct *mm,
  * Context: may sleep for a moment; not between this and
  * user_events_page_unlock().
  * Return: 0, or
- * * -EAGAIN	- it is a huge page, and somebody has it locked
+ * * -EAGAIN	- it is huge or on DAX, and somebody has it locked
  * * -EFAULT	- there is no page that could be looked at
  */
 static inline int user_events_page_lock(struct mm_struct *mm,
@@ -99,9 +103,10 @@ static inline int user_events_page_lock(struct mm_struct *mm,
 	    vma_is_secretmem(vma))
 		return -EFAULT;
 
-	pmd = is_vm_hugetlb_page(vma) ? NULL : user_events_pte_table(mm, addr);
+	pmd = is_vm_hugetlb_page(vma) || vma_is_dax(vma) ? NULL :
+		user_events_pte_table(mm, addr);
 	if (!pmd)
-		return user_events_huge_page_lock(mm, addr, at);
+		return user_events_other_page_lock(mm, addr, at);
 
 	at->pte = pte_offset_map_lock(mm, pmd, addr, &at->ptl);
 	if (pte_present(*at->pte)) {

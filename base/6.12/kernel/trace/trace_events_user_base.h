@@ -7,7 +7,9 @@
 #define _TRACE_EVENTS_USER_BASE_H
 
 #include <linux/cacheflush.h>
+#include <linux/fs.h>
 #include <linux/mm.h>
+#include <linux/pagemap.h>
 #include <linux/pagewalk.h>
 #include <linux/ring_buffer.h>
 #include <linux/secretmem.h>
@@ -22,7 +24,7 @@
  * @page: the page, NULL if it is the one of zeroes
  * @writable: the address space can write it as it is
  * @walk: the entry of the page table, locked
- * @vma: the mapping
+ * @vma: the mapping; NULL if the page itself is locked
  */
 struct user_events_page {
 	struct page		*page;
@@ -43,6 +45,23 @@ static inline bool user_events_walk_writable(const struct folio_walk *walk)
 	}
 }
 
+/* Files on DAX have pages that a walk does not show */
+static inline int user_events_dax_page_lock(struct mm_struct *mm,
+					    unsigned long addr,
+					    struct user_events_page *at)
+{
+	if (get_user_pages_remote(mm, addr, 1, FOLL_NOFAULT | FOLL_WRITE,
+				  &at->page, NULL) != 1)
+		return -EFAULT;
+	if (!trylock_page(at->page)) {
+		put_page(at->page);
+		return -EAGAIN;
+	}
+	at->vma = NULL;
+	at->writable = true;
+	return 0;
+}
+
 /**
  * user_events_page_lock() - find the page at an address and keep it there
  * @mm: the address space, its mmap_lock held
@@ -55,6 +74,7 @@ static inline bool user_events_walk_writable(const struct folio_walk *walk)
  * Context: may sleep for a moment; not between this and
  * user_events_page_unlock().
  * Return: 0, or
+ * * -EAGAIN	- it is on DAX, and somebody has it locked
  * * -EFAULT	- there is no page that could be looked at
  */
 static inline int user_events_page_lock(struct mm_struct *mm,
@@ -67,6 +87,8 @@ static inline int user_events_page_lock(struct mm_struct *mm,
 	if (!vma || (vma->vm_flags & (VM_IO | VM_PFNMAP)) ||
 	    vma_is_secretmem(vma))
 		return -EFAULT;
+	if (vma_is_dax(vma))
+		return user_events_dax_page_lock(mm, addr, at);
 	if (!folio_walk_start(&at->walk, vma, addr, FW_ZEROPAGE))
 		return -EFAULT;
 
@@ -90,7 +112,12 @@ static inline int user_events_page_lock(struct mm_struct *mm,
  */
 static inline void user_events_page_unlock(struct user_events_page *at)
 {
-	folio_walk_end(&at->walk, at->vma);
+	if (at->vma) {
+		folio_walk_end(&at->walk, at->vma);
+	} else {
+		unlock_page(at->page);
+		put_page(at->page);
+	}
 }
 
 /**

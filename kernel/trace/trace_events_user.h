@@ -37,14 +37,14 @@
  *     event_mutex		events, tracers, enablers, bits
  *       user_event_mm.access	a write into the address space; its end
  *         mmap_lock		by trylock only
- *           folio lock		by trylock only
+ *           page table lock	of the entry that has the page
  *       trace_types_lock, trace_event_sem	taken by the trace core
  *     user_event_set.lock	under the mmap_lock of fork as well
  *
  * The kernel takes event_mutex inside an mmap_lock: unmapping a perf buffer
  * can free a perf event. So nothing waits for an mmap_lock with event_mutex
- * held, nor for anything that a task may hold while it has either, such as a
- * page lock or the arrival of a page. Nor is event_mutex waited for inside an
+ * held, nor for anything that a task may wait for while it has either, such as
+ * the arrival of a page. Nor is event_mutex waited for inside an
  * mmap_lock, else a process would wait for tracers, and for each other process
  * that a tracer looks at. Who has to have both and may wait takes turns: waits
  * for one and tries the other, see user_event_mm_lock().

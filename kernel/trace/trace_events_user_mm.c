@@ -5,9 +5,9 @@
  * Programs register addresses where the kernel keeps a bit that says whether
  * somebody listens to an event. The kernel writes it when that changes, in
  * whatever context it changes: a tracer that must not wait for the program. So
- * a write is only tried: the mmap_lock must be free, the page present and
- * writable, and nobody else may have it locked. A write that fails is left to a
- * worker, one for each address space, which may wait for all of that.
+ * a write is only tried: the mmap_lock must be free, and the page present and
+ * writable as it is. A write that fails is left to a worker, one for each address
+ * space, which may wait for all of that.
  */
 #include <linux/delay.h>
 #include <linux/highmem.h>

@@ -159,6 +159,8 @@ static struct user_event_mm *umm_of(struct task_struct *leader)
 	task = find_lock_task_mm(leader);
 	if (!task)
 		return NULL;
+	/* Taken in there, where sparse does not see it */
+	__acquire(&task->alloc_lock);
 
 	/* A kernel thread only borrows it */
 	if (!(task->flags & PF_KTHREAD))

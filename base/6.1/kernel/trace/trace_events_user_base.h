@@ -120,8 +120,11 @@ static inline int user_events_page_lock(struct mm_struct *mm,
 		 */
 		if (at->page)
 			flush_cache_page(vma, addr, page_to_pfn(at->page));
-		if (at->page || is_zero_pfn(pte_pfn(*at->pte)))
+		if (at->page || is_zero_pfn(pte_pfn(*at->pte))) {
+			/* For sparse: held until user_events_page_unlock() */
+			__release(at->ptl);
 			return 0;
+		}
 	}
 	pte_unmap_unlock(at->pte, at->ptl);
 	return -EFAULT;
@@ -134,6 +137,7 @@ static inline int user_events_page_lock(struct mm_struct *mm,
 static inline void user_events_page_unlock(struct user_events_page *at)
 {
 	if (at->pte) {
+		__acquire(at->ptl);
 		pte_unmap_unlock(at->pte, at->ptl);
 	} else {
 		unlock_page(at->page);

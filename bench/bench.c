@@ -561,7 +561,7 @@ static void measure_switch(void)
 }
 
 /*
- * Memory: bytes in all slab caches
+ * Memory: bytes in slab caches
  */
 
 static void flush_slabs(void)
@@ -577,66 +577,91 @@ static void flush_slabs(void)
 	globfree(&found);
 }
 
-static int64_t slab_bytes_now(void)
+#define MAX_CACHES	512
+
+struct cache {
+	char name[64];
+	long used;
+	unsigned long size;
+};
+
+/* All slab caches, their objects counted exactly */
+static int read_caches(struct cache *caches)
 {
-	unsigned long active, total, size;
-	int64_t bytes = 0;
-	char line[512], name[64];
+	unsigned long total;
+	char line[512];
+	int nr = 0;
 	FILE *file;
 
+	/* What was freed may wait for a grace period, and free more */
+	syscall(SYS_membarrier, 1 /* MEMBARRIER_CMD_GLOBAL */, 0, 0);
+	sleep(3);
 	flush_slabs();
 	file = fopen("/proc/slabinfo", "r");
 	if (!file)
 		die("slabinfo");
-	while (fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "%63s %lu %lu %lu", name, &active, &total,
-			   &size) == 4)
-			bytes += active * size;
+	while (nr < MAX_CACHES && fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "%63s %ld %lu %lu", caches[nr].name,
+			   &caches[nr].used, &total, &caches[nr].size) == 4)
+			nr++;
 	}
 	fclose(file);
+	return nr;
+}
+
+/*
+ * Bytes of the slab objects that each of COUNT things takes which MAKE makes.
+ * Whole objects: what else comes and goes meanwhile is less than one for each.
+ */
+static int64_t bytes_each(int count, void (*make)(void))
+{
+	static struct cache before[MAX_CACHES], after[MAX_CACHES];
+	int64_t bytes = 0;
+	int nr, i;
+
+	read_caches(before);
+	nr = read_caches(before);
+	make();
+	if (read_caches(after) != nr)
+		die("the caches are others now");
+	for (i = 0; i < nr; i++) {
+		long grown = after[i].used - before[i].used;
+
+		if (grown > 0)
+			bytes += (grown + count / 2) / count * after[i].size;
+	}
 	return bytes;
 }
 
-/* Once it has settled: what was freed may wait for a grace period */
-static int64_t slab_bytes(void)
+static void make_addresses(void)
 {
-	int64_t bytes, before = -1;
-	int equal = 0, rounds = 20;
+	int i;
 
-	for (bytes = slab_bytes_now(); equal < 3 && rounds--; bytes = slab_bytes_now()) {
-		equal = bytes == before ? equal + 1 : 0;
-		before = bytes;
-		syscall(SYS_membarrier, 1 /* MEMBARRIER_CMD_GLOBAL */, 0, 0);
-		sleep(1);
-	}
-	return bytes;
+	for (i = 1; i <= 4000; i++)
+		declare(data, "bench u32 value", &values[i]);
 }
 
 static void memory_address(void)
 {
-	int64_t before;
-	int i;
-
 	declare(data, "bench u32 value", &values[0]);
-	before = slab_bytes();
-	for (i = 1; i <= 4000; i++)
-		declare(data, "bench u32 value", &values[i]);
-	row((slab_bytes() - before) / 4000, "memory: an address");
+	row(bytes_each(4000, make_addresses), "memory: an address");
 }
 
-static void memory_event(void)
+static void make_events(void)
 {
 	int file = open_data(), i;
 	char command[64];
-	int64_t before;
 
-	before = slab_bytes();
 	for (i = 0; i < 500; i++) {
 		snprintf(command, sizeof(command), "mem_%d_%d u32 value",
 			 getpid(), i);
 		declare(file, command, &values[i]);
 	}
-	row((slab_bytes() - before) / 500,
+}
+
+static void memory_event(void)
+{
+	row(bytes_each(500, make_events),
 	    "memory: an event of one field, with its directory and one address");
 }
 
@@ -644,12 +669,14 @@ static void prepare_nothing(int others)
 {
 }
 
-static int64_t memory_children(void (*prepare)(int others))
+static void make_children(void)
 {
-	int64_t before = slab_bytes();
+	have_children(200, 0, prepare_nothing);
+}
 
-	have_children(200, 0, prepare);
-	return slab_bytes() - before;
+static void make_registrants(void)
+{
+	have_children(200, 0, listen_here);
 }
 
 static void memory_child(void)
@@ -658,12 +685,12 @@ static void memory_child(void)
 
 	for (i = 0; i < nr_addresses; i++)
 		declare(data, "bench u32 value", &values[i]);
-	printf("%lld\n", (long long)memory_children(prepare_nothing));
+	printf("%lld\n", (long long)bytes_each(200, make_children));
 }
 
 static void memory_registrant(void)
 {
-	printf("%lld\n", (long long)memory_children(listen_here));
+	printf("%lld\n", (long long)bytes_each(200, make_registrants));
 }
 
 static int64_t number_of(void (*measure)(void))
@@ -691,15 +718,12 @@ static void measure_memory(void)
 	apart(memory_address);
 	apart(memory_event);
 	nr_addresses = 0;
-	number_of(memory_child);	/* fills what is cached for good */
 	none = number_of(memory_child);
 	nr_addresses = 4000;
 	some = number_of(memory_child);
-	row(some > none ? (some - none) / 200 : 0,
-	    "memory: a forked child that inherits 4000 addresses");
+	row(some - none, "memory: a forked child that inherits 4000 addresses");
 	some = number_of(memory_registrant);
-	row(some > none ? (some - none) / 200 : 0,
-	    "memory: a process with one address");
+	row(some - none, "memory: a process with one address");
 }
 
 /*

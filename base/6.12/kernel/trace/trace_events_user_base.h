@@ -113,8 +113,6 @@ static inline int user_events_page_lock(struct mm_struct *mm,
 static inline void user_events_page_unlock(struct user_events_page *at)
 {
 	if (at->vma) {
-		/* Taken by folio_walk_start(), where sparse does not see it */
-		__acquire(at->walk.ptl);
 		folio_walk_end(&at->walk, at->vma);
 	} else {
 		unlock_page(at->page);

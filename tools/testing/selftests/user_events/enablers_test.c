@@ -323,7 +323,10 @@ TEST_F(uev, addresses_are_for_root)
 
 static int wait_for_step(void *arg)
 {
-	return uev_wait_for(UEV_READ(*(int *)arg)) ? 0 : 1;
+	/* As long as it takes to read all: who waits for this one has a limit */
+	while (!UEV_READ(*(int *)arg))
+		uev_nap();
+	return 0;
 }
 
 static int go_at_once(void *arg)
@@ -344,7 +347,8 @@ static int come_and_go(void *arg)
 
 TEST_F(uev, thousands_of_lines)
 {
-	const int procs = 20, values = uev_rounds(400);
+	const int procs = uev_kernel_is_slow() ? 4 : 20;
+	const int values = uev_rounds(400);
 	int *step = uev_shared(4), i, on = 0, seen = 0, fd;
 	unsigned long last = 0;
 	char *text, *key;

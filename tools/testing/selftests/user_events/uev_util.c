@@ -604,13 +604,14 @@ int uev_in_child(int (*fn)(void *), void *arg)
 int uev_exec_and_wait(int fd)
 {
 	/* Not setenv(): its memory may be shared with a parent that runs too. */
-	char *argv[] = { "uev_exec_and_wait", NULL };
 	char number[sizeof(EXEC_WAIT_ENV) + 16];
-	char *envp[] = { number, NULL };
+	char *envp[2];
 
 	fcntl(fd, F_SETFD, 0);
 	snprintf(number, sizeof(number), EXEC_WAIT_ENV "=%d", fd);
-	execve("/proc/self/exe", argv, envp);
+	envp[0] = number;
+	envp[1] = NULL;
+	execle("/proc/self/exe", "uev_exec_and_wait", NULL, envp);
 	return errno;
 }
 

@@ -22,11 +22,11 @@
 #define BATCH		20
 #define MAX_CHILDREN	100000
 
-enum phase { WAIT, FORK, CHECK, QUIT };
+enum phase { WAIT, FORK, QUIT };
 
 struct shared {
 	int phase;
-	int want;		/* what the bit has to become */
+	int want;		/* what the bit has to become, before @go is written to */
 	int forked;		/* 1: about to fork, 2: done */
 	int checked, stale;
 	__u64 fork_ns;		/* how long all forks took */
@@ -35,6 +35,12 @@ struct shared {
 
 static struct shared *shared;
 static __u32 *value;
+
+/*
+ * A pipe with a byte for each child that is to look at its bit: those that wait
+ * for theirs leave the processors to the fork and the switch that are tested.
+ */
+static int go[2];
 
 static __u64 now_ns(void)
 {
@@ -75,9 +81,11 @@ static void wait_ns(__u64 ns)
 static void child(int number)
 {
 	bool right;
+	char byte;
 
-	while (UEV_READ(shared->phase) != CHECK)
-		uev_nap();
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (read(go[0], &byte, 1) != 1)
+		_exit(1);
 	right = uev_wait_for(UEV_READ(*value) == (__u32)UEV_READ(shared->want));
 	if (!right) {
 		__atomic_add_fetch(&shared->stale, 1, __ATOMIC_SEQ_CST);
@@ -171,6 +179,8 @@ int main(int argc, char **argv)
 	if (fd < 0 || uev_reg(fd, value, 0, 4, 0, EVENT, NULL))
 		fail("register");
 
+	if (pipe(go))
+		fail("pipe");
 	pid = uev_fork(forker, NULL);
 	if (pid < 0)
 		fail("fork");
@@ -209,7 +219,8 @@ int main(int argc, char **argv)
 			UEV_WRITE(shared->phase, WAIT);
 		}
 		UEV_WRITE(shared->want, on);
-		UEV_WRITE(shared->phase, CHECK);
+		if (write(go[1], memory, in_batch) != in_batch)
+			fail("write to the children");
 		/* Longer than a child waits for its bit, that is twice */
 		if (!uev_wait_for(UEV_READ(shared->checked) == in_batch) &&
 		    !uev_wait_for(UEV_READ(shared->checked) == in_batch)) {
@@ -223,7 +234,6 @@ int main(int argc, char **argv)
 		if (uev_enable(EVENT_NAME, on))
 			fail("enable");
 		own_right &= uev_wait_for(UEV_READ(*value) == (__u32)on);
-		UEV_WRITE(shared->phase, WAIT);
 	}
 
 	UEV_WRITE(shared->phase, QUIT);

@@ -61,8 +61,8 @@ static inline pmd_t *user_events_pte_table(struct mm_struct *mm,
  * for writing, or not at all.
  */
 static inline int user_events_other_page_lock(struct mm_struct *mm,
-					     unsigned long addr,
-					     struct user_events_page *at)
+					      unsigned long addr,
+					      struct user_events_page *at)
 {
 	if (get_user_pages_remote(mm, addr, 1, FOLL_NOFAULT | FOLL_WRITE,
 				  &at->page, NULL, NULL) != 1)

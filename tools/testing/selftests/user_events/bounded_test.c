@@ -93,28 +93,20 @@ static int log_lines(int kmsg, const void *from, const void *to)
 	int count = 0, pid, bit, error;
 	char line[8192], event[128];
 	unsigned long addr;
-	ssize_t got;
 	char *at;
 
-	for (;;) {
-		got = read(kmsg, line, sizeof(line) - 1);
-		/* EPIPE: some were overwritten before they were read. */
-		if (got < 0 && errno != EPIPE)
-			return count;
-		if (got < 0)
-			continue;
-		line[got] = '\0';
-		at = strstr(line, "user_events: ");
-		if (!at || !strstr(at, EVENT_NAME))
+	while (uev_log_line(kmsg, line, sizeof(line))) {
+		if (!strstr(line, EVENT_NAME))
 			continue;
 		count++;
-		at = strchr(at, '[');
+		at = strchr(strstr(line, "user_events: "), '[');
 		if (!at || sscanf(at, LINE, &pid, &bit, &addr, event,
 				  &error) != 5 ||
 		    pid != getpid() || strcmp(event, EVENT_NAME) ||
 		    addr < (unsigned long)from || addr >= (unsigned long)to)
 			return -1;
 	}
+	return count;
 }
 
 TEST_F(bounded, unmapped_values)

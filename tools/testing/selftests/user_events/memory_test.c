@@ -63,18 +63,10 @@ static int new_log_lines(int kmsg)
 {
 	char line[8192];
 	int count = 0;
-	ssize_t got;
 
-	for (;;) {
-		got = read(kmsg, line, sizeof(line) - 1);
-		/* EPIPE: some were overwritten before they were read. */
-		if (got < 0 && errno != EPIPE)
-			return count;
-		if (got < 0)
-			continue;
-		line[got] = '\0';
-		count += strstr(line, "user_events") && strstr(line, EVENT_NAME);
-	}
+	while (uev_log_line(kmsg, line, sizeof(line)))
+		count += !!strstr(line, EVENT_NAME);
+	return count;
 }
 
 TEST_F(uev, what_cannot_be_written_is_logged)
@@ -229,6 +221,17 @@ static __u32 content_of(int fd, off_t at)
 	       content : ~0U;
 }
 
+/* Maps a page of @fd, with something beside the value, and registers that. */
+static __u32 *register_in_file(int data, int fd)
+{
+	__u32 *v = map(PROT_READ | PROT_WRITE, MAP_SHARED, fd, uev_page_size());
+
+	if (!v)
+		return NULL;
+	UEV_WRITE(v[1], 0x600d);
+	return uev_reg(data, v, 0, 4, 0, EVENT, NULL) ? NULL : v;
+}
+
 /*
  * Only the kernel writes after msync(). If that left the page clean, the bit
  * would be gone together with the page.
@@ -245,10 +248,8 @@ TEST_F(uev, shared_file_on_disk)
 		SKIP(return, "%s", why);
 	ASSERT_EQ(0, ftruncate(fd, page));
 	for (on = 1; on >= 0; on--) {
-		v = map(PROT_READ | PROT_WRITE, MAP_SHARED, fd, page);
+		v = register_in_file(self->fd, fd);
 		ASSERT_NE(NULL, v);
-		UEV_WRITE(v[1], 0x600d);
-		ASSERT_OK(uev_reg(self->fd, v, 0, 4, 0, EVENT, NULL));
 		ASSERT_OK(uev_enable(EVENT_NAME, !on));
 		ASSERT_BECOMES(!on, *v);
 		ASSERT_EQ(0, msync(v, page, MS_SYNC));
@@ -286,10 +287,8 @@ TEST_F(uev, shared_file_after_remount)
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, ftruncate(fd, page));
-	v = map(PROT_READ | PROT_WRITE, MAP_SHARED, fd, page);
+	v = register_in_file(self->fd, fd);
 	ASSERT_NE(NULL, v);
-	UEV_WRITE(v[1], 0x600d);
-	ASSERT_OK(uev_reg(self->fd, v, 0, 4, 0, EVENT, NULL));
 	ASSERT_EQ(0, msync(v, page, MS_SYNC));
 	ASSERT_OK(uev_enable(EVENT_NAME, true));
 	ASSERT_BECOMES(1, *v);
@@ -339,10 +338,8 @@ TEST_F(uev, shared_file_not_in_memory)
 	if (why)
 		SKIP(return, "%s", why);
 	ASSERT_EQ(0, ftruncate(fd, page));
-	v = map(PROT_READ | PROT_WRITE, MAP_SHARED, fd, page);
+	v = register_in_file(self->fd, fd);
 	ASSERT_NE(NULL, v);
-	UEV_WRITE(v[1], 0x600d);
-	ASSERT_OK(uev_reg(self->fd, v, 0, 4, 0, EVENT, NULL));
 	for (on = 1; on >= 0; on--) {
 		ASSERT_EQ(0, msync(v, page, MS_SYNC));
 		ASSERT_EQ(0, madvise(v, page, MADV_DONTNEED));

@@ -147,22 +147,9 @@ TEST_F(uev, every_record_is_counted)
 	uev_perf_close(&perf);
 }
 
-struct writer {
-	int fd, index;
-};
-
-static int emit_one(void *arg)
-{
-	struct writer *w = arg;
-	__u32 n = 99;
-
-	return uev_emit(w->fd, w->index, &n, sizeof(n)) != 8;
-}
-
 TEST_F(uev, of_one_process_or_one_cpu)
 {
 	int index = uev_reg_index(self->fd, self->value, "pf_who u32 n");
-	struct writer w = { self->fd, index };
 	struct uev_perf mine, cpu[MAX_CPUS];
 	int cpus = sysconf(_SC_NPROCESSORS_ONLN), i, samples = 0;
 	__u32 n = 1;
@@ -177,7 +164,7 @@ TEST_F(uev, of_one_process_or_one_cpu)
 
 		ASSERT_OK(uev_perf_map(&cpu[i], fd));
 	}
-	ASSERT_EQ(0, uev_in_child(emit_one, &w));
+	ASSERT_EQ(0, uev_emit_in_child(self->fd, index, 99));
 	EXPECT_FALSE(uev_perf_next(&mine, &sample, NULL));
 	ASSERT_EQ(8, uev_emit(self->fd, index, &n, sizeof(n)));
 	EXPECT_TRUE(uev_perf_next(&mine, &sample, NULL));

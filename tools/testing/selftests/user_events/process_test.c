@@ -207,6 +207,19 @@ static pid_t start(FIXTURE_DATA(process) *self)
 	return pid;
 }
 
+/*
+ * The same, and it has registered shared[8] by itself: where a write can be seen
+ * from here.
+ */
+static pid_t start_registered(FIXTURE_DATA(process) *self)
+{
+	struct remote *r = &self->remote[0];
+	pid_t pid = start(self);
+
+	r->value = &self->shared[8];
+	return pid > 0 && tell(r, REGISTER) ? -1 : pid;
+}
+
 #define ASSERT_PEEK(want, pid, at)					\
 	ASSERT_TRUE(uev_wait_for(peek(pid, at) == (want)))		\
 		TH_LOG("process has 0x%x, not 0x%x", peek(pid, at), want)
@@ -532,11 +545,9 @@ TEST_F(process, vfork_and_exec)
 TEST_F(process, exec_drops_everything)
 {
 	struct remote *r = &self->remote[0];
-	pid_t pid = start(self);
+	pid_t pid = start_registered(self);
 
 	ASSERT_LT(0, pid);
-	r->value = &self->shared[8];
-	ASSERT_OK(tell(r, REGISTER));
 	ASSERT_OK(uev_enable(EVENT_NAME, true));
 	ASSERT_BECOMES(1, self->shared[8]);
 	ASSERT_OK(tell(r, EXEC));
@@ -547,11 +558,9 @@ TEST_F(process, exec_drops_everything)
 TEST_F(process, exec_of_a_thread_drops_everything)
 {
 	struct remote *r = &self->remote[0];
-	pid_t pid = start(self);
+	pid_t pid = start_registered(self);
 
 	ASSERT_LT(0, pid);
-	r->value = &self->shared[8];
-	ASSERT_OK(tell(r, REGISTER));
 	ASSERT_OK(tell(r, THREAD_EXEC));
 	ASSERT_TRUE(uev_wait_for(is_exec_waiter(pid)));
 	expect_no_write(_metadata, self->value, &self->shared[8]);
@@ -571,11 +580,9 @@ TEST_F(process, failed_exec_drops_nothing)
 TEST_F(process, exit_drops_everything)
 {
 	struct remote *r = &self->remote[0];
-	pid_t pid = start(self);
+	pid_t pid = start_registered(self);
 
 	ASSERT_LT(0, pid);
-	r->value = &self->shared[8];
-	ASSERT_OK(tell(r, REGISTER));
 	ASSERT_OK(uev_enable(EVENT_NAME, true));
 	ASSERT_BECOMES(1, self->shared[8]);
 	ASSERT_OK(tell(r, QUIT));
@@ -587,11 +594,9 @@ TEST_F(process, exit_drops_everything)
 TEST_F(process, kill_drops_everything)
 {
 	struct remote *r = &self->remote[0];
-	pid_t pid = start(self);
+	pid_t pid = start_registered(self);
 
 	ASSERT_LT(0, pid);
-	r->value = &self->shared[8];
-	ASSERT_OK(tell(r, REGISTER));
 	ASSERT_EQ(0, kill(pid, SIGKILL));
 	ASSERT_EQ(-SIGKILL, uev_join(pid));
 	r->pid = 0;

@@ -360,33 +360,20 @@ TEST_F(uev, instance_older_than_the_event)
 	ASSERT_BECOMES(0, *self->value);
 }
 
-struct other_writer {
-	int fd, index;
-};
-
-static int emit_seven(void *arg)
-{
-	struct other_writer *w = arg;
-	__u32 n = 7;
-
-	return uev_emit(w->fd, w->index, &n, sizeof(n)) != 8;
-}
-
 TEST_F(uev, only_chosen_processes)
 {
 	int index = listen_to(self->fd, self->value, "tr_pid u32 n");
-	struct other_writer w = { self->fd, index };
 	__u32 n = 1;
 	char pid[16];
 
 	ASSERT_LE(0, index);
 	sprintf(pid, "%d", getpid());
 	ASSERT_OK(uev_put("set_event_pid", pid));
-	ASSERT_EQ(0, uev_in_child(emit_seven, &w));
+	ASSERT_EQ(0, uev_emit_in_child(self->fd, index, 7));
 	ASSERT_EQ(8, uev_emit(self->fd, index, &n, sizeof(n)));
 	ASSERT_SHOWN("n=1\n", "trace", "tr_pid");
 	ASSERT_OK(uev_put("set_event_pid", ""));
-	ASSERT_EQ(0, uev_in_child(emit_seven, &w));
+	ASSERT_EQ(0, uev_emit_in_child(self->fd, index, 7));
 	ASSERT_SHOWN("n=1\nn=7\n", "trace", "tr_pid");
 }
 

@@ -160,6 +160,21 @@ int uev_emit(int fd, __u32 index, const void *payload, size_t size)
 	return ret < 0 ? -errno : ret;
 }
 
+bool uev_log_line(int kmsg, char *line, size_t size)
+{
+	ssize_t got;
+
+	for (;;) {
+		got = read(kmsg, line, size - 1);
+		/* EPIPE: some were overwritten before they were read. */
+		if (got < 0 && errno != EPIPE)
+			return false;
+		line[got < 0 ? 0 : got] = '\0';
+		if (strstr(line, "user_events: "))
+			return true;
+	}
+}
+
 static void full_path(char *out, size_t size, const char *path)
 {
 	snprintf(out, size, "%s%s", *path == '/' ? "" : TRACEFS, path);
@@ -599,6 +614,26 @@ int uev_in_child(int (*fn)(void *), void *arg)
 	pid_t pid = uev_fork(fn, arg);
 
 	return pid < 0 ? pid : uev_join(pid);
+}
+
+struct emission {
+	int fd;
+	__u32 index, payload;
+};
+
+static int emit(void *arg)
+{
+	struct emission *e = arg;
+
+	return uev_emit(e->fd, e->index, &e->payload, sizeof(e->payload)) !=
+		sizeof(e->index) + sizeof(e->payload);
+}
+
+int uev_emit_in_child(int fd, __u32 index, __u32 payload)
+{
+	struct emission emission = { fd, index, payload };
+
+	return uev_in_child(emit, &emission);
 }
 
 int uev_exec_and_wait(int fd)

@@ -78,6 +78,9 @@ int uev_delete_wait(int fd, const char *name);
 /* write() of the index and @size bytes of @payload; bytes or -errno */
 int uev_emit(int fd, __u32 index, const void *payload, size_t size);
 
+/* The same by a child, its payload a u32; 0 if all of it was taken */
+int uev_emit_in_child(int fd, __u32 index, __u32 payload);
+
 /* Files: paths are below tracefs unless they start with a slash */
 int uev_put(const char *path, const char *text);
 int uev_append(const char *path, const char *text);
@@ -103,6 +106,12 @@ bool uev_file_has_line(const char *path, const char *line);
 char *uev_status_line(const char *event);
 bool uev_alive(const char *event);
 int uev_status_count(const char *label);	/* "Active" or "Busy" */
+
+/*
+ * The next line of user_events in the kernel log, which @kmsg is open for
+ * without waiting; false if there is none by now.
+ */
+bool uev_log_line(int kmsg, char *line, size_t size);
 
 /* What "trace" shows of each record of @event after "EVENT: ", a line each */
 char *uev_trace_of(const char *path, const char *event);

@@ -40,7 +40,7 @@ static inline int user_events_dup_mmap(struct mm_struct *mm,
 				       struct mm_struct *oldmm)
 {
 	/* Another thread may be about to register its first address */
-	if (likely(!READ_ONCE(oldmm->user_event_mm)))
+	if (likely(!data_race(oldmm->user_event_mm)))
 		return 0;
 	return __user_events_dup_mmap(mm, oldmm);
 }
@@ -57,7 +57,7 @@ static inline int user_events_dup_mmap(struct mm_struct *mm,
 static inline void user_events_mmput(struct mm_struct *mm)
 {
 	/* A thread that registers its first address now stays behind */
-	if (likely(!READ_ONCE(mm->user_event_mm)))
+	if (likely(!data_race(mm->user_event_mm)))
 		mmput(mm);
 	else
 		__user_events_mmput(mm);

@@ -95,7 +95,7 @@ struct iov_iter;
 #define USER_EVENT_SIZE_MAX	(U16_MAX - (int)sizeof(struct trace_entry))
 
 /*
- * trace_events_user_format.c - command strings and records
+ * trace_events_user_format.c - command strings
  */
 
 /* How a field is laid out and shown */
@@ -152,17 +152,21 @@ bool user_event_format_same(const struct user_event_format *a,
 			    const struct user_event_format *b);
 bool user_event_format_is_spelled(const struct user_event_format *format,
 				  const char *args);
+void user_event_format_show(const struct user_event_format *format,
+			    const char *name, struct seq_file *seq);
+
+/*
+ * trace_events_user_record.c - what is in a record
+ */
 char *user_event_format_print_fmt(const struct user_event_format *format);
 int user_event_format_check(const struct user_event_format *format,
 			    const void *record, size_t size);
 void user_event_format_text(const struct user_event_format *format,
 			    struct trace_seq *seq, const void *record,
 			    size_t size);
-void user_event_format_show(const struct user_event_format *format,
-			    const char *name, struct seq_file *seq);
 
 /*
- * trace_events_user_event.c - the life of an event
+ * trace_events_user_event.c - which events there are
  */
 
 /* user_event.consumers */
@@ -231,16 +235,24 @@ int user_event_init(void);
 struct user_event *user_event_find_or_create(char *cmd, bool multi);
 int user_event_create_persistent(struct user_event_format *format);
 int user_event_delete(const char *name);
-int user_event_destroy(struct user_event *event);
+void user_event_remove(struct user_event *event);
 void user_event_persist(struct user_event *event);
+void user_event_put(struct user_event *event);
+struct user_event *user_event_next(unsigned long *id);
+
+/*
+ * trace_events_user_reap.c - the end of an event
+ */
 void user_event_hold(struct user_event *event);
 void user_event_unhold(struct user_event *event);
 void user_event_unhold_now(struct user_event *event);
-void user_event_put(struct user_event *event);
 void user_event_check_idle(struct user_event *event);
+bool user_event_is_idle(struct user_event *event);
 bool user_event_is_busy(struct user_event *event);
 bool user_event_used_by_other(struct user_event *event);
-struct user_event *user_event_next(unsigned long *id);
+void user_event_forget_all(void);
+int user_event_destroy(struct user_event *event);
+void user_event_reap_all(void);
 
 /*
  * trace_events_user_dyn.c - an event as the rest of tracing sees it
@@ -378,7 +390,7 @@ struct user_event_enabler *user_event_enabler_alloc(struct user_event *event,
 void user_event_enabler_free(struct user_event_enabler *enabler);
 
 /*
- * trace_events_user_mm.c - enable bits in address spaces
+ * trace_events_user_mm.c - the address spaces that have enable bits
  */
 
 /*
@@ -430,6 +442,7 @@ struct user_event_mm {
 };
 
 int user_event_mm_init(void);
+struct user_event_mm *user_event_mm_of_current(void);
 void user_event_mm_put(struct user_event_mm *umm);
 int user_event_mm_begin(struct user_event_mm *umm);
 void user_event_mm_end(struct user_event_mm *umm);
@@ -437,12 +450,10 @@ int user_event_mm_lock(struct user_event_mm *umm, unsigned int try,
 		       unsigned long addr, bool fault);
 void user_event_mm_unlock(struct user_event_mm *umm);
 void user_event_mm_back_off(unsigned int try);
-int user_event_mm_write(struct user_event_mm *umm,
-			const struct user_event_enabler *enabler, bool on,
-			bool lazy);
-int user_event_mm_register(struct user_event *event, unsigned long addr,
-			   unsigned int size, unsigned int bit);
-int user_event_mm_unregister(unsigned long addr, unsigned int bit);
+
+/*
+ * trace_events_user_bit.c - enable bits in memory
+ */
 
 /* What is the matter with an enable bit */
 enum user_event_bit_state {
@@ -456,8 +467,18 @@ enum user_event_bit_state {
 	USER_EVENT_BIT_LOCKED,		/* the mmap_lock is not free to look */
 };
 
+int user_event_mm_write(struct user_event_mm *umm,
+			const struct user_event_enabler *enabler, bool on,
+			bool lazy);
 int user_event_mm_bit_state(struct user_event_mm *umm,
 			    const struct user_event_enabler *enabler);
+
+/*
+ * trace_events_user_register.c - which bits a program has registered
+ */
+int user_event_mm_register(struct user_event *event, unsigned long addr,
+			   unsigned int size, unsigned int bit);
+int user_event_mm_unregister(unsigned long addr, unsigned int bit);
 
 /*
  * trace_events_user_repair.c - switching and repairing enable bits
@@ -475,7 +496,7 @@ extern const struct file_operations user_event_status_fops;
 extern const struct file_operations user_event_enablers_fops;
 
 /*
- * trace_events_user_write.c - records and their consumers
+ * trace_events_user_consumer.c - the consumers of records
  */
 
 /**
@@ -491,6 +512,13 @@ struct user_event_tracer {
 	u64			serial;
 	struct rcu_head		rcu;
 };
+
+int user_event_reg(struct trace_event_call *call, enum trace_reg type,
+		   void *data);
+
+/*
+ * trace_events_user_write.c - the way of a record to its consumers
+ */
 
 /**
  * struct user_event_table - what an open file has registered
@@ -509,7 +537,5 @@ ssize_t user_event_write(struct user_event_table __rcu **table,
 			 const char __user *buf, size_t count);
 ssize_t user_event_write_iter(struct user_event_table __rcu **table,
 			      struct iov_iter *from);
-int user_event_reg(struct trace_event_call *call, enum trace_reg type,
-		   void *data);
 
 #endif /* _TRACE_EVENTS_USER_H */

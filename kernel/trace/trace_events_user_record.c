@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * User events: what is in a record.
+ *
+ * Pure functions: a list of fields becomes the texts that tools read, and a
+ * record is held against it. Nothing here takes a lock or knows what an event
+ * is.
+ */
+#include <linux/seq_buf.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/trace_seq.h>
+
+#include "trace_events_user.h"
+
+static const char *number_format(const struct user_event_field *field)
+{
+	if (field->size == sizeof(u64) || field->kind == USER_EVENT_STRUCT)
+		return field->is_signed && field->kind != USER_EVENT_STRUCT ?
+			"%lld" : "%llu";
+	return field->is_signed ? "%d" : "%u";
+}
+
+static void print_fmt_arg(struct seq_buf *s,
+			  const struct user_event_field *field)
+{
+	const char *rel = field->kind == USER_EVENT_REL_LOC ? "rel_" : "";
+	const char *name = field->name;
+
+	if (field->kind < USER_EVENT_DATA_LOC) {
+		seq_buf_printf(s, ", REC->%s", name);
+	} else if (field->is_char) {
+		seq_buf_printf(s, ", __get_%sstr(%s)", rel, name);
+	} else {
+		seq_buf_printf(s, ", __print_array(__get_%sdynamic_array(%s), ",
+			       rel, name);
+		seq_buf_printf(s, "__get_%sdynamic_array_len(%s)", rel, name);
+		if (field->element > 1)
+			seq_buf_printf(s, " / %u", field->element);
+		seq_buf_printf(s, ", %u)", field->element);
+	}
+}
+
+static void print_fmt(struct seq_buf *s, const struct user_event_format *format)
+{
+	int i;
+
+	seq_buf_putc(s, '"');
+	for (i = 0; i < format->nr_fields; i++) {
+		const struct user_event_field *field = &format->fields[i];
+
+		seq_buf_printf(s, "%s%s=%s", i ? " " : "", field->name,
+			       field->kind == USER_EVENT_NUMBER ||
+			       field->kind == USER_EVENT_STRUCT ?
+			       number_format(field) : "%s");
+	}
+	seq_buf_putc(s, '"');
+	for (i = 0; i < format->nr_fields; i++)
+		print_fmt_arg(s, &format->fields[i]);
+}
+
+/**
+ * user_event_format_print_fmt() - how tools are to print a record
+ * @format: the format
+ *
+ * Context: may sleep.
+ * Return: what the format file says after "print fmt: ", to be freed with
+ * kfree(), or NULL when there is no memory.
+ */
+char *user_event_format_print_fmt(const struct user_event_format *format)
+{
+	/* What print_fmt() adds to the names, generously */
+	size_t size = 3;
+	struct seq_buf s;
+	char *text;
+	int i;
+
+	for (i = 0; i < format->nr_fields; i++)
+		size += 100 + 3 * strlen(format->fields[i].name);
+
+	text = kmalloc(size, GFP_KERNEL_ACCOUNT);
+	if (!text)
+		return NULL;
+
+	seq_buf_init(&s, text, size);
+	print_fmt(&s, format);
+	if (WARN_ON_ONCE(seq_buf_has_overflowed(&s) || s.len == size)) {
+		kfree(text);
+		return NULL;
+	}
+	text[s.len] = '\0';
+	return text;
+}
+
+/*
+ * Where a dynamic field points to: the bytes, and in @len how many. NULL if
+ * they are not all inside of the record.
+ */
+static const void *dynamic_data(const struct user_event_field *field,
+				const void *record, size_t size, size_t *len)
+{
+	u32 loc = get_unaligned((u32 *)(record + field->offset));
+	size_t start = loc & 0xffff;
+
+	if (field->kind == USER_EVENT_REL_LOC)
+		start += field->offset + sizeof(loc);
+	*len = loc >> 16;
+	if (start > size || *len > size - start)
+		return NULL;
+	return record + start;
+}
+
+/**
+ * user_event_format_check() - may a record be shown to its consumers
+ * @format: the format of the event
+ * @record: the record, common fields included
+ * @size: its bytes, at least what the fields take
+ *
+ * Consumers follow the dynamic fields into the record, and read strings up to
+ * their NUL, without looking.
+ *
+ * Context: any, preemption may be disabled.
+ * Return: 0, or -EFAULT when a dynamic field points outside of the record or to
+ * characters that do not end in NUL.
+ */
+int user_event_format_check(const struct user_event_format *format,
+			    const void *record, size_t size)
+{
+	const struct user_event_field *field = format->fields;
+	unsigned int left = format->nr_locs;
+
+	for (; left; field++) {
+		const char *data;
+		size_t len;
+
+		if (field->kind < USER_EVENT_DATA_LOC)
+			continue;
+		left--;
+
+		data = dynamic_data(field, record, size, &len);
+		if (!data)
+			return -EFAULT;
+		if (field->is_char && len && data[len - 1])
+			return -EFAULT;
+	}
+	return 0;
+}
+
+static void number_text(const struct user_event_field *field,
+			struct trace_seq *seq, const void *data)
+{
+	switch (field->size) {
+	case 1:
+		trace_seq_printf(seq, number_format(field),
+				 field->is_signed ? *(s8 *)data : *(u8 *)data);
+		break;
+	case 2:
+		trace_seq_printf(seq, number_format(field), field->is_signed ?
+				 (s16)get_unaligned((u16 *)data) :
+				 get_unaligned((u16 *)data));
+		break;
+	case 4:
+		trace_seq_printf(seq, number_format(field),
+				 get_unaligned((u32 *)data));
+		break;
+	case 8:
+		trace_seq_printf(seq, number_format(field),
+				 get_unaligned((u64 *)data));
+		break;
+	}
+}
+
+/* The first bytes of a struct, as many as a number has */
+static void struct_text(const struct user_event_field *field,
+			struct trace_seq *seq, const void *data)
+{
+	u64 number = 0;
+
+	if (field->size >= sizeof(number))
+		number = get_unaligned((u64 *)data);
+	else if (field->size >= sizeof(u32))
+		number = get_unaligned((u32 *)data);
+	else if (field->size >= sizeof(u16))
+		number = get_unaligned((u16 *)data);
+	else
+		number = *(u8 *)data;
+	trace_seq_printf(seq, "%llu", number);
+}
+
+static void array_text(const struct user_event_field *field,
+		       struct trace_seq *seq, const void *data, size_t len)
+{
+	const char *parted = "";
+
+	trace_seq_putc(seq, '{');
+	for (; len >= field->element; len -= field->element) {
+		u64 number = 0;
+
+		switch (field->element) {
+		case 1:
+			number = *(u8 *)data;
+			break;
+		case 2:
+			number = get_unaligned((u16 *)data);
+			break;
+		case 4:
+			number = get_unaligned((u32 *)data);
+			break;
+		case 8:
+			number = get_unaligned((u64 *)data);
+			break;
+		}
+		trace_seq_printf(seq, "%s0x%llx", parted, number);
+		parted = ",";
+		data += field->element;
+	}
+	trace_seq_putc(seq, '}');
+}
+
+static void dynamic_text(const struct user_event_field *field,
+			 struct trace_seq *seq, const void *record, size_t size)
+{
+	size_t len;
+	const void *data = dynamic_data(field, record, size, &len);
+
+	/* Records are checked, but a trace file outlives its events */
+	if (!data)
+		trace_seq_puts(seq, "(outside of the record)");
+	else if (field->is_char)
+		trace_seq_printf(seq, "%.*s", (int)len, (const char *)data);
+	else
+		array_text(field, seq, data, len);
+}
+
+/**
+ * user_event_format_text() - a record as its print fmt says
+ * @format: the format of the event
+ * @seq: where the text goes
+ * @record: the record, common fields included
+ * @size: its bytes
+ */
+void user_event_format_text(const struct user_event_format *format,
+			    struct trace_seq *seq, const void *record,
+			    size_t size)
+{
+	int i;
+
+	/* A type number may have been another event's when this was recorded */
+	if (size < sizeof(struct trace_entry) + format->size) {
+		trace_seq_puts(seq, "(record too short)");
+		return;
+	}
+
+	for (i = 0; i < format->nr_fields; i++) {
+		const struct user_event_field *field = &format->fields[i];
+		const void *data = record + field->offset;
+
+		trace_seq_printf(seq, "%s%s=", i ? " " : "", field->name);
+
+		switch (field->kind) {
+		case USER_EVENT_NUMBER:
+			number_text(field, seq, data);
+			break;
+		case USER_EVENT_STRING:
+			trace_seq_printf(seq, "%.*s", field->size,
+					 (const char *)data);
+			break;
+		case USER_EVENT_STRUCT:
+			struct_text(field, seq, data);
+			break;
+		default:
+			dynamic_text(field, seq, record, size);
+			break;
+		}
+	}
+}

@@ -178,6 +178,10 @@ void user_event_format_text(const struct user_event_format *format,
  * @format: fields; constant
  * @consumers: USER_EVENT_BY_*, who wants records; changed under event_mutex,
  *	read by writers without
+ * @multi: several formats may have this name; constant
+ * @persist: stays without holders; event_mutex
+ * @dead: removed from the trace core; event_mutex
+ * @recorded: a trace buffer may have records; event_mutex
  * @tracers: one for each trace instance that has the event enabled; changed
  *	under event_mutex, walked under RCU
  * @call: what the trace core knows the event by; the trace core's locks
@@ -186,19 +190,14 @@ void user_event_format_text(const struct user_event_format *format,
  *	are left. The trace core's locks
  * @class: describes @call; constant
  * @tp: gives @call its name, is never hit; constant
- * @name: name in tracefs, with the ID of a multi-format event; constant
  * @id: unique while the system is up; constant
- * @multi: several formats may have this name; constant
- * @persist: stays without holders; event_mutex
- * @dead: removed from the trace core; event_mutex
- * @recorded: a trace buffer may have records; event_mutex
  * @idle_queued: on the list of the reaper; atomic
  * @last_tracer: serial number of the newest tracer; event_mutex
  * @enablers: where to set and clear bits; event_mutex
  * @holders: open files and enablers; 0 becomes 1 only under event_mutex
  * @ref: memory
  * @node: in the table of names; event_mutex
- * @dyn: in the list of dynamic events; event_mutex
+ * @dyn: in the list of dynamic events, until it is deleted; event_mutex
  * @remembered: in the list of deleted events that have records; event_mutex
  * @idle_node: in the list of the reaper, owned by who set @idle_queued
  *
@@ -208,28 +207,35 @@ struct user_event {
 	/* What a write looks at, together */
 	const struct user_event_format	*format;
 	unsigned int			consumers;
+	bool				multi;
+	bool				persist;
+	bool				dead;
+	bool				recorded;
 	struct list_head		tracers;
 	struct trace_event_call		call;
 
 	struct trace_event_call		shown;
 	struct trace_event_class	class;
 	struct tracepoint		tp;
-	char				*name;
 	unsigned long			id;
-	bool				multi;
-	bool				persist;
-	bool				dead;
-	bool				recorded;
 	unsigned long			idle_queued;
 	u64				last_tracer;
 	struct hlist_head		enablers;
 	atomic_t			holders;
 	struct kref			ref;
 	struct rhlist_head		node;
-	struct dyn_event		dyn;
-	struct list_head		remembered;
+	union {
+		struct dyn_event	dyn;
+		struct list_head	remembered;
+	};
 	struct llist_node		idle_node;
 } __aligned(64);
+
+/* Its name in tracefs, with the ID of a multi-format event */
+static inline const char *user_event_name(const struct user_event *event)
+{
+	return event->tp.name;
+}
 
 int user_event_init(void);
 struct user_event *user_event_find_or_create(char *cmd, bool multi);

@@ -13,7 +13,7 @@
 static enum print_line_t print_event(struct trace_iterator *iter,
 				     struct user_event *event, size_t size)
 {
-	trace_seq_printf(&iter->seq, "%s: ", event->name);
+	trace_seq_printf(&iter->seq, "%s: ", user_event_name(event));
 	user_event_format_text(event->format, &iter->seq, iter->ent, size);
 	trace_seq_putc(&iter->seq, '\n');
 	return trace_handle_return(&iter->seq);
@@ -87,7 +87,7 @@ static int user_event_show(struct seq_file *seq, struct dyn_event *dyn)
 	struct user_event *event = container_of(dyn, struct user_event, dyn);
 
 	seq_puts(seq, USER_EVENTS_PREFIX);
-	user_event_format_show(event->format, event->name, seq);
+	user_event_format_show(event->format, user_event_name(event), seq);
 	seq_putc(seq, '\n');
 	return 0;
 }
@@ -139,7 +139,7 @@ static bool user_event_match(const char *system, const char *name, int argc,
 	struct user_event_format *format;
 	bool same;
 
-	if (strcmp(event->name, name))
+	if (strcmp(user_event_name(event), name))
 		return false;
 	if (system && *system && strcmp(event->class.system, system))
 		return false;

@@ -76,7 +76,8 @@ static void free_event(struct kref *ref)
 	struct user_event *event = container_of(ref, struct user_event, ref);
 
 	kfree(event->call.print_fmt);
-	kfree(event->name);
+	if (event->multi)
+		kfree(event->tp.name);
 	kfree(event->format);
 	kmem_cache_free(event_cache, event);
 }
@@ -194,14 +195,13 @@ static struct user_event *create_event(struct user_event_format *format,
 	ret = -ENOMEM;
 	event->call.print_fmt = user_event_format_print_fmt(format);
 	if (multi)
-		event->name = kasprintf(GFP_KERNEL_ACCOUNT, "%s.%lx",
-					format->name, event->id);
+		event->tp.name = kasprintf(GFP_KERNEL_ACCOUNT, "%s.%lx",
+					   format->name, event->id);
 	else
-		event->name = kstrdup(format->name, GFP_KERNEL_ACCOUNT);
-	if (!event->call.print_fmt || !event->name)
+		event->tp.name = format->name;
+	if (!event->call.print_fmt || !event->tp.name)
 		goto err_free;
 
-	event->tp.name = event->name;
 	event->class.system = multi ? USER_EVENTS_MULTI_SYSTEM :
 				      USER_EVENTS_SYSTEM;
 	event->class.fields_array = user_event_fields;

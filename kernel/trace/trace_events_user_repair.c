@@ -43,8 +43,8 @@ static void complain(struct mm_struct *mm, struct user_event *event,
 found:
 	if (user)
 		pr_warn("user_events: %s[%d]: cannot write bit %u at 0x%lx for event %s: error %d\n",
-			user->comm, task_pid_nr(user), bit, addr, event->name,
-			error);
+			user->comm, task_pid_nr(user), bit, addr,
+			user_event_name(event), error);
 	rcu_read_unlock();
 }
 

@@ -83,7 +83,7 @@ static int status_show(struct seq_file *seq, void *v)
 	}
 
 	other = user_event_used_by_other(event);
-	seq_puts(seq, event->name);
+	seq_puts(seq, user_event_name(event));
 	if (event->consumers || other)
 		seq_puts(seq, " # Used by");
 	if (event->consumers & USER_EVENT_BY_FTRACE)
@@ -298,8 +298,8 @@ static int enablers_show(struct seq_file *seq, void *v)
 		return SEQ_SKIP;
 
 	event = enabler_event(enabler);
-	seq_printf(seq, "%s %d 0x%lx %u %u %s %s ", event->name, state->tgid,
-		   state->addr, enabler_size(enabler), state->bit,
+	seq_printf(seq, "%s %d 0x%lx %u %u %s %s ", user_event_name(event),
+		   state->tgid, state->addr, enabler_size(enabler), state->bit,
 		   event->consumers ? "on" : "off",
 		   states[bit_state]);
 	seq_escape_str(seq, state->comm, ESCAPE_SPACE | ESCAPE_SPECIAL, "\n\\");

@@ -3,6 +3,7 @@
  * The enable bit in every kind of memory: copy-on-write, shared, files, huge
  * pages, pages that are not there, and mappings that must not be written.
  */
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -773,6 +774,146 @@ TEST_F(uev, process_without_its_page_delays_nobody)
 	EXPECT_EQ(-SIGKILL, uev_join(pid));
 	for (i = 0; i < 10; i++)
 		SWITCH(!(i & 1));
+}
+
+/*
+ * A repair waits for its page, and its process leaves the memory meanwhile: when
+ * the page comes at last, nothing is written to it.
+ */
+struct leaver {
+	int fd, memory;		/* user_events_data; a memfd */
+	int gate[2];		/* a byte in it: go */
+	int uffd;		/* by its number in the process */
+	__u32 *value;
+	int ready;
+};
+
+/* Its value is in a hole of the memfd, which only @uffd can fill. */
+static int leave(void *arg)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register area = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	size_t page = uev_page_size();
+	struct leaver *l = arg;
+	char byte;
+
+	l->uffd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	l->value = map(PROT_READ | PROT_WRITE, MAP_SHARED, l->memory, page);
+	area.range.start = (uintptr_t)l->value;
+	area.range.len = page;
+	if (l->uffd < 0 || !l->value ||
+	    uev_reg(l->fd, l->value, 0, 4, 0, EVENT, NULL) ||
+	    ioctl(l->uffd, UFFDIO_API, &api) ||
+	    ioctl(l->uffd, UFFDIO_REGISTER, &area) ||
+	    fallocate(l->memory, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+		      page)) {
+		UEV_WRITE(l->ready, -1);
+		return 1;
+	}
+	UEV_WRITE(l->ready, 1);
+	return read(l->gate[0], &byte, 1) == 1 ? uev_exec_and_wait(l->gate[0]) :
+						 1;
+}
+
+static int fill_hole(int uffd, struct leaver *l, const void *from)
+{
+	struct uffdio_copy copy = {
+		.dst = (uintptr_t)l->value,
+		.src = (uintptr_t)from,
+		.len = uev_page_size(),
+	};
+
+	return ioctl(uffd, UFFDIO_COPY, &copy) ? -errno : 0;
+}
+
+FIXTURE(leaver) {
+	struct leaver *l;
+	void *empty;
+	pid_t pid;
+	int uffd;
+};
+
+FIXTURE_SETUP(leaver)
+{
+	struct pollfd poll_uffd = { .events = POLLIN };
+	size_t page = uev_page_size();
+	int pidfd;
+
+	uev_reset();
+	self->empty = map(PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, page);
+	self->l = uev_shared(sizeof(*self->l));
+	self->l->fd = uev_open();
+	self->l->memory = memfd_create("uev", MFD_CLOEXEC);
+	ASSERT_LE(0, self->l->fd);
+	ASSERT_EQ(0, ftruncate(self->l->memory, page));
+	ASSERT_EQ(0, pipe(self->l->gate));
+	fcntl(self->l->gate[1], F_SETFD, FD_CLOEXEC);
+	self->pid = uev_fork(leave, self->l);
+	ASSERT_LT(0, self->pid);
+	ASSERT_TRUE(uev_wait_for(UEV_READ(self->l->ready)));
+	self->uffd = -1;
+	if (self->l->ready < 0)
+		return;
+
+	pidfd = syscall(__NR_pidfd_open, self->pid, 0);
+	self->uffd = syscall(__NR_pidfd_getfd, pidfd, self->l->uffd, 0);
+	close(pidfd);
+	ASSERT_LE(0, self->uffd);
+	ASSERT_OK(uev_enable(EVENT_NAME, true));
+	/* The repair has come to the hole. */
+	poll_uffd.fd = self->uffd;
+	ASSERT_EQ(1, poll(&poll_uffd, 1, UEV_WAIT_MS));
+}
+
+FIXTURE_TEARDOWN(leaver)
+{
+	close(self->uffd);
+	close(self->l->gate[0]);
+	close(self->l->gate[1]);
+	close(self->l->memory);
+	close(self->l->fd);
+	if (self->pid > 0) {
+		kill(self->pid, SIGKILL);
+		uev_join(self->pid);
+	}
+	uev_reset();
+}
+
+/* The memory that the process has left goes when the repair is through. */
+static void expect_empty_to_the_end(struct __test_metadata *_metadata,
+				    FIXTURE_DATA(leaver) *self)
+{
+	ASSERT_OK(fill_hole(self->uffd, self->l, self->empty));
+	EXPECT_TRUE(uev_wait_for(fill_hole(self->uffd, self->l, self->empty) ==
+				 -ESRCH));
+	EXPECT_EQ(0, content_of(self->l->memory, 0));
+}
+
+TEST_F(leaver, repaired_while_there)
+{
+	if (self->uffd < 0)
+		SKIP(return, "kernel without userfaultfd");
+	ASSERT_OK(fill_hole(self->uffd, self->l, self->empty));
+	EXPECT_TRUE(uev_wait_for(content_of(self->l->memory, 0) == 1));
+}
+
+TEST_F(leaver, not_written_after_exec)
+{
+	if (self->uffd < 0)
+		SKIP(return, "kernel without userfaultfd");
+	ASSERT_EQ(1, write(self->l->gate[1], "", 1));
+	ASSERT_TRUE(uev_wait_for(uev_is_exec_waiter(self->pid)));
+	expect_empty_to_the_end(_metadata, self);
+}
+
+TEST_F(leaver, not_written_after_exit)
+{
+	if (self->uffd < 0)
+		SKIP(return, "kernel without userfaultfd");
+	ASSERT_EQ(0, kill(self->pid, SIGKILL));
+	ASSERT_EQ(-SIGKILL, uev_join(self->pid));
+	self->pid = 0;
+	expect_empty_to_the_end(_metadata, self);
 }
 
 /* A mapping that changes all the time while the event is switched. */

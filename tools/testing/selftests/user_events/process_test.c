@@ -139,18 +139,6 @@ static __u32 peek(pid_t pid, const __u32 *at)
 	return value;
 }
 
-static bool is_exec_waiter(pid_t pid)
-{
-	char path[64], *text;
-	bool found;
-
-	sprintf(path, "/proc/%d/cmdline", pid);
-	text = uev_get(path);
-	found = !strcmp(text, "uev_exec_and_wait");
-	free(text);
-	return found;
-}
-
 FIXTURE(process) {
 	int fd;
 	__u32 *value;	/* private, registered at bit 0 */
@@ -504,7 +492,7 @@ TEST_F(process, clone_vm_child_execs)
 
 	ASSERT_LT(0, pid);
 	ASSERT_OK(tell(r, EXEC));
-	ASSERT_TRUE(uev_wait_for(is_exec_waiter(pid)));
+	ASSERT_TRUE(uev_wait_for(uev_is_exec_waiter(pid)));
 	/* Only the one that called execve() has left the address space. */
 	ASSERT_OK(uev_enable(EVENT_NAME, true));
 	ASSERT_BECOMES(1, *self->value);
@@ -536,7 +524,7 @@ TEST_F(process, vfork_and_exec)
 	r->order = EXEC;
 	pid = clone_obey(CLONE_VM | CLONE_VFORK, r, new_stack());
 	ASSERT_LT(0, pid);
-	ASSERT_TRUE(uev_wait_for(is_exec_waiter(pid)));
+	ASSERT_TRUE(uev_wait_for(uev_is_exec_waiter(pid)));
 	ASSERT_OK(uev_enable(EVENT_NAME, true));
 	ASSERT_BECOMES(1, *self->value);
 	EXPECT_OK(uev_unreg(self->fd, self->value, 0));
@@ -551,7 +539,7 @@ TEST_F(process, exec_drops_everything)
 	ASSERT_OK(uev_enable(EVENT_NAME, true));
 	ASSERT_BECOMES(1, self->shared[8]);
 	ASSERT_OK(tell(r, EXEC));
-	ASSERT_TRUE(uev_wait_for(is_exec_waiter(pid)));
+	ASSERT_TRUE(uev_wait_for(uev_is_exec_waiter(pid)));
 	expect_no_write(_metadata, self->value, &self->shared[8]);
 }
 
@@ -562,7 +550,7 @@ TEST_F(process, exec_of_a_thread_drops_everything)
 
 	ASSERT_LT(0, pid);
 	ASSERT_OK(tell(r, THREAD_EXEC));
-	ASSERT_TRUE(uev_wait_for(is_exec_waiter(pid)));
+	ASSERT_TRUE(uev_wait_for(uev_is_exec_waiter(pid)));
 	expect_no_write(_metadata, self->value, &self->shared[8]);
 }
 

@@ -650,6 +650,18 @@ int uev_exec_and_wait(int fd)
 	return errno;
 }
 
+bool uev_is_exec_waiter(pid_t pid)
+{
+	char path[64], *text;
+	bool found;
+
+	sprintf(path, "/proc/%d/cmdline", pid);
+	text = uev_get(path);
+	found = !strcmp(text, "uev_exec_and_wait");
+	free(text);
+	return found;
+}
+
 void *uev_shared(size_t size)
 {
 	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE,

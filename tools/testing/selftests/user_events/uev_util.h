@@ -160,6 +160,7 @@ int uev_in_child(int (*fn)(void *), void *arg);
  * @fd is at its end.
  */
 int uev_exec_and_wait(int fd);
+bool uev_is_exec_waiter(pid_t pid);
 
 /* Memory that children share */
 void *uev_shared(size_t size);

@@ -86,7 +86,7 @@ FIXTURE_SETUP(libbpf)
 	ASSERT_LT(0, len);
 	path[len] = '\0';
 	slash = strrchr(path, '/');
-	strcpy(slash + 1, "consumer_libbpf.bpf.o");
+	snprintf(slash + 1, 32, "%s", "consumer_libbpf.bpf.o");
 	self->object = bpf_object__open(path);
 	ASSERT_NE(NULL, self->object) TH_LOG("%s: %s", path, said);
 	ASSERT_OK(bpf_object__load(self->object)) TH_LOG("%s", said);

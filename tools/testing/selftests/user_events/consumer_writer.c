@@ -119,6 +119,15 @@ static struct event *find(const char *name)
 	die("no event %s", name ? name : "is named");
 }
 
+/* The value of @number in @size bytes, on either byte order */
+static const void *low_bytes(const __u64 *number, int size)
+{
+	const char *bytes = (const char *)number;
+
+	return __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ?
+		bytes + sizeof(*number) - size : bytes;
+}
+
 /* The payload of a record; @count is the value of "#". */
 static int fill(const struct event *event, char *values, long count,
 		char *payload)
@@ -141,11 +150,12 @@ static int fill(const struct event *event, char *values, long count,
 			number = *value == '#' ? (__u64)count :
 				 *value == '-' ? (__u64)strtoll(value, NULL, 0) :
 				 strtoull(value, NULL, 0);
-			/* The low bytes, which come first */
-			memcpy(payload + at, &number, field->size);
+			memcpy(payload + at, low_bytes(&number, field->size),
+			       field->size);
 			break;
 		case FIXED_TEXT:
-			strncpy(payload + at, value, field->size - 1);
+			memcpy(payload + at, value,
+			       len < field->size - 1 ? len : field->size - 1);
 			break;
 		case DATA_LOC:
 		case REL_LOC:

@@ -61,7 +61,8 @@ static __s64 now_ns(void)
 /* A file system with one file, whose first read fails, and the next one waits */
 
 static int fuse_fd;
-static char mount_point[] = "/tmp/uev-XXXXXX";
+/* A template, until it is a name */
+static char mount_point[32] = "/tmp/uev-XXXXXX";
 
 static void reply(const struct fuse_in_header *in, int error, const void *data,
 		  size_t size)

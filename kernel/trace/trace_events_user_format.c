@@ -296,7 +296,8 @@ static int parse_fields(struct user_event_format *format, char *text, char *out)
 
 /**
  * user_event_format_parse() - parse a command string
- * @cmd: NAME [TYPE FIELD [SIZE][;TYPE FIELD [SIZE]...]]
+ * @cmd: NAME [TYPE FIELD [SIZE][;TYPE FIELD [SIZE]...]], shorter than
+ *	USER_EVENT_CMD_MAX
  *
  * Context: may sleep.
  * Return: the format, to be freed with kfree(), or
@@ -306,26 +307,28 @@ static int parse_fields(struct user_event_format *format, char *text, char *out)
 struct user_event_format *user_event_format_parse(const char *cmd)
 {
 	struct user_event_format *format;
-	size_t len = strlen(cmd);
 	unsigned int max_fields = 1;
-	char *text, *word, *out;
-	const char *c;
+	/* To cut up */
+	char copy[USER_EVENT_CMD_MAX];
+	char *text = copy, *word, *out;
+	ssize_t len;
 	int ret;
 
-	for (c = cmd; *c; c++)
-		max_fields += *c == ';';
+	len = strscpy(copy, cmd, sizeof(copy));
+	if (len < 0)
+		return ERR_PTR(-EINVAL);
+	for (; *cmd; cmd++)
+		max_fields += *cmd == ';';
 
 	/*
-	 * The text twice: once to cut up, once for what is kept, which has no
-	 * more characters: a terminator stands where a blank or ';' stood.
+	 * The words that are kept have no more characters than the string: a
+	 * terminator stands where a blank or ';' stood.
 	 */
-	format = kzalloc(struct_size(format, fields, max_fields) +
-			 2 * (len + 1), GFP_KERNEL_ACCOUNT);
+	format = kzalloc(struct_size(format, fields, max_fields) + len + 1,
+			 GFP_KERNEL_ACCOUNT);
 	if (!format)
 		return ERR_PTR(-ENOMEM);
 	out = (char *)&format->fields[max_fields];
-	text = out + len + 1;
-	memcpy(text, cmd, len);
 
 	ret = -EINVAL;
 	word = next_word(&text);

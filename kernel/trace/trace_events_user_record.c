@@ -72,23 +72,22 @@ char *user_event_format_print_fmt(const struct user_event_format *format)
 	/* What print_fmt() adds to the names, generously */
 	size_t size = 3;
 	struct seq_buf s;
-	char *text;
+	char *buf, *text = NULL;
 	int i;
 
 	for (i = 0; i < format->nr_fields; i++)
 		size += 100 + 3 * strlen(format->fields[i].name);
 
-	text = kmalloc(size, GFP_KERNEL_ACCOUNT);
-	if (!text)
+	buf = kmalloc(size, GFP_KERNEL);
+	if (!buf)
 		return NULL;
 
-	seq_buf_init(&s, text, size);
+	seq_buf_init(&s, buf, size);
 	print_fmt(&s, format);
-	if (WARN_ON_ONCE(seq_buf_has_overflowed(&s) || s.len == size)) {
-		kfree(text);
-		return NULL;
-	}
-	text[s.len] = '\0';
+	/* It stays as long as the event: in no more than it needs */
+	if (!WARN_ON_ONCE(seq_buf_has_overflowed(&s)))
+		text = kmemdup_nul(buf, s.len, GFP_KERNEL_ACCOUNT);
+	kfree(buf);
 	return text;
 }
 

@@ -262,13 +262,18 @@ static void *hammer_value(void *arg)
 	return NULL;
 }
 
+static bool bit_of(const __u32 *v, int size, int bit)
+{
+	return size == 8 ? UEV_READ(*(const __u64 *)v) >> bit & 1 :
+			   UEV_READ(*v) >> bit & 1;
+}
+
 static void hammer_while_switching(struct __test_metadata *_metadata, int fd,
 				   struct hammer *h, void *(*fn)(void *),
 				   int bit)
 {
 	__u64 end = uev_now_ms() + 700;
 	__u32 *v = &h->words[h->at];
-	__u64 value = 0;
 	pthread_t thread;
 	int i;
 
@@ -285,8 +290,7 @@ static void hammer_while_switching(struct __test_metadata *_metadata, int fd,
 		long rounds = UEV_READ(h->rounds);
 
 		EXPECT_OK(uev_enable("bit_hammer", on));
-		EXPECT_TRUE(uev_wait_for((memcpy(&value, v, h->size),
-					  !!(value & 1ULL << bit) == on)));
+		EXPECT_TRUE(uev_wait_for(bit_of(v, h->size, bit) == on));
 		/* The hammer must have had its turn in between. */
 		EXPECT_TRUE(uev_wait_for(UEV_READ(h->rounds) > rounds));
 	}

@@ -696,7 +696,7 @@ static void memory_registrant(void)
 	printf("%lld\n", (long long)bytes_each(200, make_registrants));
 }
 
-static int64_t number_of(void (*measure)(void))
+static int64_t one_number_of(void (*measure)(void))
 {
 	char text[32] = "";
 	int out[2], saved;
@@ -712,6 +712,20 @@ static int64_t number_of(void (*measure)(void))
 	close(out[0]);
 	close(out[1]);
 	return strtoll(text, NULL, 10);
+}
+
+/* What else a process may get meanwhile only adds to it. */
+static int64_t number_of(void (*measure)(void))
+{
+	int64_t least = INT64_MAX, number;
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		number = one_number_of(measure);
+		if (number < least)
+			least = number;
+	}
+	return least;
 }
 
 static void measure_memory(void)

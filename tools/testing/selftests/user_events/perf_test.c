@@ -168,7 +168,7 @@ TEST_F(uev, of_one_process_or_one_cpu)
 	EXPECT_FALSE(uev_perf_next(&mine, &sample, NULL));
 	ASSERT_EQ(8, uev_emit(self->fd, index, &n, sizeof(n)));
 	EXPECT_TRUE(uev_perf_next(&mine, &sample, NULL));
-	EXPECT_EQ(1, sample.raw[8]);
+	EXPECT_EQ(1, uev_sample_u32(&sample));
 	EXPECT_FALSE(uev_perf_next(&mine, &sample, NULL));
 	for (i = 0; i < cpus; i++) {
 		while (uev_perf_next(&cpu[i], &sample, NULL))
@@ -201,9 +201,9 @@ TEST_F(uev, filter_of_a_perf_event)
 				       sizeof(payload)));
 	}
 	ASSERT_TRUE(uev_perf_next(&perf, &sample, NULL));
-	EXPECT_EQ(3, sample.raw[8]);
+	EXPECT_EQ(3, uev_sample_u32(&sample));
 	ASSERT_TRUE(uev_perf_next(&perf, &sample, NULL));
-	EXPECT_EQ(5, sample.raw[8]);
+	EXPECT_EQ(5, uev_sample_u32(&sample));
 	EXPECT_FALSE(uev_perf_next(&perf, &sample, NULL));
 	uev_perf_close(&perf);
 }
@@ -252,10 +252,10 @@ TEST_F(uev, largest_record)
 	ASSERT_ERR(EMSGSIZE, emit_sized(self->fd, index, 3, 16000));
 	ASSERT_EQ(8, emit_sized(self->fd, index, 4, 4));
 	ASSERT_TRUE(uev_perf_next(&perf, &sample, NULL));
-	EXPECT_EQ(1, sample.raw[8]);
+	EXPECT_EQ(1, uev_sample_u32(&sample));
 	EXPECT_EQ(padded(8 + largest), sample.raw_size);
 	ASSERT_TRUE(uev_perf_next(&perf, &sample, NULL));
-	EXPECT_EQ(4, sample.raw[8]);
+	EXPECT_EQ(4, uev_sample_u32(&sample));
 	EXPECT_FALSE(uev_perf_next(&perf, &sample, NULL));
 	uev_perf_close(&perf);
 }
@@ -285,9 +285,9 @@ TEST_F(uev, too_large_for_ftrace_only)
 	EXPECT_STREQ("n=1\n", shown);
 	free(shown);
 	ASSERT_TRUE(uev_perf_next(&perf, &sample, NULL));
-	EXPECT_EQ(1, sample.raw[8]);
+	EXPECT_EQ(1, uev_sample_u32(&sample));
 	ASSERT_TRUE(uev_perf_next(&perf, &sample, NULL));
-	EXPECT_EQ(2, sample.raw[8]);
+	EXPECT_EQ(2, uev_sample_u32(&sample));
 	EXPECT_EQ(padded(8 + ftrace_largest + 1), sample.raw_size);
 	EXPECT_FALSE(uev_perf_next(&perf, &sample, NULL));
 	uev_perf_close(&perf);

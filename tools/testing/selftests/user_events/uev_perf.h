@@ -98,4 +98,13 @@ static inline bool uev_perf_next(struct uev_perf *perf, struct uev_sample *s,
 	return false;
 }
 
+/* The first field of a record, if it is a u32 */
+static inline __u32 uev_sample_u32(const struct uev_sample *s)
+{
+	__u32 value;
+
+	memcpy(&value, s->raw + 8, sizeof(value));
+	return value;
+}
+
 #endif /* UEV_PERF_H */

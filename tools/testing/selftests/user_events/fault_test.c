@@ -6,6 +6,10 @@
  */
 #include <dirent.h>
 #include <sys/mman.h>
+#if __has_include(<sys/rseq.h>)
+#include <sys/rseq.h>
+#endif
+#include <sys/syscall.h>
 
 #include "uev_harness.h"
 
@@ -39,11 +43,30 @@ static const char * const knobs[][2] = {
 
 static char *knobs_were[ARRAY_SIZE(knobs)];
 
+/*
+ * The C library has the kernel write into the thread's memory after it was
+ * preempted. A failure of that is no call's to report: the process is killed.
+ */
+static int leave_rseq(void)
+{
+#ifdef RSEQ_SIG
+	size_t size = __rseq_size > sizeof(struct rseq) ? __rseq_size :
+							 sizeof(struct rseq);
+
+	if (__rseq_size)
+		return syscall(__NR_rseq, (char *)__builtin_thread_pointer() +
+			       __rseq_offset, size, RSEQ_FLAG_UNREGISTER,
+			       RSEQ_SIG);
+#endif
+	return 0;
+}
+
 FIXTURE_SETUP(fault)
 {
 	size_t i;
 
 	uev_reset();
+	ASSERT_EQ(0, leave_rseq());
 	self->nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
 	for (i = 0; i < ARRAY_SIZE(knobs); i++) {
 		knobs_were[i] = uev_get(knobs[i][0]);

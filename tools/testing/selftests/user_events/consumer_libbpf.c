@@ -298,13 +298,15 @@ static void *write_at_full_speed(void *arg)
 
 /*
  * What a link counts in the middle of it all is what was written: it is there
- * before the writers start and until they end. The others come and go.
+ * before the writers start and until they end. The others come and go, each
+ * when it has seen some of them: on a busy host the writers may stand still for
+ * as long as one takes to come and go.
  */
 TEST_F(libbpf, attach_and_detach_race_with_writers)
 {
 	int index = uev_reg_index(self->fd, self->value, EVERY), i, round = 0;
 	int perf;
-	__u64 written = 0, end;
+	__u64 written = 0, before, end;
 	struct racer racers[4];
 	struct bpf_link *steady, *link;
 	pthread_t threads[4];
@@ -317,12 +319,14 @@ TEST_F(libbpf, attach_and_detach_race_with_writers)
 		ASSERT_EQ(0, pthread_create(&threads[i], NULL,
 					    write_at_full_speed, &racers[i]));
 	}
-	for (end = uev_now_ms() + 3000; uev_now_ms() < end; round++) {
+	for (end = uev_now_ms() + 3000; uev_now_ms() < end || round < 3; round++) {
+		before = counted(self->counters, COUNT_FIRST);
 		link = attach_link(self->object, "count_first", "lb_every");
 		ASSERT_NE(NULL, link) TH_LOG("%s", said);
 		perf = attach_perf(self->object, "let_none_pass", "lb_every");
 		ASSERT_LE(0, perf);
 		ASSERT_EQ(1, UEV_READ(*self->value));
+		ASSERT_TRUE(uev_wait_for(before < counted(self->counters, COUNT_FIRST)));
 		ASSERT_OK(bpf_link__destroy(link));
 		close(perf);
 	}
@@ -336,8 +340,7 @@ TEST_F(libbpf, attach_and_detach_race_with_writers)
 	}
 	EXPECT_EQ(written, counted(self->counters, COUNT_SECOND));
 	EXPECT_GE(written, counted(self->counters, COUNT_FIRST));
-	EXPECT_LT(0, counted(self->counters, COUNT_FIRST));
-	EXPECT_LT(2, round);
+	EXPECT_LE(round, counted(self->counters, COUNT_FIRST));
 	TH_LOG("%llu records, %d rounds", (unsigned long long)written, round);
 	EXPECT_EQ(1, UEV_READ(*self->value));
 	ASSERT_OK(bpf_link__destroy(steady));

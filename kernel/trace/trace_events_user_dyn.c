@@ -164,8 +164,6 @@ static int user_event_dyn_create(const char *line)
 
 	if (!perfmon_capable())
 		return -EPERM;
-	if (strlen(line) >= USER_EVENT_CMD_MAX)
-		return -EINVAL;
 
 	format = user_event_format_parse(line);
 	if (IS_ERR(format))

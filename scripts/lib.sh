@@ -116,11 +116,18 @@ need_packages()
 	exec 8>&-
 }
 
+# Debian's cross compilers conflict with gcc-multilib, which somebody may need. On
+# a machine of CI nobody does.
+multilib_in_the_way()
+{
+	[ -n "$cross" ] && [ -z "${CI:-}" ] && ! command -v "${cross}gcc" >/dev/null &&
+		[ "$(dpkg-query -W -f '${db:Status-Status}' gcc-multilib 2>/dev/null)" = installed ]
+}
+
 # need_compiler: the one for $ARCH, with its C library.
 need_compiler()
 {
-	[ -z "$cross" ] || [ -n "${CI:-}" ] || command -v "${cross}gcc" >/dev/null ||
-		[ "$(dpkg-query -W -f '${db:Status-Status}' gcc-multilib 2>/dev/null)" != installed ] ||
+	! multilib_in_the_way ||
 		die "Debian has no compiler for $ARCH beside gcc-multilib, which nothing here needs: apt-get remove gcc-multilib"
 	# shellcheck disable=SC2086 # a list
 	need_packages "building for $ARCH" $compiler

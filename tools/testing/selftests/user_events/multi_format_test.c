@@ -166,6 +166,7 @@ TEST_F(uev, single_and_multi_do_not_meet)
 	EXPECT_EQ(8, uev_emit(self->fd, single, &n, sizeof(n)));
 	EXPECT_ERR(EBADF, uev_emit(self->fd, multi, &n, sizeof(n)));
 	ASSERT_OK(uev_enable("mul_meet", false));
+	ASSERT_BECOMES(0, self->value[0]);
 	sprintf(path, "user_events_multi/%s", names[0]);
 	ASSERT_OK(uev_enable(path, true));
 	EXPECT_ERR(EBADF, uev_emit(self->fd, single, &n, sizeof(n)));

@@ -176,7 +176,7 @@ TEST_F(uev, of_one_process_or_one_cpu)
 		uev_perf_close(&cpu[i]);
 	}
 	EXPECT_EQ(2, samples);
-	EXPECT_EQ(1, UEV_READ(*self->value));
+	ASSERT_BECOMES(1, *self->value);
 	uev_perf_close(&mine);
 	ASSERT_BECOMES(0, *self->value);
 }
@@ -352,7 +352,7 @@ TEST_F(uev, unmapped_after_it_was_closed)
 		ASSERT_BECOMES(1, *self->value);
 		close(perf.fd);
 		ASSERT_EQ(1, emit_sized(self->fd, index, 1, 4) == 8 ||
-			  !UEV_READ(*self->value));
+			  BECOMES(0, *self->value));
 		munmap(perf.head, uev_page_size() + UEV_RING_SIZE);
 		ASSERT_BECOMES(0, *self->value);
 	}

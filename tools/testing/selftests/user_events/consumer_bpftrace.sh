@@ -16,14 +16,20 @@ types='#include <linux/types.h>
 #define s64 __s64
 '
 
-# start_bpftrace FILE PROGRAM: in the background, returns once it counts
+# start_bpftrace FILE PROGRAM: in the background, returns once it counts. The bit
+# of an event is set before the program behind it is in place, and one probe is
+# attached after the other, the first or the last one first: all of them are there
+# once both of two others around them have been begun with.
 start_bpftrace()
 {
-	bpftrace -B line -e "$types $2" >"$scratch/$1" 2>"$scratch/$1.err" &
+	events head tail
+	bpftrace -B line -e "$types tracepoint:user_events:head { exit(); } $2
+		tracepoint:user_events:tail { exit(); }" >"$scratch/$1" 2>"$scratch/$1.err" &
 	bpftrace=$!
+	await used_by head perf || say "$(cat "$scratch/$1.err")"
+	await used_by tail perf || say "$(cat "$scratch/$1.err")"
 }
 
-# Its probes are attached in order, and BEGIN runs before: the bit tells.
 stop_bpftrace()
 {
 	local end=$((SECONDS + patience))
@@ -89,9 +95,6 @@ two_programs_on_one_event()
 	start_bpftrace out 'tracepoint:user_events:both { @first = sum(args->n); }
 		tracepoint:user_events:both { @second = count(); }'
 	tell "wait both" || say "$(cat "$scratch/out.err")"
-	# The first of them has set the bit.
-	await grep -q Attaching "$scratch/out"
-	sleep 2
 	tell "4*emit both 3"
 	stop_bpftrace out
 	close_writer

@@ -250,10 +250,21 @@ a_32_bit_writer()
 small: n=-5000000000 s=text" "$(script)"
 }
 
+# stormed: all writers are through with their storm. Without a process.
+stormed()
+{
+	local i line
+
+	for i in 1 2 3 4; do
+		while read -r line && [ "$line" != stormed ]; do :; done <"$scratch/said.$i"
+		[ "$line" = stormed ] || return
+	done
+}
+
 # Four writers faster than perf: what it has and what it lost is what they wrote.
 what_is_lost_is_reported()
 {
-	local i pids=() wrote seen lost
+	local i pids=() wrote seen lost end
 
 	# perf counts a lost note about a process as well: none starts or ends
 	# while its buffers may be full.
@@ -263,7 +274,8 @@ what_is_lost_is_reported()
 			event go
 			wait go
 			storm fast 400 $i #
-			sleep 2000
+			echo stormed
+			idle go
 		END
 		pids+=($!)
 	done
@@ -272,6 +284,16 @@ what_is_lost_is_reported()
 	done
 	start_perf record -a -q -m 4 -D -1 -o "$data" -e user_events:fast
 	echo 1 >events/user_events/go/enable
+	end=$((SECONDS + patience))
+	until stormed || [ $SECONDS -ge $end ]; do
+		# Nothing is to be read, this only takes its time
+		read -r -t 0.1 -u 8
+	done
+	# perf looks for a ping after it has read what there was: at the second
+	# answer it has read all.
+	perf_says ping
+	perf_says ping
+	echo 0 >events/user_events/go/enable
 	wait "${pids[@]}" || wrong "a writer: $(cat "$scratch"/said.?)"
 	stop_perf
 	wrote=$(cat "$scratch"/said.? | awk '/ records$/ { sum += $2 } END { print sum }')

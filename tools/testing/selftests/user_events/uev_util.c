@@ -687,8 +687,9 @@ static const char *start_disk(int disk, char *path, size_t size)
 			  access("/sys/class/zram-control", F_OK)) ||
 	    access(path, F_OK))
 		return "kernel without zram";
+	/* Whoever had it last may be about to let go of it. */
 	snprintf(file, sizeof(file), "/sys/block/zram%d/reset", disk);
-	uev_put(file, "1");
+	uev_wait_for(uev_put(file, "1") != -EBUSY);
 	snprintf(file, sizeof(file), "/sys/block/zram%d/disksize", disk);
 	return uev_put(file, "33554432") ? "zram does not take a size" : NULL;
 }

@@ -16,7 +16,7 @@ tracefs=/sys/kernel/tracing
 uev=$here/consumer_writer
 scratch=$(mktemp -d) || exit 1
 writer=		# pid of the writer in the background
-patience=60	# seconds that a failure may take
+patience=120	# seconds that a failure may take
 TAP_SKIP=4
 
 export LC_ALL=C

@@ -90,14 +90,16 @@ static void *new_page(int fd, int flags)
 
 TEST_F(uev, each_registration_has_a_line)
 {
-	__u64 *eight = (__u64 *)self->value + 8;
+	__u64 *large = (__u64 *)self->value + 8;
+	const int size = uev_kernel_is_64() ? 8 : 4, last = 8 * size - 1;
 	struct enabler *e;
 	char *text;
 
 	ASSERT_EQ(0, prctl(PR_SET_NAME, "a b\nc"));
 	ASSERT_OK(uev_reg(self->fd, self->value, 3, 4, 0, EVENT, NULL));
-	ASSERT_OK(uev_reg(self->fd, eight, 63, 8, USER_EVENT_REG_MULTI_FORMAT,
-			  "adm_other u32 b", NULL));
+	ASSERT_OK(uev_reg(self->fd, large, last, size,
+			  USER_EVENT_REG_MULTI_FORMAT, "adm_other u32 b",
+			  NULL));
 
 	text = uev_get(ENABLERS);
 	EXPECT_EQ(0, strncmp(text, HEAD, strlen(HEAD))) TH_LOG("%s", text);
@@ -114,18 +116,18 @@ TEST_F(uev, each_registration_has_a_line)
 	/* No name makes a line that is not there */
 	EXPECT_STREQ("a b\\nc", e->comm);
 
-	e = enabler_of(getpid(), eight);
+	e = enabler_of(getpid(), large);
 	ASSERT_NE(NULL, e);
 	EXPECT_EQ(0, strncmp("adm_other.", e->event, 10));
-	EXPECT_EQ(8, e->size);
-	EXPECT_EQ(63, e->bit);
+	EXPECT_EQ(size, e->size);
+	EXPECT_EQ(last, e->bit);
 
 	ASSERT_OK(uev_enable(EVENT_NAME, true));
 	EXPECT_STREQ("on", enabler_of(getpid(), self->value)->wanted);
-	EXPECT_STREQ("off", enabler_of(getpid(), eight)->wanted);
+	EXPECT_STREQ("off", enabler_of(getpid(), large)->wanted);
 
-	ASSERT_OK(uev_unreg(self->fd, eight, 63));
-	EXPECT_EQ(NULL, enabler_of(getpid(), eight));
+	ASSERT_OK(uev_unreg(self->fd, large, last));
+	EXPECT_EQ(NULL, enabler_of(getpid(), large));
 	EXPECT_NE(NULL, enabler_of(getpid(), self->value));
 	ASSERT_OK(uev_unreg(self->fd, self->value, 3));
 	text = uev_get(ENABLERS);

@@ -4,7 +4,7 @@
  * alone, so that it measures any kernel that speaks it.
  *
  * Usage: bench			every operation, "ROW<TAB>NANOSECONDS" lines
- *        bench threads		records of 1, 2 and 4 threads, as a ratio
+ *        bench threads N	records of N threads, against those of one
  *
  * scripts/bench runs it where a nanosecond is an instruction. Of several rounds
  * the fastest counts: when something sleeps that clock jumps.
@@ -38,6 +38,7 @@
 #define TRACEFS		"/sys/kernel/tracing/"
 #define EVENT		TRACEFS "events/user_events/"
 #define ROUNDS		5
+#define MOST_THREADS	4
 #define LOOPS		1000
 #define VALUES		8192
 
@@ -749,32 +750,34 @@ static void measure_memory(void)
 
 static pthread_barrier_t barrier;
 static volatile bool stop;
-static bool own_files;
+/* What all threads do, over and over */
+static enum { NULL_CALL, ONE_FILE, OWN_FILES } work;
 
-static void *writer(void *arg)
+static void *worker(void *arg)
 {
 	struct record mine = { .value = 42 };
-	int fd = own_files ? open_data() : data;
+	int fd = work == OWN_FILES ? open_data() : data;
 	uint64_t count = 0;
 
-	mine.index = own_files ? declare(fd, "bench u32 value",
-					 &values[1000 + (long)arg]) : 0;
+	mine.index = work == OWN_FILES ?
+		declare(fd, "bench u32 value", &values[1000 + (long)arg]) : 0;
 	pthread_barrier_wait(&barrier);
-	while (!stop) {
-		if (write(fd, &mine, 8) != 8)
+	for (; !stop; count++) {
+		if (work == NULL_CALL)
+			syscall(SYS_getppid);
+		else if (write(fd, &mine, 8) != 8)
 			die("write");
-		count++;
 	}
-	if (own_files) {
+	if (work == OWN_FILES) {
 		forget(&values[1000 + (long)arg]);
 		close(fd);
 	}
 	return (void *)count;
 }
 
-static uint64_t records_by(int nr)
+static uint64_t done_by(int nr)
 {
-	pthread_t threads[4];
+	pthread_t threads[MOST_THREADS];
 	uint64_t total = 0;
 	void *count;
 	long i;
@@ -782,7 +785,7 @@ static uint64_t records_by(int nr)
 	stop = false;
 	pthread_barrier_init(&barrier, NULL, nr + 1);
 	for (i = 0; i < nr; i++) {
-		if (pthread_create(&threads[i], NULL, writer, (void *)i))
+		if (pthread_create(&threads[i], NULL, worker, (void *)i))
 			die("thread");
 	}
 	pthread_barrier_wait(&barrier);
@@ -801,31 +804,38 @@ static uint64_t larger(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
-static void measure_threads(void)
+/*
+ * Processors of the guest are threads of the host, and may share what one of the
+ * host's has. So the first row is what the machine allows, with system calls that
+ * have nothing in common, and the others are to be read against it.
+ */
+static void measure_threads(int nr)
 {
-	int nr, round;
+	static const char * const works[] = {
+		[NULL_CALL] = "null system call",
+		[ONE_FILE] = "one file",
+		[OWN_FILES] = "a file each",
+	};
 
+	if (nr < 1 || nr > MOST_THREADS)
+		die("number of threads");
 	if (declare(data, "bench u32 value", &values[0]) != 0)
 		die("index");
 	put(EVENT "bench/enable", "1");
-	for (own_files = false;; own_files = true) {
-		for (nr = 2; nr <= 4; nr += 2) {
-			uint64_t one = 0, many = 0;
+	for (work = NULL_CALL; work <= OWN_FILES; work++) {
+		uint64_t one = 0, many = 0;
+		int round;
 
-			/*
-			 * Whatever else the host does makes it less: the most
-			 * of each counts. By turns, as the load changes.
-			 */
-			for (round = 0; round < 2 * ROUNDS; round++) {
-				one = larger(one, records_by(1));
-				many = larger(many, records_by(nr));
-			}
-			row(100 * many / one,
-			    "%d threads against one, %s, percent", nr,
-			    own_files ? "a file each" : "one file");
+		/*
+		 * Whatever else the host does makes it less: the most of each
+		 * counts. By turns, as the load changes.
+		 */
+		for (round = 0; round < 2 * ROUNDS; round++) {
+			one = larger(one, done_by(1));
+			many = larger(many, done_by(nr));
 		}
-		if (own_files)
-			break;
+		row(100 * many / one, "%d threads against one, %s, percent",
+		    nr, works[work]);
 	}
 	put(EVENT "bench/enable", "0");
 }
@@ -859,7 +869,7 @@ int main(int argc, char **argv)
 	data = open_data();
 
 	if (argc > 1 && !strcmp(argv[1], "threads")) {
-		measure_threads();
+		measure_threads(argc > 2 ? atoi(argv[2]) : 0);
 		return 0;
 	}
 

@@ -30,7 +30,7 @@
  * How long a test waits for what must happen. Far more than any kernel needs,
  * also an instrumented one on an emulated CPU: only a failure waits that long.
  */
-#define UEV_WAIT_MS	40000
+#define UEV_WAIT_MS	90000
 
 /*
  * Seconds after which the harness kills a test; more than some full waits. It is

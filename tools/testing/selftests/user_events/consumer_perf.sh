@@ -223,7 +223,8 @@ trace_shows_fields()
 	END
 	perf trace -o "$scratch/traced" -e user_events:tr -- sh -c "exec '$uev' <'$scratch/todo'" \
 		>"$log" 2>&1 || wrong "perf trace: $(cat "$log")"
-	text=$(grep -o 'user_events:tr(.*' "$scratch/traced")
+	# A line begins with its time: perf shows one processor's after the other's.
+	text=$(sort -n "$scratch/traced" | grep -o 'user_events:tr(.*')
 	# It leaves out a 0.
 	is "perf trace" 'user_events:tr(s: "text")
 user_events:tr(n: 1, s: "text")

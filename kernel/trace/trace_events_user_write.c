@@ -42,7 +42,8 @@
  * @buf: where it is in user space, in one piece, if neither of these is set:
  * @iter: what it is gathered from, index included
  * @copy: where the kernel has it, after a page was missing
- * @done: serial number of the last tracer that has the record already
+ * @done: serial number of the last tracer that has been asked already
+ * @result: -EMSGSIZE if one of these does not take it, else 0
  */
 struct user_event_payload {
 	size_t			len;
@@ -50,6 +51,7 @@ struct user_event_payload {
 	const struct iov_iter	*iter;
 	void			*copy;
 	u64			done;
+	int			result;
 };
 
 /* With page faults disabled; false when a page is missing */
@@ -319,7 +321,7 @@ write_to_consumers(struct user_event *event, unsigned int consumers,
 		   struct user_event_payload *payload)
 {
 	struct user_event_tracer *tracer;
-	int ret = 0, error;
+	int error;
 
 	list_for_each_entry_rcu(tracer, &event->tracers, node,
 				rcu_read_lock_sched_held()) {
@@ -330,7 +332,7 @@ write_to_consumers(struct user_event *event, unsigned int consumers,
 		if (unlikely(error)) {
 			if (error != -EMSGSIZE)
 				return error;
-			ret = error;
+			payload->result = error;
 		}
 		payload->done = tracer->serial;
 	}
@@ -338,12 +340,12 @@ write_to_consumers(struct user_event *event, unsigned int consumers,
 	if (consumers & USER_EVENT_BY_PERF) {
 		error = write_to_perf(event, payload);
 		if (unlikely(error))
-			ret = error;
+			return error;
 	} else if (unlikely(!payload->done)) {
 		/* The last tracer left after it was seen to listen */
-		ret = -EBADF;
+		return -EBADF;
 	}
-	return ret;
+	return payload->result;
 }
 
 /* The event at @index, with preemption disabled */

@@ -264,9 +264,10 @@ TEST_F(uev, largest_record)
 TEST_F(uev, too_large_for_ftrace_only)
 {
 	int index = uev_reg_index(self->fd, self->value, "pf_both u32 n");
+	size_t room = 8 * uev_page_size();
 	struct uev_perf perf;
 	int ftrace_largest;
-	char *shown;
+	char *shown, *missing;
 
 	ASSERT_LE(0, index);
 	ASSERT_OK(uev_enable("pf_both", true));
@@ -290,6 +291,20 @@ TEST_F(uev, too_large_for_ftrace_only)
 	EXPECT_EQ(2, uev_sample_u32(&sample));
 	EXPECT_EQ(padded(8 + ftrace_largest + 1), sample.raw_size);
 	EXPECT_FALSE(uev_perf_next(&perf, &sample, NULL));
+
+	/* Also when its pages have to be brought in for perf */
+	missing = mmap(NULL, room, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, missing);
+	ASSERT_ERR(EMSGSIZE, uev_emit(self->fd, index, missing,
+				      ftrace_largest + 1));
+	shown = uev_trace_of("trace", "pf_both");
+	EXPECT_STREQ("n=1\n", shown);
+	free(shown);
+	ASSERT_TRUE(uev_perf_next(&perf, &sample, NULL));
+	EXPECT_EQ(padded(8 + ftrace_largest + 1), sample.raw_size);
+	EXPECT_FALSE(uev_perf_next(&perf, &sample, NULL));
+	munmap(missing, room);
 	uev_perf_close(&perf);
 }
 

@@ -3,9 +3,13 @@
  * Writing records: what write() and writev() accept and refuse, whole or not at
  * all, whatever the memory they come from does meanwhile.
  */
+#include <poll.h>
 #include <pthread.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
+#include <linux/userfaultfd.h>
 
 #include "uev_harness.h"
 
@@ -112,6 +116,7 @@ TEST_F(write, not_readable)
 	struct iovec parts[] = { { &r, 6 }, { NULL, 20 } };
 	char *edge = self->area + page;
 	size_t size = record_size(&r), before;
+	int i;
 
 	EXPECT_ERR(EFAULT, put(self->fd, (void *)8UL, size));
 	EXPECT_ERR(EFAULT, put(self->fd, (void *)-4096UL, size));
@@ -125,7 +130,25 @@ TEST_F(write, not_readable)
 	}
 	EXPECT_EQ(-1, writev(self->fd, parts, 2));
 	EXPECT_EQ(EFAULT, errno);
-	ASSERT_TRACE("");
+	/* Nor is the index, in the first piece, in the second, or in both */
+	for (i = 0; i <= 4; i += 2) {
+		struct iovec index_parts[] = {
+			{ edge - i, 4 }, { (char *)&r + 4, size - 4 },
+		};
+
+		memcpy(edge - i, &r, i);
+		EXPECT_EQ(i < 4 ? -1 : (int)size,
+			  writev(self->fd, index_parts, 2))
+			TH_LOG("%d bytes of the index", i);
+		if (i == 4)
+			break;
+		EXPECT_EQ(EFAULT, errno);
+		index_parts[0].iov_len = 2;
+		index_parts[1] = (struct iovec){ edge, size - 2 };
+		EXPECT_EQ(-1, writev(self->fd, index_parts, 2));
+		EXPECT_EQ(EFAULT, errno);
+	}
+	ASSERT_TRACE("n=42 m=7 s=hello\n");
 }
 
 TEST_F(write, index_of_nothing)
@@ -321,6 +344,7 @@ TEST_F(write, dynamic_array_of_numbers)
 	struct {
 		__u32 index, a, data[3];
 	} r = { .data = { 1, 0xffffffff, 0x80000001 } };
+	char *shown;
 
 	ASSERT_OK(uev_reg(self->fd, self->value, 1, 4, 0,
 			  "wr_array __rel_loc u32[] a", &r.index));
@@ -331,9 +355,13 @@ TEST_F(write, dynamic_array_of_numbers)
 	EXPECT_ERR(EFAULT, put(self->fd, &r, sizeof(r)));
 	r.a = DYN_LOC(4, 12);
 	EXPECT_ERR(EFAULT, put(self->fd, &r, sizeof(r)));
+	shown = uev_trace_of("trace", "wr_array");
+	EXPECT_STREQ("a={0x1,0xffffffff,0x80000001}\n", shown);
+	free(shown);
 }
 
-TEST_F(write, payload_across_pages)
+static void check_across_pages(struct __test_metadata *_metadata,
+			       FIXTURE_DATA(write) *self)
 {
 	size_t page = uev_page_size();
 	struct record r = record_of(self->index, 42, "straddle");
@@ -356,6 +384,15 @@ TEST_F(write, payload_across_pages)
 		ASSERT_EQ(0, mprotect(edge, page, PROT_READ | PROT_WRITE));
 		uev_trace_clear();
 	}
+}
+
+TEST_F(write, payload_across_pages)
+{
+	check_across_pages(_metadata, self);
+	/* With a filter records take another way. */
+	ASSERT_OK(uev_event_put(EVENT_NAME, "filter", "m == 7"));
+	check_across_pages(_metadata, self);
+	ASSERT_OK(uev_event_put(EVENT_NAME, "filter", "0"));
 }
 
 /* The second half is in a file, and not in memory. */
@@ -487,6 +524,92 @@ TEST_F(write, threads_on_one_file)
 	EXPECT_EQ(4, uev_count(shown, "n=1999 m=7"));
 	free(shown);
 	EXPECT_OK(uev_put("buffer_size_kb", "1408"));
+}
+
+/* A record in one or two pieces, and what became of it */
+struct one_write {
+	int fd;
+	struct iovec parts[2];
+	bool vector, done;
+	int ret;
+};
+
+static void *write_one(void *arg)
+{
+	struct one_write *w = arg;
+
+	w->ret = w->vector ? writev(w->fd, w->parts, 2) :
+			     write(w->fd, w->parts[0].iov_base,
+				   w->parts[0].iov_len + w->parts[1].iov_len);
+	UEV_WRITE(w->done, true);
+	return NULL;
+}
+
+static struct one_write one_write_of(int fd, void *record, size_t size,
+				     bool vector)
+{
+	return (struct one_write){
+		.fd = fd, .vector = vector,
+		.parts = { { record, 7 }, { record + 7, size - 7 } },
+	};
+}
+
+/*
+ * A thread waits in write() for a page that only this one can bring in. What
+ * another thread writes to the same file is recorded meanwhile.
+ */
+TEST_F(write, waits_for_a_page_alone)
+{
+	struct record late = record_of(self->index, 1, "late");
+	struct record other = record_of(self->index, 2, "other");
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register area = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	struct uffdio_copy copy = { };
+	size_t page = uev_page_size(), size = record_size(&late);
+	struct pollfd uffd = { .events = POLLIN };
+	char *edge = self->area + page, *rest;
+	pthread_t thread[2];
+	int vector;
+
+	uffd.fd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	if (uffd.fd < 0 || ioctl(uffd.fd, UFFDIO_API, &api))
+		SKIP(return, "kernel without userfaultfd");
+	area.range.start = copy.dst = (uintptr_t)edge;
+	area.range.len = copy.len = page;
+	ASSERT_EQ(0, ioctl(uffd.fd, UFFDIO_REGISTER, &area));
+	rest = calloc(1, page);
+	ASSERT_NE(NULL, rest);
+	copy.src = (uintptr_t)rest;
+	memcpy(rest, (char *)&late + 4, size - 4);
+	memcpy(edge - 4, &late, 4);
+
+	for (vector = 0; vector < 2; vector++) {
+		struct one_write waits, passes;
+
+		ASSERT_EQ(0, madvise(edge, page, MADV_DONTNEED));
+		waits = one_write_of(self->fd, edge - 4, size, vector);
+		passes = one_write_of(self->fd, &other, record_size(&other),
+				      vector);
+		ASSERT_EQ(0, pthread_create(&thread[0], NULL, write_one,
+					    &waits));
+		EXPECT_EQ(1, poll(&uffd, 1, UEV_WAIT_MS));
+		ASSERT_EQ(0, pthread_create(&thread[1], NULL, write_one,
+					    &passes));
+		EXPECT_TRUE(uev_wait_for(UEV_READ(passes.done)))
+			TH_LOG("%s waits", vector ? "writev()" : "write()");
+		EXPECT_FALSE(UEV_READ(waits.done));
+
+		copy.copy = 0;
+		ASSERT_EQ(0, ioctl(uffd.fd, UFFDIO_COPY, &copy));
+		ASSERT_EQ(0, pthread_join(thread[0], NULL));
+		ASSERT_EQ(0, pthread_join(thread[1], NULL));
+		EXPECT_EQ(size, waits.ret);
+		EXPECT_EQ(record_size(&other), passes.ret);
+		ASSERT_TRACE("n=2 m=7 s=other\nn=1 m=7 s=late\n");
+		uev_trace_clear();
+	}
+	free(rest);
+	close(uffd.fd);
 }
 
 /* Files that registered more and more events, while others write. */

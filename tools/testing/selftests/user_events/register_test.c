@@ -310,12 +310,15 @@ TEST_F(uev, memory_that_cannot_be_read)
 	munmap(two, page);
 }
 
-TEST_F(uev, value_outside_user_space)
+TEST_F(uev, addresses_outside_user_space)
 {
 	/* 64 bits of address in any program: the field has them. */
-	static const __u64 outside[] = {
-		0xffffffff81000000ULL, 0xffff888000000000ULL,
-		0x8000000000000000ULL, ~0ULL - 7,
+	const __u64 far = 1ULL << 63;
+	static const char command[] __aligned(8) = "reg_far";
+	const __u64 outside[] = {
+		0xffffffff81000000ULL, 0xffff888000000000ULL, far, ~0ULL - 7,
+		/* What is left of these without it is there. */
+		far + (uintptr_t)self->value, far + (uintptr_t)command,
 	};
 	struct user_reg reg;
 	size_t i;
@@ -324,7 +327,11 @@ TEST_F(uev, value_outside_user_space)
 		reg = uev_reg_arg(NULL, 0, 4, 0, "reg_outside");
 		reg.enable_addr = outside[i];
 		EXPECT_ERR(EFAULT, uev_reg_raw(self->fd, &reg))
-			TH_LOG("0x%llx", (unsigned long long)outside[i]);
+			TH_LOG("value at 0x%llx", (unsigned long long)outside[i]);
+		reg = uev_reg_arg(self->value, 0, 4, 0, NULL);
+		reg.name_args = outside[i];
+		EXPECT_ERR(EFAULT, uev_reg_raw(self->fd, &reg))
+			TH_LOG("string at 0x%llx", (unsigned long long)outside[i]);
 	}
 }
 
@@ -488,6 +495,50 @@ TEST_F(uev, copy_out_fails)
 	EXPECT_ERR(ENOENT, uev_unreg(self->fd, v, 9));
 	EXPECT_ERR(EBADF, uev_emit(self->fd, 0, "12345678", 8));
 	uev_census_free(&before);
+	munmap(reg, uev_page_size());
+}
+
+/*
+ * An event that exists, and is registered in vain: the index that it would have
+ * got is the next event's, and it gets another one later.
+ */
+TEST_F(uev, copy_out_of_an_index_fails)
+{
+	struct user_reg *reg = map_page(PROT_READ | PROT_WRITE);
+	__u32 *v = self->value, n = 1;
+	int first, second;
+	char *shown;
+
+	ASSERT_OK(uev_dynamic("u:reg_vain u32 a"));
+	*reg = uev_reg_arg(&v[0], 0, 4, 0, "reg_vain u32 a");
+	ASSERT_EQ(0, mprotect(reg, uev_page_size(), PROT_READ));
+	EXPECT_ERR(EFAULT, uev_reg_raw(self->fd, reg));
+
+	first = uev_reg_index(self->fd, &v[1], "reg_next u32 b");
+	ASSERT_LE(0, first);
+	second = uev_reg_index(self->fd, &v[2], "reg_vain u32 a");
+	ASSERT_LE(0, second);
+	EXPECT_NE(first, second);
+	ASSERT_OK(uev_append("events/user_events/enable", "1"));
+	EXPECT_EQ(8, uev_emit(self->fd, second, &n, sizeof(n)));
+	shown = uev_trace_of("trace", "reg_vain");
+	EXPECT_STREQ("a=1\n", shown);
+	free(shown);
+	munmap(reg, uev_page_size());
+}
+
+/* Gone when the call returns, not a little later */
+TEST_F(uev, copy_out_of_a_new_event_fails)
+{
+	struct user_reg *reg = map_page(PROT_READ | PROT_WRITE);
+	int round;
+
+	*reg = uev_reg_arg(self->value, 0, 4, 0, "reg_now u32 a");
+	ASSERT_EQ(0, mprotect(reg, uev_page_size(), PROT_READ));
+	for (round = 0; round < 100; round++) {
+		ASSERT_ERR(EFAULT, uev_reg_raw(self->fd, reg));
+		ASSERT_FALSE(uev_alive("reg_now")) TH_LOG("round %d", round);
+	}
 	munmap(reg, uev_page_size());
 }
 

@@ -50,6 +50,7 @@ TEST_F(uev, unregister_clears_the_bit)
 
 TEST_F(uev, unregister_what_is_not_registered)
 {
+	struct user_unreg unreg = unreg_arg(self->value, 3);
 	__u32 *v = self->value;
 
 	EXPECT_ERR(ENOENT, uev_unreg(self->fd, v, 0));
@@ -58,6 +59,11 @@ TEST_F(uev, unregister_what_is_not_registered)
 	EXPECT_ERR(ENOENT, uev_unreg(self->fd, v + 1, 3));
 	EXPECT_ERR(ENOENT, uev_unreg(self->fd, NULL, 3));
 	EXPECT_ERR(ENOENT, uev_unreg(self->fd, (char *)v + 1, 3));
+	/* What is outside of user space is not registered, either. */
+	unreg.disable_addr += 1ULL << 63;
+	EXPECT_ERR(ENOENT, unreg_raw(self->fd, &unreg));
+	unreg.disable_addr = -4096ULL;
+	EXPECT_ERR(ENOENT, unreg_raw(self->fd, &unreg));
 	EXPECT_OK(uev_unreg(self->fd, v, 3));
 	EXPECT_ERR(ENOENT, uev_unreg(self->fd, v, 3));
 }
@@ -185,8 +191,13 @@ TEST_F(uev, delete_takes_a_name)
 	EXPECT_ERR(ENOENT, uev_delete(self->fd, name));
 
 	ASSERT_OK(uev_dynamic("u:rel_named u32 a"));
-	EXPECT_NE(0, uev_delete(self->fd, "rel_name"));
-	EXPECT_NE(0, uev_delete(self->fd, "rel_named2"));
+	EXPECT_ERR(ENOENT, uev_delete(self->fd, "rel_name"));
+	EXPECT_ERR(ENOENT, uev_delete(self->fd, "rel_named2"));
+	/* alone, without what a command string has */
+	EXPECT_ERR(ENOENT, uev_delete(self->fd, "rel_named u32 a"));
+	EXPECT_ERR(ENOENT, uev_delete(self->fd, "rel_named "));
+	EXPECT_ERR(ENOENT, uev_delete(self->fd, "u:rel_named"));
+	EXPECT_ERR(ENOENT, uev_delete(self->fd, ""));
 	EXPECT_TRUE(uev_event_exists("rel_named"));
 	EXPECT_OK(uev_delete(self->fd, "rel_named"));
 	EXPECT_FALSE(uev_event_exists("rel_named"));

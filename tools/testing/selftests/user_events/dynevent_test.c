@@ -105,6 +105,11 @@ TEST_F(uev, is_refused)
 	memcpy(line, "u:", 2);
 	line[2 + 239] = '\0';
 	EXPECT_ERR(EINVAL, uev_dynamic(line));
+	/* Longer than a command string may be */
+	memset(line, 'd', sizeof(line));
+	memcpy(line, "u:dyn_long u32 ", 15);
+	line[2 + 512] = '\0';
+	EXPECT_ERR(EINVAL, uev_dynamic(line));
 	EXPECT_STREQ("", uev_census_diff(&before));
 	uev_census_free(&before);
 }

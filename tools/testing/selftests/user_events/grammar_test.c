@@ -336,7 +336,8 @@ TEST_F(uev, fields_that_are_refused)
 		"u32", "u32 ", "u32 9", "u32 9a", "u32 a-b", "u32 a.b",
 		"u32 a/b", "u32 a:b", "u32 a\"b", "u32 a\\b", "u32 a%b",
 		"u32 a=b", "u32 a,b", "u32 a[4]", "u32 *a", "u32 a\001",
-		"u32 \303\244", "u32 a;u32 a", "u32 a;u16 b;s8 a",
+		"u32 \303\244", "u32 \303\304", "u32 \344",
+		"u32 a;u32 a", "u32 a;u16 b;s8 a",
 		"char[4] a;__rel_loc char[] a",
 		"u32 common_type", "u32 common_flags",
 		"u32 common_preempt_count", "s32 common_pid",
@@ -351,7 +352,8 @@ TEST_F(uev, fields_that_are_refused)
 		/* arrays */
 		"char[] a", "char[0] a", "char[1025] a", "char[-1] a",
 		"char[2048] a", "char[x] a", "char[4x] a", "char[4 a",
-		"char4] a", "char[4]x a", "char[ 4] a", "char[4][4] a",
+		"char[4x a", "char[44 a", "char[+4] a", "char4] a",
+		"char[4]x a", "char[ 4] a", "char[4][4] a",
 		"char[00000016] a", "char[0000016] a", "char[99999999999] a",
 		"char[09] a", "char[0x] a", "char[0x401] a",
 		"unsigned char[] a", "unsigned char[0] a",
@@ -412,6 +414,34 @@ TEST_F(uev, names_of_fields_that_are_accepted)
 	for (i = 0; i < ARRAY_SIZE(commands); i++) {
 		EXPECT_OK(try_command(self->fd, self->value, commands[i]))
 			TH_LOG("'%s'", commands[i]);
+		close(self->fd);
+		self->fd = uev_open();
+		ASSERT_LE(0, self->fd);
+	}
+}
+
+/* What is refused is refused though there is an event it could be taken for. */
+TEST_F(uev, refused_words_of_a_known_event)
+{
+	static const char * const known[][3] = {
+		{ "gram_known struct t a 8", "gram_known struct t a",
+		  "gram_known struct t a 0" },
+		{ "gram_known u32 a", "gram_known u32 a 4", "gram_known u32 a b" },
+		{ "gram_known char[4] a", "gram_known char[4] a 4",
+		  "gram_known char [4] a" },
+		{ "gram_known", "gram_known u32", "gram_known:persist" },
+	};
+	size_t i, j;
+
+	for (i = 0; i < ARRAY_SIZE(known); i++) {
+		ASSERT_OK(uev_reg(self->fd, self->value, 0, 4, 0, known[i][0],
+				  NULL)) TH_LOG("'%s'", known[i][0]);
+		for (j = 1; j < 3; j++) {
+			EXPECT_ERR(EINVAL, uev_reg(self->fd, self->value, 1, 4,
+						   0, known[i][j], NULL))
+				TH_LOG("'%s'", known[i][j]);
+		}
+		ASSERT_OK(uev_unreg(self->fd, self->value, 0));
 		close(self->fd);
 		self->fd = uev_open();
 		ASSERT_LE(0, self->fd);

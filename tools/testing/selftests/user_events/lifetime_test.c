@@ -300,6 +300,45 @@ TEST_F(uev, unheld_after_its_tracer_left)
 }
 
 /*
+ * An event probe uses the event as long as it is there, whether it is on or not,
+ * and goes without telling.
+ */
+TEST_F(uev, event_probe_is_a_user)
+{
+	static const char remove[] = "-:uev_probes/life_probe";
+	bool on;
+	int i;
+
+	uev_dynamic(remove);
+	for (i = 0; i < 2; i++) {
+		on = i;
+		ASSERT_OK(uev_reg(self->fd, self->value, 0, 4, 0, EVENT, NULL));
+		if (uev_append("dynamic_events", "e:uev_probes/life_probe "
+			       USER_EVENTS_SYSTEM "." EVENT_NAME " a=$a"))
+			SKIP(return, "kernel without event probes");
+		if (on) {
+			ASSERT_OK(uev_append("events/uev_probes/life_probe/enable",
+					     "1"));
+			ASSERT_BECOMES(1, *self->value);
+		}
+		ASSERT_OK(uev_unreg(self->fd, self->value, 0));
+		close(self->fd);
+		self->fd = uev_open();
+		ASSERT_LE(0, self->fd);
+		EXPECT_ERR(EBUSY, uev_delete(self->fd, EVENT_NAME));
+		usleep(100000);
+		EXPECT_TRUE(uev_alive(EVENT_NAME));
+		EXPECT_TRUE(uev_event_exists(EVENT_NAME));
+		if (on)
+			ASSERT_OK(uev_append("events/uev_probes/life_probe/enable",
+					     "0"));
+		ASSERT_OK(uev_dynamic(remove));
+		EXPECT_TRUE(uev_wait_for(!uev_alive(EVENT_NAME)));
+		EXPECT_FALSE(uev_event_exists(EVENT_NAME));
+	}
+}
+
+/*
  * Two CPUs that register, write to and let go of the same event, or of two
  * formats of one name. What a registration gave works, whatever the other does.
  */

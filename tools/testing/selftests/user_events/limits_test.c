@@ -138,6 +138,8 @@ TEST_F(limits, maximum_at_its_edge)
 	/* What is there is found. */
 	EXPECT_LE(0, uev_reg_index(self->fd, &v[3], "lim_edge0 u32 n"));
 	EXPECT_OK(uev_unreg(self->fd, &v[3], 0));
+	EXPECT_LE(0, uev_reg_index(self->fd, &v[3], "lim_edge0  u32 n ;"));
+	EXPECT_OK(uev_unreg(self->fd, &v[3], 0));
 
 	/* Raised while it is in force */
 	ASSERT_OK(set_max(now + 4));

@@ -223,6 +223,15 @@ TEST_F(uev, delete_takes_all_of_a_name)
 	close(self->fd);
 	self->fd = uev_open();
 	EXPECT_EQ(10, list_of("mul_all", names, 200));
+	/* All or none: whichever of them is in use, none goes. */
+	for (i = 0; i < 10; i++) {
+		sprintf(command, USER_EVENTS_MULTI_SYSTEM "/%.40s", names[i]);
+		ASSERT_OK(uev_enable(command, true));
+		EXPECT_ERR(EBUSY, uev_delete(self->fd, "mul_all"));
+		ASSERT_EQ(10, list_of("mul_all", earlier, 200))
+			TH_LOG("%s is in use", names[i]);
+		ASSERT_OK(uev_enable(command, false));
+	}
 	EXPECT_OK(uev_delete(self->fd, "mul_all"));
 	EXPECT_EQ(0, list_of("mul_all", names, 200));
 	EXPECT_EQ(1, list_of("mul_all2", names, 200));

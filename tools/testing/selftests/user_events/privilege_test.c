@@ -195,6 +195,59 @@ TEST_F(uev, delete_of_an_ordinary_event)
 	EXPECT_FALSE(uev_alive("prv_any"));
 }
 
+/*
+ * Nor does it take a right while the event waits for its deletion: each round is
+ * likely to meet it then.
+ */
+#define ROUNDS	100
+
+struct rounds {
+	int fd, files[ROUNDS];
+	__u32 *value;	/* shared */
+	bool *go;	/* shared: the files are nobody else's */
+};
+
+static int make_and_delete(void *arg)
+{
+	struct rounds *r = arg;
+	int i, ret;
+
+	if (!uev_wait_for(UEV_READ(*r->go)) || uev_become_nobody())
+		return 255;
+	for (i = 0; i < ROUNDS; i++) {
+		ret = uev_reg(r->files[i], r->value, 0, 4, 0, "prv_round", NULL);
+		if (!ret)
+			ret = uev_unreg(r->fd, r->value, 0);
+		close(r->files[i]);
+		if (!ret)
+			ret = uev_delete(r->fd, "prv_round");
+		if (ret && ret != -ENOENT)
+			return -ret;
+	}
+	return 0;
+}
+
+TEST_F(uev, delete_of_an_unheld_event)
+{
+	struct rounds r = {
+		.fd = self->fd, .value = uev_shared(4096),
+		.go = uev_shared(sizeof(bool)),
+	};
+	pid_t pid;
+	int i;
+
+	for (i = 0; i < ROUNDS; i++) {
+		r.files[i] = uev_open();
+		ASSERT_LE(0, r.files[i]);
+	}
+	pid = uev_fork(make_and_delete, &r);
+	ASSERT_LT(0, pid);
+	for (i = 0; i < ROUNDS; i++)
+		close(r.files[i]);
+	UEV_WRITE(*r.go, true);
+	EXPECT_EQ(0, uev_join(pid));
+}
+
 /* A registration without the flag of an event that persists takes no right. */
 TEST_F(uev, joins_a_persistent_event)
 {

@@ -358,6 +358,41 @@ TEST_F(process, register_in_the_child_is_its_own)
 	EXPECT_ERR(ENOENT, uev_unreg(self->fd, &self->value[2], 4));
 }
 
+/* What the child parts with has the sizes and bits it had before. */
+TEST_F(process, registrations_are_the_same_apart)
+{
+	struct remote *r = &self->remote[0];
+	__u32 *small = &self->value[5], word[2];
+	__u64 *large = (__u64 *)&self->value[8], value;
+	bool has_8 = uev_kernel_is_64();
+	pid_t pid;
+
+	ASSERT_OK(uev_reg(self->fd, small, 31, 4, 0, EVENT, NULL));
+	if (has_8)
+		ASSERT_OK(uev_reg(self->fd, large, 40, 8, 0, EVENT, NULL));
+	pid = start(self);
+	ASSERT_LT(0, pid);
+	r->value = &self->value[2];
+	r->bit = 4;
+	ASSERT_OK(tell(r, REGISTER));
+	ASSERT_OK(uev_enable(EVENT_NAME, true));
+	ASSERT_PEEK(1, pid, &self->value[0]);
+	ASSERT_PEEK(16, pid, &self->value[2]);
+	ASSERT_PEEK(1U << 31, pid, small);
+	EXPECT_EQ(0, peek(pid, small - 1));
+	EXPECT_EQ(0, peek(pid, small + 1));
+	if (has_8) {
+		ASSERT_TRUE(uev_wait_for(({
+			word[0] = peek(pid, (__u32 *)large);
+			word[1] = peek(pid, (__u32 *)large + 1);
+			memcpy(&value, word, sizeof(value));
+			value == 1ULL << 40;
+		}))) TH_LOG("0x%llx", (unsigned long long)value);
+		ASSERT_BECOMES(1ULL << 40, *large);
+	}
+	ASSERT_BECOMES(1U << 31, *small);
+}
+
 TEST_F(process, three_generations_apart)
 {
 	pid_t pid = start(self), grandchild;

@@ -194,6 +194,38 @@ TEST_F(uev, is_not_deleted_while_it_is_held)
 	EXPECT_FALSE(listed("u:dyn_held u32 a"));
 }
 
+/* Opened to be written anew, the file loses all its events, or none. */
+TEST_F(uev, emptied_at_once)
+{
+	int i, fd;
+
+	ASSERT_OK(uev_dynamic("u:dyn_e1 u32 a"));
+	ASSERT_OK(uev_dynamic("u:dyn_e2 u32 a"));
+	ASSERT_OK(uev_dynamic("u:dyn_e3 u32 a"));
+	for (i = 1; i <= 3; i++) {
+		char name[16];
+
+		sprintf(name, "dyn_e%d", i);
+		ASSERT_OK(uev_enable(name, true));
+		fd = open(TRACEFS "dynamic_events", O_WRONLY | O_TRUNC);
+		EXPECT_EQ(-1, fd);
+		EXPECT_EQ(EBUSY, errno);
+		EXPECT_TRUE(listed("u:dyn_e1 u32 a"));
+		EXPECT_TRUE(listed("u:dyn_e2 u32 a"));
+		EXPECT_TRUE(listed("u:dyn_e3 u32 a"));
+		ASSERT_OK(uev_enable(name, false));
+	}
+	fd = open(TRACEFS "dynamic_events", O_WRONLY | O_TRUNC);
+	EXPECT_LE(0, fd);
+	close(fd);
+	for (i = 1; i <= 3; i++) {
+		char name[16];
+
+		sprintf(name, "dyn_e%d", i);
+		EXPECT_FALSE(uev_alive(name));
+	}
+}
+
 TEST_F(uev, several_lines_at_once)
 {
 	static const char text[] = "u:dyn_l1 u32 a\nu:dyn_l2\nu:dyn_l3 u8 b\n";

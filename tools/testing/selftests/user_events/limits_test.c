@@ -170,6 +170,25 @@ TEST_F(limits, maximum_at_its_edge)
 	}
 }
 
+/* One that nobody holds makes room, also while it waits for its deletion. */
+TEST_F(limits, unheld_events_make_room)
+{
+	const int rounds = uev_rounds(500);
+	char command[32];
+	int i, fd;
+
+	ASSERT_OK(set_max(uev_status_count("Active") + 1));
+	for (i = 0; i < rounds; i++) {
+		fd = uev_open();
+		ASSERT_LE(0, fd);
+		sprintf(command, "lim_room%d u32 n", i);
+		ASSERT_LE(0, uev_reg_index(fd, self->value, command))
+			TH_LOG("round %d", i);
+		ASSERT_OK(uev_unreg(fd, self->value, 0));
+		close(fd);
+	}
+}
+
 TEST_F(limits, bad_values_of_the_maximum)
 {
 	static const char * const bad[] = {

@@ -229,15 +229,19 @@ TEST_F(write, split_in_three)
 	struct record r = record_of(self->index, 42, "s");
 	size_t size = record_size(&r), one, two;
 
+	/* Pieces that are not beside each other */
 	for (one = 0; one <= size; one++) {
 		for (two = one; two <= size; two++) {
 			struct iovec parts[] = {
-				{ &r, one },
-				{ (char *)&r + one, two - one },
-				{ (char *)&r + two, size - two },
+				{ self->area, one },
+				{ self->area + 1000, two - one },
+				{ self->area + 2000, size - two },
 			};
 
 			r.n = one * 100 + two;
+			memcpy(self->area, &r, one);
+			memcpy(self->area + 1000, (char *)&r + one, two - one);
+			memcpy(self->area + 2000, (char *)&r + two, size - two);
 			ASSERT_EQ(size, writev(self->fd, parts, 3))
 				TH_LOG("split at %zu and %zu", one, two);
 		}
@@ -296,7 +300,13 @@ TEST_F(write, rel_loc_is_checked)
 	EXPECT_EQ(size, put(self->fd, &r, size));
 	r.s = DYN_LOC(2, 4);
 	EXPECT_EQ(size, put(self->fd, &r, size));
-	ASSERT_TRACE("n=42 m=7 s=\nn=42 m=7 s=\nn=42 m=7 s=345\n");
+	/* Empty, whatever is before it */
+	r.s = DYN_LOC(3, 0);
+	EXPECT_EQ(size, put(self->fd, &r, size));
+	r.s = DYN_LOC(6, 0);
+	EXPECT_EQ(size, put(self->fd, &r, size));
+	ASSERT_TRACE("n=42 m=7 s=\nn=42 m=7 s=\nn=42 m=7 s=345\n"
+		     "n=42 m=7 s=\nn=42 m=7 s=\n");
 }
 
 TEST_F(write, data_loc_is_checked)
@@ -408,6 +418,8 @@ TEST_F(write, payload_that_is_not_there_yet)
 	edge = mmap(NULL, 2 * page, PROT_READ, MAP_SHARED, file, 0);
 	ASSERT_NE(MAP_FAILED, edge);
 	edge += page;
+	/* In a mapping of its own: else it comes with the page of the index. */
+	ASSERT_EQ(0, mprotect(edge, page, PROT_READ | PROT_WRITE));
 	for (before = 1; before < size; before++) {
 		ASSERT_EQ(size, pwrite(file, &r, size, page - before));
 		ASSERT_EQ(0, madvise(edge - page, 2 * page, MADV_DONTNEED));

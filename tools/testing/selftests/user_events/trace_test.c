@@ -111,7 +111,7 @@ TEST_F(uev, strings)
 	int index = listen_to(self->fd, self->value,
 			      "tr_str char[8] a;unsigned char[4] b;"
 			      "__data_loc char[] c;__rel_loc char[] d;u8 e");
-	struct payload p = { }, empty = { };
+	struct payload p = { }, empty = { }, full = { };
 	/* of the fields, and with what is before them in a record */
 	const unsigned int fields = 8 + 4 + 4 + 4 + 1, all = 8 + fields;
 
@@ -133,8 +133,65 @@ TEST_F(uev, strings)
 	add(&empty, "", 1);
 	ASSERT_EQ(4 + empty.size,
 		  uev_emit(self->fd, index, empty.data, empty.size));
+
+	/* An array need not end in NUL: the next field is not a part of it. */
+	add(&full, "eight888", 8);
+	add(&full, "four", 4);
+	ADD(&full, __u32, 0);
+	ADD(&full, __u32, 0);
+	ADD(&full, __u8, 1);
+	ASSERT_EQ(4 + full.size,
+		  uev_emit(self->fd, index, full.data, full.size));
 	ASSERT_SHOWN("a=seven77 b=abc c=absolute d=rela e=200\n"
-		     "a= b= c= d= e=0\n", "trace", "tr_str");
+		     "a= b= c= d= e=0\n"
+		     "a=eight888 b=four c= d= e=1\n", "trace", "tr_str");
+}
+
+/* A record that is only kept, and one that is looked at before */
+TEST_F(uev, process_that_wrote_it)
+{
+	int index = listen_to(self->fd, self->value, "tr_who u32 n");
+	char *text, who[32];
+	__u32 n = 1;
+
+	ASSERT_LE(0, index);
+	ASSERT_EQ(8, uev_emit(self->fd, index, &n, sizeof(n)));
+	ASSERT_OK(uev_event_put("tr_who", "filter", "n == 1"));
+	ASSERT_EQ(8, uev_emit(self->fd, index, &n, sizeof(n)));
+	ASSERT_SHOWN("n=1\nn=1\n", "trace", "tr_who");
+	snprintf(who, sizeof(who), "-%d ", getpid());
+	text = uev_get("trace");
+	EXPECT_EQ(2, uev_count(text, who)) TH_LOG("%s", text);
+	free(text);
+}
+
+/*
+ * The records of very many deleted events are given up together, and that may
+ * be due by chance: not twice in a row.
+ */
+TEST_F(uev, records_outlive_their_event)
+{
+	__u32 n = 5, tries;
+	char *shown = NULL;
+	int index;
+
+	for (tries = 0; tries < 2; tries++) {
+		index = listen_to(self->fd, self->value, "tr_late u32 n");
+		ASSERT_LE(0, index);
+		ASSERT_EQ(8, uev_emit(self->fd, index, &n, sizeof(n)));
+		ASSERT_OK(uev_enable("tr_late", false));
+		ASSERT_OK(uev_unreg(self->fd, self->value, 0));
+		close(self->fd);
+		self->fd = uev_open();
+		ASSERT_LE(0, self->fd);
+		ASSERT_TRUE(uev_wait_for(!uev_alive("tr_late")));
+		free(shown);
+		shown = uev_trace_of("trace", "tr_late");
+		if (*shown)
+			break;
+	}
+	EXPECT_STREQ("n=5\n", shown);
+	free(shown);
 }
 
 TEST_F(uev, event_without_fields)
@@ -159,6 +216,29 @@ TEST_F(uev, struct_field)
 	ADD(&p, __u32, 9);
 	ASSERT_EQ(16, uev_emit(self->fd, index, p.data, p.size));
 	ASSERT_SHOWN("a=1234605616436508552 b=9\n", "trace", "tr_struct");
+}
+
+/* Of one that is no number's size, its first bytes are shown. */
+TEST_F(uev, structs_of_other_sizes)
+{
+	int index = listen_to(self->fd, self->value,
+			      "tr_sizes struct s a 1;struct s b 2;struct s c 3;"
+			      "struct s d 4;struct s e 7;struct s f 12");
+	struct payload p = { };
+
+	ASSERT_LE(0, index);
+	ADD(&p, __u8, 200);
+	ADD(&p, __u16, 40000);
+	ADD(&p, __u16, 50000);
+	ADD(&p, __u8, 255);
+	ADD(&p, __u32, 3000000000U);
+	ADD(&p, __u32, 4000000000U);
+	add(&p, "\xff\xff\xff", 3);
+	ADD(&p, __u64, 10000000000ULL);
+	ADD(&p, __u32, 255);
+	ASSERT_EQ(4 + 29, uev_emit(self->fd, index, p.data, p.size));
+	ASSERT_SHOWN("a=200 b=40000 c=50000 d=3000000000 e=4000000000 f=10000000000\n",
+		     "trace", "tr_sizes");
 }
 
 TEST_F(uev, filters)
@@ -262,11 +342,30 @@ TEST_F(uev, trigger_with_a_condition)
 	ASSERT_OK(uev_put("tracing_on", "1"));
 }
 
+/* On an event that is enabled, and pulled before its record is kept */
+TEST_F(uev, trigger_beside_the_records)
+{
+	int index = listen_to(self->fd, self->value, "tr_both u32 n");
+	__u32 n;
+
+	ASSERT_LE(0, index);
+	ASSERT_OK(uev_event_put("tr_both", "trigger", "traceon:1"));
+	for (n = 0; n < 2; n++) {
+		ASSERT_OK(uev_put("tracing_on", "0"));
+		ASSERT_EQ(8, uev_emit(self->fd, index, &n, sizeof(n)));
+		EXPECT_EQ(n == 0, uev_get_int("tracing_on"));
+	}
+	ASSERT_OK(uev_put("tracing_on", "1"));
+	ASSERT_EQ(8, uev_emit(self->fd, index, &n, sizeof(n)));
+	ASSERT_OK(uev_event_put("tr_both", "trigger", "!traceon"));
+	ASSERT_SHOWN("n=0\nn=2\n", "trace", "tr_both");
+}
+
 TEST_F(uev, trigger_enables_another_event)
 {
 	int index = uev_reg_index(self->fd, &self->value[0], "tr_first u32 n");
 	int other = uev_reg_index(self->fd, &self->value[1], "tr_second u32 n");
-	__u32 n = 1;
+	__u32 n = 1, early = 7;
 
 	ASSERT_LE(0, index);
 	ASSERT_LE(0, other);
@@ -274,6 +373,8 @@ TEST_F(uev, trigger_enables_another_event)
 				"enable_event:user_events:tr_second:1"));
 	ASSERT_BECOMES(1, self->value[0]);
 	EXPECT_TRUE(uev_wait_for(UEV_READ(self->value[1]) == 1));
+	/* It is listened to, and yet not kept before the first one fires. */
+	ASSERT_EQ(8, uev_emit(self->fd, other, &early, sizeof(early)));
 	ASSERT_EQ(8, uev_emit(self->fd, index, &n, sizeof(n)));
 	ASSERT_EQ(8, uev_emit(self->fd, other, &n, sizeof(n)));
 	ASSERT_SHOWN("n=1\n", "trace", "tr_second");

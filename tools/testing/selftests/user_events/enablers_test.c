@@ -273,6 +273,28 @@ TEST_F(uev, value_that_was_given_up)
 	close(fd);
 }
 
+/* Only read since it was discarded, so that it maps what all such pages map. */
+TEST_F(uev, value_on_the_page_of_zeroes)
+{
+	__u32 *v = new_page(-1, MAP_PRIVATE | MAP_ANONYMOUS);
+
+	ASSERT_NE(NULL, v);
+	ASSERT_OK(uev_reg(self->fd, self->value, 0, 4, 0, EVENT, NULL));
+	ASSERT_OK(uev_reg(self->fd, v, 0, 4, 0, EVENT, NULL));
+	ASSERT_EQ(0, madvise(v, uev_page_size(), MADV_DONTNEED));
+	ASSERT_EQ(0, UEV_READ(*v));
+	EXPECT_STATE("ok", v);
+	SWITCH(true);
+	EXPECT_STATE("ok", v);
+	/* The repair that has set it may not have ended yet. */
+	EXPECT_TRUE(uev_wait_for((madvise(v, uev_page_size(), MADV_DONTNEED),
+				  UEV_READ(*v) == 0 &&
+				  !strcmp("wrong", state_of(v)))))
+		TH_LOG("it is %s", state_of(v));
+	SWITCH(false);
+	EXPECT_STATE("ok", v);
+}
+
 /* Reading tells that a page is not there. It does not bring it in. */
 TEST_F(uev, value_that_is_not_in_memory)
 {

@@ -500,6 +500,35 @@ TEST_F(uev, discarded_page_comes_back)
 	}
 }
 
+/* Of a memfd, whose pages keep what is in them: no bit is right by itself. */
+TEST_F(uev, discarded_pages_come_back_together)
+{
+	size_t page = uev_page_size(), i;
+	int fd = memfd_create("uev", MFD_CLOEXEC), on;
+	__u32 *v[4], *value;
+	char *area;
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, ftruncate(fd, 3 * page));
+	area = map(PROT_READ | PROT_WRITE, MAP_SHARED, fd, 3 * page);
+	ASSERT_NE(NULL, area);
+	v[0] = (__u32 *)area;
+	v[1] = v[0] + 1;
+	v[2] = (__u32 *)(area + page);
+	v[3] = (__u32 *)(area + 3 * page) - 1;
+	for (i = 0; i < ARRAY_SIZE(v); i++)
+		ASSERT_OK(uev_reg(self->fd, v[i], 0, 4, 0, EVENT, NULL));
+	for (on = 1; on >= 0; on--) {
+		ASSERT_EQ(0, madvise(area, 3 * page, MADV_DONTNEED));
+		ASSERT_OK(uev_enable(EVENT_NAME, on));
+		for (i = 0; i < ARRAY_SIZE(v); i++) {
+			value = v[i];
+			ASSERT_BECOMES(on, *value);
+		}
+	}
+	close(fd);
+}
+
 /* Clean pages of a file that nobody has touched for a while. */
 TEST_F(uev, page_not_read_yet)
 {

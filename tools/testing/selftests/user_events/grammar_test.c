@@ -188,7 +188,8 @@ TEST_F(uev, same_event)
 		{ "gram_same u32 a;u16 b", "gram_same u32 a; u16 b",
 		  "gram_same u32 a ;u16 b", "gram_same u32 a ; u16 b ;",
 		  "gram_same u32 a;u16 b;", "gram_same u32 a   ;   u16 b;  ",
-		  "gram_same   u32 a;u16 b" },
+		  "gram_same   u32 a;u16 b",
+		  "gram_same\tu32\na\v;\f u16\r\tb\n" },
 		{ "gram_none", "gram_none ", "gram_none ;" },
 		{ "gram_array char[16] a", "gram_array char[16] a ;" },
 		{ "gram_uns unsigned int a", "gram_uns unsigned int a;" },
@@ -244,6 +245,29 @@ TEST_F(uev, not_the_same_event)
 		close(self->fd);
 		self->fd = uev_open();
 		ASSERT_LE(0, self->fd);
+	}
+}
+
+/* A line that is wrong does not get right by what is there already. */
+TEST_F(uev, known_event_in_wrong_words)
+{
+	static const char * const pairs[][2] = {
+		{ "gram_w0 struct t a 8", "gram_w0 struct t a" },
+		{ "gram_w1 struct t a 8;u32 b", "gram_w1 struct t a;u32 b" },
+		{ "gram_w2 u32 b;struct t a 8", "gram_w2 u32 b;struct t a" },
+		{ "gram_w3 u32 a", "gram_w3 u32" },
+		{ "gram_w4 u32 a", "gram_w4 u32 a 4" },
+		{ "gram_w5 u32 a;u32 b", "gram_w5 u32 a u32 b" },
+		{ "gram_w6 u32 a;u32 b", "gram_w6 u32 a,u32 b" },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(pairs); i++) {
+		ASSERT_OK(uev_reg(self->fd, &self->value[i], 0, 4, 0,
+				  pairs[i][0], NULL)) TH_LOG("'%s'", pairs[i][0]);
+		EXPECT_ERR(EINVAL, uev_reg(self->fd, &self->value[i], 1, 4, 0,
+					   pairs[i][1], NULL))
+			TH_LOG("'%s'", pairs[i][1]);
 	}
 }
 

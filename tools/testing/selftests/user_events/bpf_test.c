@@ -216,6 +216,27 @@ TEST_F(bpf, runs_for_each_record)
 	EXPECT_EQ(100, read_map(self->map).runs);
 }
 
+/* perf has the record only where it was told to look, a program everywhere. */
+TEST_F(bpf, runs_on_every_cpu)
+{
+	int cpus = sysconf(_SC_NPROCESSORS_ONLN), prog, perf, cpu;
+
+	ASSERT_LE(0, self->map) TH_LOG("needs CONFIG_BPF_SYSCALL");
+	prog = load_counter(self->map, -1, 0, 0);
+	ASSERT_LE(0, prog) TH_LOG("%s", verifier_log);
+	perf = attach("bpf_event", prog);
+	ASSERT_LE(0, perf);
+	for (cpu = 0; cpu < cpus; cpu++) {
+		uev_stay_on_cpu(cpu);
+		ASSERT_EQ(4 + sizeof(record), uev_emit(self->fd, self->index,
+						       &record, sizeof(record)));
+		EXPECT_EQ(cpu + 1, read_map(self->map).runs)
+			TH_LOG("CPU %d", cpu);
+	}
+	close(perf);
+	close(prog);
+}
+
 TEST_F(bpf, reads_every_field)
 {
 	static const struct {

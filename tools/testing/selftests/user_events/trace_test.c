@@ -342,6 +342,25 @@ TEST_F(uev, trigger_with_a_condition)
 	ASSERT_OK(uev_put("tracing_on", "1"));
 }
 
+/* An instance can be told to keep more than the record. */
+TEST_F(uev, stack_with_each_record)
+{
+	int index = listen_to(self->fd, self->value, "tr_stack u32 n"), ret;
+	__u32 n = 3;
+	char *text;
+
+	ASSERT_LE(0, index);
+	ASSERT_EQ(8, uev_emit(self->fd, index, &n, sizeof(n)));
+	ASSERT_OK(uev_put("options/stacktrace", "1"));
+	ret = uev_emit(self->fd, index, &n, sizeof(n));
+	ASSERT_OK(uev_put("options/stacktrace", "0"));
+	EXPECT_EQ(8, ret);
+	text = uev_get("trace");
+	EXPECT_EQ(2, uev_count(text, "tr_stack: n=3\n"));
+	EXPECT_EQ(1, uev_count(text, "<stack trace>")) TH_LOG("%s", text);
+	free(text);
+}
+
 /* On an event that is enabled, and pulled before its record is kept */
 TEST_F(uev, trigger_beside_the_records)
 {

@@ -300,8 +300,7 @@ static int enablers_show(struct seq_file *seq, void *v)
 	event = enabler_event(enabler);
 	seq_printf(seq, "%s %d 0x%lx %u %u %s %s ", user_event_name(event),
 		   state->tgid, state->addr, enabler_size(enabler), state->bit,
-		   event->consumers ? "on" : "off",
-		   states[bit_state]);
+		   str_on_off(event->consumers), states[bit_state]);
 	seq_escape_str(seq, state->comm, ESCAPE_SPACE | ESCAPE_SPECIAL, "\n\\");
 	seq_putc(seq, '\n');
 	return 0;

@@ -124,8 +124,10 @@ static const void *low_bytes(const __u64 *number, int size)
 {
 	const char *bytes = (const char *)number;
 
-	return __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ?
-		bytes + sizeof(*number) - size : bytes;
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	bytes += sizeof(*number) - size;
+#endif
+	return bytes;
 }
 
 /* The payload of a record; @count is the value of "#". */

@@ -586,8 +586,10 @@ TEST_F(write, waits_for_a_page_alone)
 	uffd.fd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
 	if (uffd.fd < 0 || ioctl(uffd.fd, UFFDIO_API, &api))
 		SKIP(return, "kernel without userfaultfd");
-	area.range.start = copy.dst = (uintptr_t)edge;
-	area.range.len = copy.len = page;
+	area.range.start = (uintptr_t)edge;
+	area.range.len = page;
+	copy.dst = area.range.start;
+	copy.len = page;
 	ASSERT_EQ(0, ioctl(uffd.fd, UFFDIO_REGISTER, &area));
 	rest = calloc(1, page);
 	ASSERT_NE(NULL, rest);

@@ -423,7 +423,6 @@ void user_event_enabler_free(struct user_event_enabler *enabler);
  *	under event_mutex or before anybody else sees the address space, cleared
  *	under event_mutex, read by fork
  * @failures: counts such writes; event_mutex
- * @repairing: how many of the mm_users are not tasks but @repair; @access
  * @ref: memory
  * @repair: brings all bits up to date; on the queue it has a reference
  * @rcu: frees, once there is no reference
@@ -438,11 +437,10 @@ struct user_event_mm {
 		struct rcu_head		rcu;
 	};
 	struct hlist_node	in_set;
-	struct mutex		access;	/* writes, dead, repairing */
+	struct mutex		access;	/* writes, dead */
 	bool			dead;
 	bool			stale;
 	unsigned int		failures;
-	int			repairing;
 	refcount_t		ref;
 	struct work_struct	repair;
 };

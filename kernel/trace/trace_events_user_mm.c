@@ -54,9 +54,49 @@ void user_event_mm_put(struct user_event_mm *umm)
 }
 
 /*
- * The end of @umm if no task uses the address space any more, only its repair:
- * no write follows when this returns, and the events are given up. Called
- * whenever a task has left.
+ * Whether the address space, which the caller has left, has another task. Its
+ * mm_users do not tell: a repair is among them, and everybody who looks into
+ * /proc/PID. Two tasks that leave at once find one another, or the later one of
+ * them finds nobody, by user_event_mm.access.
+ */
+static bool mm_has_task(struct mm_struct *mm)
+{
+	struct task_struct *process, *task;
+	struct mm_struct *used;
+	bool found;
+
+	/* Another thread comes here after this one */
+	if ((current->flags & PF_EXITING) && atomic_read(&current->signal->live))
+		return true;
+
+	rcu_read_lock();
+	/* Most of those who share memory and are not threads: vfork() */
+	found = READ_ONCE(rcu_dereference(current->real_parent)->mm) == mm;
+	if (found)
+		goto unlock;
+
+	for_each_process(process) {
+		if (process->flags & PF_KTHREAD)
+			continue;
+		for_each_thread(process, task) {
+			/* Whom it has forked is seen after its end is */
+			used = smp_load_acquire(&task->mm);
+			found = used == mm;
+			if (found)
+				goto unlock;
+			/* It is the same for all threads that have one */
+			if (used)
+				break;
+		}
+	}
+unlock:
+	rcu_read_unlock();
+	return found;
+}
+
+/*
+ * The end of @umm, if no task uses the address space any more: no write follows
+ * when this returns, and the events are given up.
  */
 static void umm_kill_if_unused(struct user_event_mm *umm)
 {
@@ -65,7 +105,7 @@ static void umm_kill_if_unused(struct user_event_mm *umm)
 	/* Waits for a write in progress, which itself waits for nothing */
 	mutex_lock(&umm->access);
 	kill = !umm->dead &&
-		atomic_read(&umm->mm->mm_users) <= umm->repairing;
+		(!atomic_read(&umm->mm->mm_users) || !mm_has_task(umm->mm));
 	if (kill)
 		umm->dead = true;
 	mutex_unlock(&umm->access);

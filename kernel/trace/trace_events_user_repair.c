@@ -159,32 +159,9 @@ void user_event_mm_repair(struct work_struct *work)
 	struct user_event_mm *umm = container_of(work, struct user_event_mm,
 						 repair);
 
-	bool alive;
-
 	/* An earlier repair has seen to all that failed before this one */
-	if (!READ_ONCE(umm->stale)) {
-		user_event_mm_put(umm);
-		return;
-	}
-
-	/*
-	 * A page can take any time to come, and its address space must live as
-	 * long. Count this one of the mm_users apart, so that the last task is
-	 * known as such when it leaves. Here both counts change together; below
-	 * the address space may seem to have one more task for a moment, but
-	 * then it ends with this mmput().
-	 */
-	mutex_lock(&umm->access);
-	alive = mmget_not_zero(umm->mm);
-	umm->repairing = alive;
-	mutex_unlock(&umm->access);
-
-	if (alive) {
+	if (READ_ONCE(umm->stale) && mmget_not_zero(umm->mm)) {
 		repair_all(umm);
-
-		mutex_lock(&umm->access);
-		umm->repairing = 0;
-		mutex_unlock(&umm->access);
 		mmput(umm->mm);
 	}
 	user_event_mm_put(umm);

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <linux/userfaultfd.h>
 
 #include "uev_harness.h"
@@ -811,32 +812,33 @@ TEST_F(uev, process_without_its_page_delays_nobody)
  * the page comes at last, nothing is written to it.
  */
 struct leaver {
-	int fd, memory;		/* user_events_data; a memfd */
+	int fd, memory;		/* user_events_data; a memfd of two pages */
 	int gate[2];		/* a byte in it: go */
 	int uffd;		/* by its number in the process */
+	pid_t pid;
 	__u32 *value;
 	int ready;
 };
 
-/* Its value is in a hole of the memfd, which only @uffd can fill. */
+/* The memfd is all holes, which only @uffd can fill, and its value in the first. */
 static int leave(void *arg)
 {
 	struct uffdio_api api = { .api = UFFD_API };
 	struct uffdio_register area = { .mode = UFFDIO_REGISTER_MODE_MISSING };
-	size_t page = uev_page_size();
+	size_t len = 2 * uev_page_size();
 	struct leaver *l = arg;
 	char byte;
 
 	l->uffd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-	l->value = map(PROT_READ | PROT_WRITE, MAP_SHARED, l->memory, page);
+	l->value = map(PROT_READ | PROT_WRITE, MAP_SHARED, l->memory, len);
 	area.range.start = (uintptr_t)l->value;
-	area.range.len = page;
+	area.range.len = len;
 	if (l->uffd < 0 || !l->value ||
 	    uev_reg(l->fd, l->value, 0, 4, 0, EVENT, NULL) ||
 	    ioctl(l->uffd, UFFDIO_API, &api) ||
 	    ioctl(l->uffd, UFFDIO_REGISTER, &area) ||
 	    fallocate(l->memory, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
-		      page)) {
+		      len)) {
 		UEV_WRITE(l->ready, -1);
 		return 1;
 	}
@@ -875,7 +877,7 @@ FIXTURE_SETUP(leaver)
 	self->l->fd = uev_open();
 	self->l->memory = memfd_create("uev", MFD_CLOEXEC);
 	ASSERT_LE(0, self->l->fd);
-	ASSERT_EQ(0, ftruncate(self->l->memory, page));
+	ASSERT_EQ(0, ftruncate(self->l->memory, 2 * page));
 	ASSERT_EQ(0, pipe(self->l->gate));
 	fcntl(self->l->gate[1], F_SETFD, FD_CLOEXEC);
 	self->pid = uev_fork(leave, self->l);
@@ -910,10 +912,9 @@ FIXTURE_TEARDOWN(leaver)
 }
 
 /* The memory that the process has left goes when the repair is through. */
-static void expect_empty_to_the_end(struct __test_metadata *_metadata,
-				    FIXTURE_DATA(leaver) *self)
+static void expect_gone_and_empty(struct __test_metadata *_metadata,
+				  FIXTURE_DATA(leaver) *self)
 {
-	ASSERT_OK(fill_hole(self->uffd, self->l, self->empty));
 	EXPECT_TRUE(uev_wait_for(fill_hole(self->uffd, self->l, self->empty) ==
 				 -ESRCH));
 	EXPECT_EQ(0, content_of(self->l->memory, 0));
@@ -933,7 +934,8 @@ TEST_F(leaver, not_written_after_exec)
 		SKIP(return, "kernel without userfaultfd");
 	ASSERT_EQ(1, write(self->l->gate[1], "", 1));
 	ASSERT_TRUE(uev_wait_for(uev_is_exec_waiter(self->pid)));
-	expect_empty_to_the_end(_metadata, self);
+	ASSERT_OK(fill_hole(self->uffd, self->l, self->empty));
+	expect_gone_and_empty(_metadata, self);
 }
 
 TEST_F(leaver, not_written_after_exit)
@@ -943,7 +945,88 @@ TEST_F(leaver, not_written_after_exit)
 	ASSERT_EQ(0, kill(self->pid, SIGKILL));
 	ASSERT_EQ(-SIGKILL, uev_join(self->pid));
 	self->pid = 0;
-	expect_empty_to_the_end(_metadata, self);
+	ASSERT_OK(fill_hole(self->uffd, self->l, self->empty));
+	expect_gone_and_empty(_metadata, self);
+}
+
+/*
+ * Somebody else is in the address space when its last task leaves, as everybody
+ * is for a moment who looks into /proc/PID, and stays there: a reader of the page
+ * that does not come.
+ */
+static int read_second_page(void *arg)
+{
+	struct leaver *l = arg;
+	char byte;
+	struct iovec to = { &byte, 1 };
+	struct iovec from = { (char *)l->value + uev_page_size(), 1 };
+
+	return process_vm_readv(l->pid, &to, 1, &from, 1, 0) == 1 ? 0 : 1;
+}
+
+static pid_t begin_to_read(struct __test_metadata *_metadata,
+			   FIXTURE_DATA(leaver) *self)
+{
+	struct pollfd poll_uffd = { .fd = self->uffd, .events = POLLIN };
+	__u64 second = (uintptr_t)self->l->value + uev_page_size();
+	struct uffd_msg msg = { };
+	pid_t reader;
+
+	self->l->pid = self->pid;
+	reader = uev_fork(read_second_page, self->l);
+	EXPECT_LT(0, reader);
+	/* The first one is of the repair */
+	do {
+		if (poll(&poll_uffd, 1, UEV_WAIT_MS) != 1 ||
+		    read(self->uffd, &msg, sizeof(msg)) != sizeof(msg))
+			break;
+	} while (msg.arg.pagefault.address != second);
+	EXPECT_EQ(second, msg.arg.pagefault.address);
+	return reader;
+}
+
+/* The page is there, and still nothing writes to it. */
+static void expect_no_switch(struct __test_metadata *_metadata,
+			     FIXTURE_DATA(leaver) *self, pid_t reader)
+{
+	int i;
+
+	ASSERT_OK(fill_hole(self->uffd, self->l, self->empty));
+	for (i = 0; i < 10; i++) {
+		ASSERT_OK(uev_enable(EVENT_NAME, false));
+		ASSERT_OK(uev_enable(EVENT_NAME, true));
+		EXPECT_EQ(0, content_of(self->l->memory, 0));
+	}
+	/* It has been there all the time. */
+	EXPECT_EQ(-EEXIST, fill_hole(self->uffd, self->l, self->empty));
+	EXPECT_EQ(0, kill(reader, SIGKILL));
+	EXPECT_EQ(-SIGKILL, uev_join(reader));
+	expect_gone_and_empty(_metadata, self);
+}
+
+TEST_F(leaver, not_written_after_exec_while_read)
+{
+	pid_t reader;
+
+	if (self->uffd < 0)
+		SKIP(return, "kernel without userfaultfd");
+	reader = begin_to_read(_metadata, self);
+	ASSERT_EQ(1, write(self->l->gate[1], "", 1));
+	ASSERT_TRUE(uev_wait_for(uev_is_exec_waiter(self->pid)));
+	expect_no_switch(_metadata, self, reader);
+}
+
+TEST_F(leaver, not_written_after_exit_while_read)
+{
+	pid_t reader;
+
+	if (self->uffd < 0)
+		SKIP(return, "kernel without userfaultfd");
+	reader = begin_to_read(_metadata, self);
+	ASSERT_EQ(0, kill(self->pid, SIGKILL));
+	ASSERT_EQ(-SIGKILL, uev_join(self->pid));
+	self->pid = 0;
+	expect_no_switch(_metadata, self, reader);
 }
 
 /* A mapping that changes all the time while the event is switched. */

@@ -21,7 +21,7 @@
  * memory that all have in common; each side polls.
  */
 enum order {
-	IDLE, REGISTER, UNREGISTER, SET_VALUE, FORK, EXEC, BAD_EXEC,
+	IDLE, REGISTER, UNREGISTER, SET_VALUE, FORK, SHARE, EXEC, BAD_EXEC,
 	THREAD_EXEC, THREAD_EXIT, CLOSE_FILE, QUIT,
 };
 
@@ -33,10 +33,22 @@ struct remote {
 	int bit;
 	__u32 set_to;
 	pid_t pid;
-	struct remote *next;	/* who obeys the child that FORK makes */
+	struct remote *next;	/* who obeys the child that FORK or SHARE makes */
 };
 
 static int obey(void *arg);
+
+static int clone_obey(int flags, struct remote *r, char *stack)
+{
+	fflush(NULL);
+	return clone(obey, stack + STACK_SIZE, flags | SIGCHLD, r);
+}
+
+static char *new_stack(void)
+{
+	return mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
 
 static void *exec_thread(void *arg)
 {
@@ -86,6 +98,11 @@ static int obey(void *arg)
 			break;
 		case FORK:
 			r->result = uev_fork(obey, r->next);
+			break;
+		case SHARE:
+			/* Nobody waits for it. */
+			signal(SIGCHLD, SIG_IGN);
+			r->result = clone_obey(CLONE_VM, r->next, new_stack());
 			break;
 		case EXEC:
 			UEV_WRITE(r->order, IDLE);
@@ -471,18 +488,6 @@ TEST_F(process, deep_tree)
 	EXPECT_EQ(0, uev_join(pid));
 }
 
-static int clone_obey(int flags, struct remote *r, char *stack)
-{
-	fflush(NULL);
-	return clone(obey, stack + STACK_SIZE, flags | SIGCHLD, r);
-}
-
-static char *new_stack(void)
-{
-	return mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-}
-
 TEST_F(process, clone_vm_shares)
 {
 	struct remote *r = &self->remote[0];
@@ -534,6 +539,50 @@ TEST_F(process, clone_vm_child_execs)
 	ASSERT_OK(uev_enable(EVENT_NAME, false));
 	ASSERT_BECOMES(0, *self->value);
 	EXPECT_OK(uev_unreg(self->fd, self->value, 0));
+}
+
+/* Has remote @i quit, whom nobody waits for; waits until it has. */
+static void quit_alone(struct __test_metadata *_metadata,
+		       FIXTURE_DATA(process) *self, int i)
+{
+	struct remote *r = &self->remote[i];
+
+	ASSERT_OK(tell(r, QUIT));
+	ASSERT_TRUE(uev_wait_for(kill(r->pid, 0) && errno == ESRCH));
+	r->pid = 0;
+}
+
+/* Processes share the memory, and who has made them is gone. */
+TEST_F(process, clone_vm_without_the_parents)
+{
+	struct remote *r = self->remote;
+	pid_t pid = start_registered(self);
+	__u32 *value = &self->shared[8];
+
+	ASSERT_LT(0, pid);
+	ASSERT_LT(0, tell(&r[0], SHARE));
+	ASSERT_TRUE(uev_wait_for(UEV_READ(r[1].pid)));
+	ASSERT_LT(0, tell(&r[1], SHARE));
+	ASSERT_TRUE(uev_wait_for(UEV_READ(r[2].pid)));
+
+	/* First the one between two, then the last one, who leaves by exec. */
+	quit_alone(_metadata, self, 1);
+	ASSERT_OK(tell(&r[2], EXEC));
+	ASSERT_TRUE(uev_wait_for(uev_is_exec_waiter(r[2].pid)));
+	ASSERT_OK(uev_enable(EVENT_NAME, true));
+	ASSERT_BECOMES(1, *value);
+
+	/* Then the first one: another one has the memory to itself. */
+	ASSERT_LT(0, tell(&r[0], SHARE));
+	ASSERT_TRUE(uev_wait_for(UEV_READ(r[1].pid)));
+	ASSERT_OK(tell(&r[0], QUIT));
+	ASSERT_EQ(0, uev_join(pid));
+	r[0].pid = 0;
+	ASSERT_OK(uev_enable(EVENT_NAME, false));
+	ASSERT_BECOMES(0, *value);
+
+	quit_alone(_metadata, self, 1);
+	expect_no_write(_metadata, self->value, value);
 }
 
 TEST_F(process, vfork_and_exit)

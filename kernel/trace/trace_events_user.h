@@ -417,7 +417,8 @@ void user_event_enabler_free(struct user_event_enabler *enabler);
  *	who holds event_mutex may use it, and has it empty again before letting
  *	go; being in it is a reference. No allocation, so it cannot fail.
  * @access: held over each write into the address space, so that the end of
- *	the address space can wait for it
+ *	the address space can wait for it; and by a task that has left, while it
+ *	looks for another one
  * @dead: no more writes; @access
  * @stale: some bit could not be written and its repair is not through; set
  *	under event_mutex or before anybody else sees the address space, cleared

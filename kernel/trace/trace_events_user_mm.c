@@ -59,11 +59,13 @@ void user_event_mm_put(struct user_event_mm *umm)
  * /proc/PID. Two tasks that leave at once find one another, or the later one of
  * them finds nobody, by user_event_mm.access.
  */
-static bool mm_has_task(struct mm_struct *mm)
+static bool umm_has_task(struct user_event_mm *umm)
 {
+	struct mm_struct *mm = umm->mm, *used;
 	struct task_struct *process, *task;
-	struct mm_struct *used;
 	bool found;
+
+	lockdep_assert_held(&umm->access);
 
 	/* Another thread comes here after this one */
 	if ((current->flags & PF_EXITING) && atomic_read(&current->signal->live))
@@ -79,7 +81,10 @@ static bool mm_has_task(struct mm_struct *mm)
 		if (process->flags & PF_KTHREAD)
 			continue;
 		for_each_thread(process, task) {
-			/* Whom it has forked is seen after its end is */
+			/*
+			 * If it has left, whom it has forked must be seen: pairs
+			 * with the locks that fork lets go of before.
+			 */
 			used = smp_load_acquire(&task->mm);
 			found = used == mm;
 			if (found)
@@ -105,7 +110,7 @@ static void umm_kill_if_unused(struct user_event_mm *umm)
 	/* Waits for a write in progress, which itself waits for nothing */
 	mutex_lock(&umm->access);
 	kill = !umm->dead &&
-		(!atomic_read(&umm->mm->mm_users) || !mm_has_task(umm->mm));
+		(!atomic_read(&umm->mm->mm_users) || !umm_has_task(umm));
 	if (kill)
 		umm->dead = true;
 	mutex_unlock(&umm->access);

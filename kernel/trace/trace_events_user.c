@@ -37,7 +37,7 @@ static int data_open(struct inode *inode, struct file *file)
 	struct user_events_fd *fd;
 	int ret;
 
-	/* No more of it when the kernel has been locked down */
+	/* Refuse under lockdown */
 	ret = tracing_check_open_get_tr(NULL);
 	if (ret)
 		return ret;
@@ -50,7 +50,7 @@ static int data_open(struct inode *inode, struct file *file)
 	xa_init(&fd->indexes);
 	file->private_data = fd;
 
-	/* No position: else threads that write would wait for each other */
+	/* No f_pos, so concurrent writers do not serialise on it */
 	return stream_open(inode, file);
 }
 
@@ -62,8 +62,8 @@ static int data_release(struct inode *inode, struct file *file)
 	unsigned int i;
 
 	for (i = 0; i < fd->nr; i++) {
-		user_event_unhold(table->slots[i]);
-		user_event_put(table->slots[i]);
+		user_event_life_unhold(table->slots[i]);
+		user_event_registry_put(table->slots[i]);
 	}
 	kvfree(table);
 	xa_destroy(&fd->indexes);
@@ -87,7 +87,7 @@ static ssize_t data_write_iter(struct kiocb *kiocb, struct iov_iter *from)
 	return user_event_write_iter(&fd->table, from);
 }
 
-/* Have a slot for one more event */
+/* Grow the table if it is full */
 static int fd_reserve(struct user_events_fd *fd)
 {
 	struct user_event_table *old, *new;
@@ -110,10 +110,7 @@ static int fd_reserve(struct user_events_fd *fd)
 	return 0;
 }
 
-/*
- * The index that @event has in the file or would get, and all that is needed
- * for it to get it.
- */
+/* Find or reserve the index of @event; fd_publish_index() makes it usable */
 static int fd_prepare_index(struct user_events_fd *fd, struct user_event *event,
 			    unsigned int *index)
 {
@@ -147,8 +144,8 @@ static void fd_publish_index(struct user_events_fd *fd,
 	struct user_event_table *table;
 
 	if (index != fd->nr) {
-		user_event_unhold(event);
-		user_event_put(event);
+		user_event_life_unhold(event);
+		user_event_registry_put(event);
 		return;
 	}
 
@@ -189,7 +186,7 @@ static int copy_sized(void *to, size_t known, const u32 __user *from)
 	return copy_struct_from_user(to, known, from, size);
 }
 
-/* Leaves in @reg the address as it is kept */
+/* Validate @reg, and untag enable_addr in place */
 static int check_reg(struct user_reg *reg)
 {
 	unsigned long addr;
@@ -228,13 +225,12 @@ static struct user_event *reg_event(const struct user_reg *reg)
 	if (len == sizeof(cmd))
 		return ERR_PTR(-EINVAL);
 
-	return user_event_find_or_create(cmd, reg->flags &
-					 USER_EVENT_REG_MULTI_FORMAT);
+	return user_event_find_or_create(cmd, reg->flags);
 }
 
 /*
- * Each step can fail, and then undoes what came before. The index can be
- * written through only after the last one.
+ * Each step can fail, and then undoes what came before. Registering the bit comes
+ * last: undoing that could fail. The index can be written through only after it.
  */
 static int fd_register(struct user_events_fd *fd, const struct user_reg *reg,
 		       u32 __user *write_index)
@@ -250,27 +246,25 @@ static int fd_register(struct user_events_fd *fd, const struct user_reg *reg,
 	if (ret)
 		goto err_event;
 
-	ret = user_event_mm_register(event, reg->enable_addr, reg->enable_size,
-				     reg->enable_bit);
+	ret = put_user(index, write_index);
 	if (ret)
 		goto err_index;
 
-	ret = put_user(index, write_index);
+	ret = user_event_register(event, reg->enable_addr, reg->enable_size,
+				  reg->enable_bit);
 	if (ret)
-		goto err_enabler;
+		goto err_index;
 
 	if (reg->flags & USER_EVENT_REG_PERSIST)
-		user_event_persist(event);
+		user_event_life_persist(event);
 	fd_publish_index(fd, event, index);
 	return 0;
 
-err_enabler:
-	user_event_mm_unregister(reg->enable_addr, reg->enable_bit);
 err_index:
 	fd_cancel_index(fd, event, index);
 err_event:
 	mutex_lock(&event_mutex);
-	user_event_unhold_now(event);
+	user_event_life_unhold_now(event);
 	mutex_unlock(&event_mutex);
 	return ret;
 }
@@ -287,7 +281,9 @@ static long ioctl_reg(struct user_events_fd *fd, void __user *arg)
 	if (ret)
 		return ret;
 
-	mutex_lock(&fd->lock);
+	/* Another process may register an address whose page never comes */
+	if (mutex_lock_killable(&fd->lock))
+		return -EINTR;
 	ret = fd_register(fd, &reg, &ureg->write_index);
 	mutex_unlock(&fd->lock);
 	return ret;
@@ -308,7 +304,7 @@ static long ioctl_unreg(void __user *arg)
 	/* What cannot be an address is not registered either */
 	if (user_address(unreg.disable_addr, 1, &addr))
 		return -ENOENT;
-	return user_event_mm_unregister(addr, unreg.disable_bit);
+	return user_event_unregister(addr, unreg.disable_bit);
 }
 
 static long ioctl_del(const char __user *arg)
@@ -386,13 +382,15 @@ static int __init trace_events_user_init(void)
 {
 	int ret;
 
-	ret = user_event_set_init();
+	ret = user_event_registry_init(&user_event_dyn_ops);
 	if (!ret)
-		ret = user_event_mm_init();
+		ret = user_event_set_init();
+	if (!ret)
+		ret = user_event_mm_init(user_event_repair_work);
 	if (!ret)
 		ret = user_event_repair_init();
 	if (!ret)
-		ret = user_event_init();
+		ret = user_event_event_init();
 	if (!ret)
 		ret = tracing_init_dentry();
 	if (ret) {

@@ -10,44 +10,68 @@
  *
  *   user_events_fd ---> user_event <--- user_event_enabler
  *   (open file:          (format,        (address and bit in ...)
- *    index -> event)      tracers)             |
+ *    index -> event)      listeners)           |
  *                                              v
  *   mm_struct ---> user_event_mm ------> user_event_set
  *                  (a tracked            (... these address spaces)
  *                   address space)
+ *                        |
+ *                        v
+ *                  user_event_owner
+ *                  (the user whose address spaces wait for repair)
  *
- * user_event		one trace event. Has holders, which keep the event: a
- *			slot of an open file, an enabler. Tracers keep it too,
- *			and so does being persistent. Who only needs the memory
- *			has a reference.
+ * user_event		one trace event. Holders keep it: a slot of an open file,
+ *			an enabler. Listeners keep it too, and so does being
+ *			persistent. Code that only needs the memory takes a
+ *			reference.
  * user_event_enabler	one registered address and bit, in one set and on the
  *			list of its event.
  * user_event_set	enablers of every address space that has the same ones.
- *			fork shares the set of the parent; who registers or
- *			unregisters while the set is shared gets a copy first.
+ *			fork shares the parent's set; the first change copies it.
  * user_event_mm	one address space that has a set, and the work that
  *			repairs its bits when they could not be written at
  *			once. There is one for an mm_struct, so tasks that
  *			share an address space share it.
+ * user_event_owner	one user, and the address spaces of that user whose
+ *			repair has to wait.
+ *
+ * Rooms
+ * -----
+ *
+ * A file uses those above it, never one below:
+ *
+ *   format	command strings		    registry	which events there are
+ *   record	what is in a record	    life	holding, deleting, reaping
+ *   set	registered enablers	    owner	users
+ *   mm		address spaces		    bit		enable bits in memory
+ *   access	locks and pages		    repair	fixing bits later
+ *   switch	the bits of an event	    register	bits of the caller
+ *   hooks	fork, exec, exit	    call	the trace core's view
+ *   listener	listeners		    event	declaring, deleting
+ *   dyn	dynamic_events		    write	records
+ *   status	files to read		    (core)	files, ioctls, start-up
  *
  * Locks, outermost first
  * ----------------------
  *
  *   user_events_fd.lock	registering through one file
- *     event_mutex		events, tracers, enablers, bits
+ *     event_mutex		events, listeners, enablers, bits
  *       user_event_mm.access	a write into the address space; its end
  *         mmap_lock		by trylock only
  *           page table lock	of the entry that has the page
  *       trace_types_lock, trace_event_sem	taken by the trace core
  *     user_event_set.lock	under the mmap_lock of fork as well
+ *     user_event_owner.lock	innermost
  *
  * The kernel takes event_mutex inside an mmap_lock: unmapping a perf buffer
- * can free a perf event. So nothing waits for an mmap_lock with event_mutex
- * held, nor for anything that a task may wait for while it has either, such as
- * the arrival of a page. Nor is event_mutex waited for inside an
- * mmap_lock, else a process would wait for tracers, and for each other process
- * that a tracer looks at. Who has to have both and may wait takes turns: waits
- * for one and tries the other, see user_event_mm_lock().
+ * can free a perf event. So never sleep on an mmap_lock, or on what its holder may
+ * sleep on, such as the arrival of a page, under event_mutex. Nor sleep on
+ * event_mutex under an mmap_lock, else a process would wait for tracing, and for
+ * each other process that tracing looks at. Code that needs both and may wait
+ * takes turns, see trace_events_user_access.c.
+ *
+ * event_mutex is everybody's: work in proportion to what one process registered
+ * is done in pieces, with event_mutex dropped in between.
  *
  * Invariants
  * ----------
@@ -56,11 +80,11 @@
  *   that moment, so a late write never undoes a newer one.
  * - The set of an address space, and the value of a bit that is registered or
  *   unregistered, change under the mmap_lock (for reading). fork holds it for
- *   writing over the whole copy and takes the set before it lets go: what the
- *   child has in memory and what it has registered are of the same moment.
+ *   writing over the whole copy and takes the set before it drops it: what the
+ *   child has in memory and what it has registered describe the same instant.
  * - An enabler is on its event's list until event_mutex was held after its set
- *   had lost its last address space. Its hold on the event ends earlier, with
- *   the address space.
+ *   had lost its last reference. Its hold on the event ends earlier, with that
+ *   reference.
  */
 #ifndef _TRACE_EVENTS_USER_H
 #define _TRACE_EVENTS_USER_H
@@ -68,8 +92,10 @@
 #include <linux/kref.h>
 #include <linux/rbtree.h>
 #include <linux/rhashtable-types.h>
+#include <linux/spinlock.h>
 #include <linux/tracepoint.h>
 #include <linux/user_events.h>
+#include <linux/workqueue.h>
 #include <linux/xarray.h>
 #include <uapi/linux/user_events.h>
 
@@ -85,8 +111,8 @@ struct iov_iter;
  */
 #define USER_EVENT_CMD_MAX	512
 
-/* The longest name that still takes a ".ID" of a multi-format event */
-#define USER_EVENT_NAME_MAX	(NAME_MAX - 1 - 2 * (int)sizeof(u64))
+/* The longest name that still takes the ".ID" of a multi-format event */
+#define USER_EVENT_MULTI_NAME_MAX	(NAME_MAX - 1 - 2 * (int)sizeof(u64))
 
 /* Longest char[N]; what is longer is better off dynamic */
 #define USER_EVENT_ARRAY_MAX	1024
@@ -147,7 +173,7 @@ struct user_event_format {
 	struct user_event_field	fields[];
 };
 
-struct user_event_format *user_event_format_parse(const char *cmd);
+struct user_event_format *user_event_format_parse(const char *cmd, bool multi);
 bool user_event_format_same(const struct user_event_format *a,
 			    const struct user_event_format *b);
 bool user_event_format_is_spelled(const struct user_event_format *format,
@@ -158,30 +184,28 @@ void user_event_format_show(const struct user_event_format *format,
 /*
  * trace_events_user_record.c - what is in a record
  */
-char *user_event_format_print_fmt(const struct user_event_format *format);
-int user_event_format_check(const struct user_event_format *format,
+char *user_event_record_print_fmt(const struct user_event_format *format);
+int user_event_record_check(const struct user_event_format *format,
 			    const void *record, size_t size);
-void user_event_format_text(const struct user_event_format *format,
+void user_event_record_text(const struct user_event_format *format,
 			    struct trace_seq *seq, const void *record,
 			    size_t size);
 
 /*
- * trace_events_user_event.c - which events there are
+ * trace_events_user_registry.c - which events there are
  */
 
-/* user_event.consumers */
+/* user_event.listeners */
 #define USER_EVENT_BY_FTRACE	1U
 #define USER_EVENT_BY_PERF	2U
 
 /**
  * struct user_event - a trace event declared by user programs
  * @format: fields; constant
- * @consumers: USER_EVENT_BY_*, who wants records; changed under event_mutex,
- *	read by writers without
+ * @listeners: USER_EVENT_BY_*; changed under event_mutex, read by writers without
  * @multi: several formats may have this name; constant
  * @persist: stays without holders; event_mutex
  * @dead: removed from the trace core; event_mutex
- * @recorded: a trace buffer may have records; event_mutex
  * @tracers: one for each trace instance that has the event enabled; changed
  *	under event_mutex, walked under RCU
  * @call: what the trace core knows the event by; the trace core's locks
@@ -191,26 +215,26 @@ void user_event_format_text(const struct user_event_format *format,
  * @class: describes @call; constant
  * @tp: gives @call its name, is never hit; constant
  * @id: unique while the system is up; constant
- * @idle_queued: on the list of the reaper; atomic
+ * @switched: number of its last switch; event_mutex
  * @last_tracer: serial number of the newest tracer; event_mutex
+ * @left: tracers of instances that may have records of it; event_mutex
  * @enablers: where to set and clear bits; event_mutex
  * @holders: open files and enablers; 0 becomes 1 only under event_mutex
  * @ref: memory
- * @node: in the table of names; event_mutex
+ * @node: in the table that finds it; event_mutex
  * @dyn: in the list of dynamic events, until it is deleted; event_mutex
  * @remembered: in the list of deleted events that have records; event_mutex
- * @idle_node: in the list of the reaper, owned by who set @idle_queued
+ * @idle_node: in a list of the reaper; the reaper's lock
  *
  * Aligned so that an enabler can keep a bit number beside its pointer.
  */
 struct user_event {
 	/* What a write looks at, together */
 	const struct user_event_format	*format;
-	unsigned int			consumers;
+	unsigned int			listeners;
 	bool				multi;
 	bool				persist;
 	bool				dead;
-	bool				recorded;
 	struct list_head		tracers;
 	struct trace_event_call		call;
 
@@ -218,17 +242,18 @@ struct user_event {
 	struct trace_event_class	class;
 	struct tracepoint		tp;
 	unsigned long			id;
-	unsigned long			idle_queued;
+	u64				switched;
 	u64				last_tracer;
+	struct list_head		left;
 	struct hlist_head		enablers;
 	atomic_t			holders;
 	struct kref			ref;
-	struct rhlist_head		node;
+	struct rhash_head		node;
 	union {
 		struct dyn_event	dyn;
 		struct list_head	remembered;
 	};
-	struct llist_node		idle_node;
+	struct list_head		idle_node;
 } __aligned(64);
 
 /* Its name in tracefs, with the ID of a multi-format event */
@@ -237,36 +262,58 @@ static inline const char *user_event_name(const struct user_event *event)
 	return event->tp.name;
 }
 
-int user_event_init(void);
-struct user_event *user_event_find_or_create(char *cmd, bool multi);
-int user_event_create_persistent(struct user_event_format *format);
-int user_event_delete(const char *name);
-void user_event_remove(struct user_event *event);
-void user_event_persist(struct user_event *event);
-void user_event_put(struct user_event *event);
-struct user_event *user_event_next(unsigned long *id);
+int user_event_registry_init(struct dyn_event_operations *ops);
+struct user_event *user_event_registry_alloc(struct user_event_format *format,
+					     bool multi);
+void user_event_registry_put(struct user_event *event);
+bool user_event_registry_is_full(void);
+int user_event_registry_add(struct user_event *event);
+void user_event_registry_remove(struct user_event *event);
+struct user_event *
+user_event_registry_find(const char *name,
+			 const struct user_event_format *format);
+struct user_event *user_event_registry_next(unsigned long *id);
 
 /*
- * trace_events_user_reap.c - the end of an event
+ * trace_events_user_life.c - the life of an event
  */
-void user_event_hold(struct user_event *event);
-void user_event_unhold(struct user_event *event);
-void user_event_unhold_now(struct user_event *event);
-void user_event_check_idle(struct user_event *event);
-bool user_event_is_idle(struct user_event *event);
-bool user_event_is_busy(struct user_event *event);
-bool user_event_used_by_other(struct user_event *event);
-void user_event_forget_all(void);
-int user_event_destroy(struct user_event *event);
-void user_event_reap_all(void);
 
-/*
- * trace_events_user_dyn.c - an event as the rest of tracing sees it
+/**
+ * struct user_event_tracer - a trace instance that has an event enabled
+ * @node: in the list of the event, in the order of @serial; event_mutex, RCU
+ * @file: the event in that instance; constant, invalid once it has left
+ * @serial: rises from tracer to tracer of an event; constant
+ * @tr: the instance; constant, may be gone once it has left
+ * @left_node: in user_event.left once it has left; event_mutex
+ * @left_rcu: when it left, as RCU counts; event_mutex
+ * @left_at: time in the instance's clock past which no record was made for it,
+ *	or 0 before that is known; event_mutex
+ * @clock_id: the clock of @left_at; event_mutex
+ * @rcu: frees
  */
-extern struct trace_event_functions user_event_record_funcs;
-extern struct trace_event_functions user_event_call_funcs;
-extern struct trace_event_fields user_event_fields[];
-extern struct dyn_event_operations user_event_dyn_ops;
+struct user_event_tracer {
+	struct list_head	node;
+	struct trace_event_file	*file;
+	u64			serial;
+	struct trace_array	*tr;
+	struct list_head	left_node;
+	unsigned long		left_rcu;
+	u64			left_at;
+	int			clock_id;
+	struct rcu_head		rcu;
+};
+
+void user_event_life_hold(struct user_event *event);
+void user_event_life_unhold(struct user_event *event);
+void user_event_life_unhold_now(struct user_event *event);
+void user_event_life_persist(struct user_event *event);
+void user_event_life_check(struct user_event *event);
+bool user_event_life_is_idle(struct user_event *event);
+bool user_event_life_is_busy(struct user_event *event);
+bool user_event_life_has_other_user(struct user_event *event);
+int user_event_life_get_type(struct user_event *event);
+int user_event_life_destroy(struct user_event *event);
+void user_event_life_reap_some(void);
 
 /*
  * trace_events_user_set.c - what address spaces have registered
@@ -277,11 +324,11 @@ extern struct dyn_event_operations user_event_dyn_ops;
  * @enablers: by address and bit; changes under event_mutex, and only while
  *	@users is 1
  * @nr: number of enablers; as @enablers
- * @users: address spaces. From 1 it rises only in a fork of that one, which
- *	holds its mmap_lock for writing.
+ * @users: address spaces, and copies that are being made. From 1 it rises only
+ *	in a fork of the one address space, which holds its mmap_lock for writing.
  * @lock: protects @mms
  * @mms: these address spaces; walked under RCU by holders of event_mutex
- * @retired: in the list of sets to be freed
+ * @retired: in the list of sets to be freed, once @users is 0
  */
 struct user_event_set {
 	struct rb_root		enablers;
@@ -289,7 +336,7 @@ struct user_event_set {
 	refcount_t		users;
 	spinlock_t		lock;	/* mms */
 	struct hlist_head	mms;
-	struct llist_node	retired;
+	struct list_head	retired;
 };
 
 /**
@@ -298,7 +345,7 @@ struct user_event_set {
  * @on_event: in the list of the event; event_mutex
  * @set: the set it is in; constant
  * @event_bit: the event, and in the low bits the number of the bit; constant
- * @addr_size: the address, and in bit 0 whether the value has 8 bytes;
+ * @addr_size: the address, and in bit 0 whether the enable word has 8 bytes;
  *	constant
  *
  * A process may have thousands: one must not take more than a cache line.
@@ -375,6 +422,8 @@ struct user_event_place {
 int user_event_set_init(void);
 struct user_event_set *user_event_set_alloc(void);
 struct user_event_set *user_event_set_copy(struct user_event_set *set);
+void user_event_set_get(struct user_event_set *set);
+void user_event_set_put(struct user_event_set *set);
 void user_event_set_join(struct user_event_set *set, struct user_event_mm *umm);
 void user_event_set_leave(struct user_event_set *set, struct user_event_mm *umm);
 struct user_event_enabler *user_event_set_from(struct user_event_set *set,
@@ -389,23 +438,43 @@ void user_event_set_add(struct user_event_set *set,
 			struct user_event_enabler *enabler,
 			const struct user_event_place *place);
 void user_event_set_remove(struct user_event_enabler *enabler);
-struct user_event_enabler *user_event_enabler_alloc(struct user_event *event,
-						    unsigned long addr,
-						    unsigned int size,
-						    unsigned int bit);
-void user_event_enabler_free(struct user_event_enabler *enabler);
+struct user_event_enabler *user_event_set_enabler(struct user_event *event,
+						  unsigned long addr,
+						  unsigned int size,
+						  unsigned int bit);
+void user_event_set_enabler_free(struct user_event_enabler *enabler);
+
+/*
+ * trace_events_user_owner.c - the users whose address spaces have enable bits
+ */
+
+/**
+ * struct user_event_owner - a user, and what waits on its behalf
+ * @uid: the user; constant
+ * @ref: address spaces and threads
+ * @lock: protects the lists and @nr_threads
+ * @fresh: address spaces whose repair has to wait
+ * @waited: address spaces that have been waited for in vain; after @fresh
+ * @waiters: threads that wait
+ * @nr_threads: number of these threads, and of those being started
+ */
+struct user_event_owner {
+	kuid_t			uid;
+	refcount_t		ref;
+	spinlock_t		lock;	/* lists, nr_threads */
+	struct list_head	fresh;
+	struct list_head	waited;
+	struct list_head	waiters;
+	unsigned int		nr_threads;
+};
+
+struct user_event_owner *user_event_owner_of_current(void);
+void user_event_owner_get(struct user_event_owner *owner);
+void user_event_owner_put(struct user_event_owner *owner);
 
 /*
  * trace_events_user_mm.c - the address spaces that have enable bits
  */
-
-/*
- * How often a page may be missing again after it was brought in, before its
- * value is given up, by a repair until the next switch. Reclaim and a colliding
- * fork need one or two; who discards the page in a loop must not keep a worker
- * busy for ever. Who only keeps a lock busy is not given up.
- */
-#define USER_EVENT_MM_TRIES	16
 
 /**
  * struct user_event_mm - an address space with enable bits
@@ -414,8 +483,9 @@ void user_event_enabler_free(struct user_event_enabler *enabler);
  *	and the mmap_lock (for reading)
  * @in_set: in the list of the set; user_event_set.lock
  * @next: one-shot list of the address spaces whose bit is switched next. Only
- *	who holds event_mutex may use it, and has it empty again before letting
- *	go; being in it is a reference. No allocation, so it cannot fail.
+ *	used with event_mutex held, and empty again before that is dropped;
+ *	being in it is a reference. No allocation, so it cannot fail.
+ * @owner: the user who made it, referenced; constant
  * @access: held over each write into the address space, so that the end of
  *	the address space can wait for it; and by a task that has left, while it
  *	looks for another one
@@ -423,7 +493,11 @@ void user_event_enabler_free(struct user_event_enabler *enabler);
  * @stale: some bit could not be written and its repair is not through; set
  *	under event_mutex or before anybody else sees the address space, cleared
  *	under event_mutex, read by fork
- * @failures: counts such writes; event_mutex
+ * @right: number of a switch: bits of events that were switched no later are
+ *	right or given up; event_mutex and the mmap_lock (for reading)
+ * @failed: number of the last switch that could not write a bit; event_mutex
+ * @resume: address at which a thread that was interrupted goes on; threads
+ * @waiting: in a list of @owner; user_event_owner.lock
  * @ref: memory
  * @repair: brings all bits up to date; on the queue it has a reference
  * @rcu: frees, once there is no reference
@@ -438,23 +512,25 @@ struct user_event_mm {
 		struct rcu_head		rcu;
 	};
 	struct hlist_node	in_set;
+	struct user_event_owner	*owner;
 	struct mutex		access;	/* writes, dead */
 	bool			dead;
 	bool			stale;
-	unsigned int		failures;
+	u64			right;
+	u64			failed;
+	unsigned long		resume;
+	struct list_head	waiting;
 	refcount_t		ref;
-	struct work_struct	repair;
+	struct delayed_work	repair;
 };
 
-int user_event_mm_init(void);
+int user_event_mm_init(work_func_t repair);
+struct user_event_mm *user_event_mm_alloc(struct mm_struct *mm,
+					  struct user_event_owner *owner);
 struct user_event_mm *user_event_mm_of_current(void);
 void user_event_mm_put(struct user_event_mm *umm);
 int user_event_mm_begin(struct user_event_mm *umm);
 void user_event_mm_end(struct user_event_mm *umm);
-int user_event_mm_lock(struct user_event_mm *umm, unsigned int try,
-		       unsigned long addr, bool fault);
-void user_event_mm_unlock(struct user_event_mm *umm);
-void user_event_mm_back_off(unsigned int try);
 
 /*
  * trace_events_user_bit.c - enable bits in memory
@@ -472,57 +548,104 @@ enum user_event_bit_state {
 	USER_EVENT_BIT_LOCKED,		/* the mmap_lock is not free to look */
 };
 
-int user_event_mm_write(struct user_event_mm *umm,
-			const struct user_event_enabler *enabler, bool on,
-			bool lazy);
-int user_event_mm_bit_state(struct user_event_mm *umm,
-			    const struct user_event_enabler *enabler);
+/*
+ * Leave a bit alone that is right already, even if it could not be written, as on
+ * a page that the process shares since a fork
+ */
+#define USER_EVENT_BIT_LAZY	1U
+
+int user_event_bit_write(struct user_event_mm *umm,
+			 const struct user_event_enabler *enabler,
+			 unsigned int flags);
+int user_event_bit_clear(struct user_event_mm *umm,
+			 const struct user_event_enabler *enabler);
+int user_event_bit_state(struct user_event_mm *umm,
+			 const struct user_event_enabler *enabler);
+
+/*
+ * trace_events_user_access.c - getting at the memory of an address space
+ */
+
+/* Wait for the mmap_lock and for pages, until killed */
+#define USER_EVENT_ACCESS_WAIT	1U
+
+/**
+ * struct user_event_access - one access to the memory of an address space
+ * @umm: the address space
+ * @visit: what to do there, see user_event_access()
+ * @addr: the enable word whose page is brought in when @visit misses it
+ * @flags: USER_EVENT_ACCESS_WAIT, or 0
+ * @try: how often it was tried
+ * @missing: how often the page at @addr was missing although it was brought in
+ *
+ * Belongs to the task that makes the access.
+ */
+struct user_event_access {
+	struct user_event_mm	*umm;
+	int			(*visit)(struct user_event_access *access);
+	unsigned long		addr;
+	unsigned int		flags;
+	unsigned int		try;
+	unsigned int		missing;
+};
+
+int user_event_access(struct user_event_access *access);
+void user_event_access_go_to(struct user_event_access *access,
+			     unsigned long addr);
+
+/*
+ * trace_events_user_repair.c - repairing bits that could not be switched
+ */
+int user_event_repair_init(void);
+void user_event_repair_work(struct work_struct *work);
+void user_event_repair_queue(struct user_event_mm *umm);
+u64 user_event_repair_count_switch(void);
+void user_event_repair_interrupt(struct user_event_mm *umm);
+
+/*
+ * trace_events_user_switch.c - switching the bits of an event
+ */
+void user_event_switch(struct user_event *event);
+bool user_event_switch_may_have_missed(struct user_event_mm *parent);
 
 /*
  * trace_events_user_register.c - which bits a program has registered
  */
-int user_event_mm_register(struct user_event *event, unsigned long addr,
-			   unsigned int size, unsigned int bit);
-int user_event_mm_unregister(unsigned long addr, unsigned int bit);
+int user_event_register(struct user_event *event, unsigned long addr,
+			unsigned int size, unsigned int bit);
+int user_event_unregister(unsigned long addr, unsigned int bit);
 
 /*
- * trace_events_user_repair.c - switching and repairing enable bits
+ * trace_events_user_call.c - an event as the trace core sees it
  */
-int user_event_repair_init(void);
-void user_event_mm_switch(struct user_event *event);
-void user_event_mm_repair(struct work_struct *work);
-void user_event_mm_queue_repair(struct user_event_mm *umm);
-bool user_event_mm_is_stale(struct user_event_mm *umm);
+int user_event_call_init(struct user_event *event,
+			 int (*reg)(struct trace_event_call *call,
+				    enum trace_reg type, void *data));
+int user_event_call_add(struct user_event *event, const struct cred *cred);
 
 /*
- * trace_events_user_status.c - what an administrator sees
+ * trace_events_user_listener.c - the listeners of an event
  */
-extern const struct file_operations user_event_status_fops;
-extern const struct file_operations user_event_enablers_fops;
+int user_event_listener_reg(struct trace_event_call *call, enum trace_reg type,
+			    void *data);
+int user_event_listener_perf_perm(struct trace_event_call *call,
+				  struct perf_event *perf);
 
 /*
- * trace_events_user_consumer.c - the consumers of records
+ * trace_events_user_event.c - declaring and deleting events
  */
-
-/**
- * struct user_event_tracer - a trace instance that has an event enabled
- * @node: in the list of the event, in the order of @serial
- * @file: the event in that instance
- * @serial: rises from tracer to tracer of an event
- * @rcu: frees
- */
-struct user_event_tracer {
-	struct list_head	node;
-	struct trace_event_file	*file;
-	u64			serial;
-	struct rcu_head		rcu;
-};
-
-int user_event_reg(struct trace_event_call *call, enum trace_reg type,
-		   void *data);
+int user_event_event_init(void);
+struct user_event *user_event_find_or_create(char *cmd, unsigned int flags);
+int user_event_create_persistent(struct user_event_format *format);
+int user_event_delete(const char *name);
 
 /*
- * trace_events_user_write.c - the way of a record to its consumers
+ * trace_events_user_dyn.c - among the dynamic events
+ */
+extern struct dyn_event_operations user_event_dyn_ops;
+
+/*
+ * trace_events_user_write.c - the way of a record to its listeners
  */
 
 /**
@@ -542,5 +665,11 @@ ssize_t user_event_write(struct user_event_table __rcu **table,
 			 const char __user *buf, size_t count);
 ssize_t user_event_write_iter(struct user_event_table __rcu **table,
 			      struct iov_iter *from);
+
+/*
+ * trace_events_user_status.c - what an administrator sees
+ */
+extern const struct file_operations user_event_status_fops;
+extern const struct file_operations user_event_enablers_fops;
 
 #endif /* _TRACE_EVENTS_USER_H */

@@ -89,23 +89,25 @@ static unsigned int number_size(const char *name)
 	return 0;
 }
 
-/* A path component, a word of set_event and of dynamic_events */
-static bool name_is_valid(const char *name)
+/*
+ * A name is a path component, a word of set_event, of dynamic_events and of
+ * perf's command line. In the directory of its system a single-format event is
+ * beside the files of the system.
+ */
+static bool name_is_valid(const char *name, bool multi)
 {
 	const unsigned char *c;
 
-	if (strlen(name) > USER_EVENT_NAME_MAX)
+	if (strlen(name) > (multi ? USER_EVENT_MULTI_NAME_MAX : NAME_MAX))
 		return false;
 	if (!strcmp(name, ".") || !strcmp(name, ".."))
 		return false;
+	if (!multi && (!strcmp(name, "enable") || !strcmp(name, "filter")))
+		return false;
 
 	for (c = name; *c; c++) {
-		switch (*c) {
-		case 0 ... ' ':
-		case 0x7f:
-		case '/': case ':': case ';': case '"': case '\\': case '%':
+		if (*c <= ' ' || *c == 0x7f || strchr("/:;\"'\\%#!*?[],=", *c))
 			return false;
-		}
 	}
 	return c != (const unsigned char *)name;
 }
@@ -258,24 +260,18 @@ static bool field_name_is_taken(const struct user_event_format *format,
 
 static int parse_fields(struct user_event_format *format, char *text, char *out)
 {
-	char *end = text + strlen(text);
 	unsigned int total = 0;
-
-	/* One ';' may end the list */
-	while (end > text && is_blank(end[-1]))
-		end--;
-	if (end > text && end[-1] == ';')
-		end--;
-	*end = '\0';
-	text = skip_blanks(text);
-	if (!*text)
-		return 0;
 
 	while (text) {
 		struct user_event_field *field =
 			&format->fields[format->nr_fields];
-		int ret = parse_field(field, strsep(&text, ";"), &out);
+		char *part = skip_blanks(strsep(&text, ";"));
+		int ret;
 
+		/* A ';' may have nothing before or after it */
+		if (!*part)
+			continue;
+		ret = parse_field(field, part, &out);
 		if (ret)
 			return ret;
 		if (field_name_is_taken(format, field->name))
@@ -298,13 +294,14 @@ static int parse_fields(struct user_event_format *format, char *text, char *out)
  * user_event_format_parse() - parse a command string
  * @cmd: NAME [TYPE FIELD [SIZE][;TYPE FIELD [SIZE]...]], shorter than
  *	USER_EVENT_CMD_MAX
+ * @multi: several formats may have the name
  *
  * Context: may sleep.
  * Return: the format, to be freed with kfree(), or
  * * -EINVAL	- @cmd is not in that form
  * * -ENOMEM	- no memory
  */
-struct user_event_format *user_event_format_parse(const char *cmd)
+struct user_event_format *user_event_format_parse(const char *cmd, bool multi)
 {
 	struct user_event_format *format;
 	unsigned int max_fields = 1;
@@ -332,7 +329,7 @@ struct user_event_format *user_event_format_parse(const char *cmd)
 
 	ret = -EINVAL;
 	word = next_word(&text);
-	if (!word || !name_is_valid(word))
+	if (!word || !name_is_valid(word, multi))
 		goto err;
 	format->name = out;
 	put_word(&out, word, '\0');

@@ -19,7 +19,7 @@ struct text {
 
 static void expect_refused(struct kunit *test, const char *cmd)
 {
-	struct user_event_format *format = user_event_format_parse(cmd);
+	struct user_event_format *format = user_event_format_parse(cmd, false);
 
 	KUNIT_EXPECT_TRUE_MSG(test, IS_ERR(format), "accepted: \"%s\"", cmd);
 	if (IS_ERR(format))
@@ -31,7 +31,7 @@ static void expect_refused(struct kunit *test, const char *cmd)
 static void expect_field(struct kunit *test, const char *cmd, const char *type,
 			 const char *name, unsigned int size, bool is_signed)
 {
-	struct user_event_format *format = user_event_format_parse(cmd);
+	struct user_event_format *format = user_event_format_parse(cmd, false);
 	const struct user_event_field *field;
 
 	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR(format), "refused: \"%s\"", cmd);
@@ -116,10 +116,12 @@ static void names(struct kunit *test)
 		"e u32 f[2]", "e u32 f f", "e u32 f; u64 f", "e u32 \xc3\xa9",
 		"e int common_type", "e u8 common_flags",
 		"e u8 common_preempt_count", "e u32 common_pid",
-		"e u32 f;;u32 g", "e ;u32 f", "e u32 f;;",
+		"#a", "a'b", "a!", "a*", "a?", "a[0]", "a,b", "a=b", "enable",
+		"filter u32 f",
 	};
 	static const char * const good[] = {
 		"a", "A-b_c.9", "...", "\xc3\xa0", "a u32 _f1; u32 common_f",
+		"enables", "e u32 f;;u32 g", "e ;u32 f", "e u32 f;;", "e ;",
 	};
 	struct user_event_format *format;
 	char *name;
@@ -129,21 +131,32 @@ static void names(struct kunit *test)
 		expect_refused(test, bad[i]);
 
 	for (i = 0; i < ARRAY_SIZE(good); i++) {
-		format = user_event_format_parse(good[i]);
+		format = user_event_format_parse(good[i], false);
 		KUNIT_EXPECT_FALSE_MSG(test, IS_ERR(format), "refused: \"%s\"",
 				       good[i]);
 		if (!IS_ERR(format))
 			kfree(format);
 	}
 
-	name = kunit_kzalloc(test, USER_EVENT_NAME_MAX + 2, GFP_KERNEL);
+	name = kunit_kzalloc(test, NAME_MAX + 2, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, name);
-	memset(name, 'n', USER_EVENT_NAME_MAX);
-	format = user_event_format_parse(name);
+	memset(name, 'n', NAME_MAX);
+	format = user_event_format_parse(name, false);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(format));
 	kfree(format);
-	name[USER_EVENT_NAME_MAX] = 'n';
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			PTR_ERR(user_event_format_parse(name, true)));
+	name[NAME_MAX] = 'n';
 	expect_refused(test, name);
+	name[USER_EVENT_MULTI_NAME_MAX] = '\0';
+	format = user_event_format_parse(name, true);
+	KUNIT_EXPECT_FALSE(test, IS_ERR(format));
+	kfree(format);
+
+	/* Only in the directory of the system itself they would be in the way */
+	format = user_event_format_parse("enable", true);
+	KUNIT_EXPECT_FALSE(test, IS_ERR(format));
+	kfree(format);
 }
 
 static void layout(struct kunit *test)
@@ -156,7 +169,7 @@ static void layout(struct kunit *test)
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(same); i++) {
-		format = user_event_format_parse(same[i]);
+		format = user_event_format_parse(same[i], false);
 		KUNIT_ASSERT_FALSE(test, IS_ERR(format));
 		KUNIT_EXPECT_EQ(test, format->nr_fields, 4);
 		KUNIT_EXPECT_EQ(test, format->size, 16);
@@ -172,8 +185,8 @@ static void layout(struct kunit *test)
 static void expect_same(struct kunit *test, const char *a, const char *b,
 			bool same)
 {
-	struct user_event_format *x = user_event_format_parse(a);
-	struct user_event_format *y = user_event_format_parse(b);
+	struct user_event_format *x = user_event_format_parse(a, false);
+	struct user_event_format *y = user_event_format_parse(b, false);
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR(x));
 	KUNIT_ASSERT_FALSE(test, IS_ERR(y));
@@ -233,7 +246,7 @@ static void spelled(struct kunit *test)
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct user_event_format *format =
-			user_event_format_parse(cases[i].cmd);
+			user_event_format_parse(cases[i].cmd, false);
 
 		KUNIT_ASSERT_FALSE(test, IS_ERR(format));
 		KUNIT_EXPECT_EQ_MSG(test, user_event_format_is_spelled(format,
@@ -247,11 +260,11 @@ static void spelled(struct kunit *test)
 static void expect_print_fmt(struct kunit *test, const char *cmd,
 			     const char *expected)
 {
-	struct user_event_format *format = user_event_format_parse(cmd);
+	struct user_event_format *format = user_event_format_parse(cmd, false);
 	char *text;
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR(format));
-	text = user_event_format_print_fmt(format);
+	text = user_event_record_print_fmt(format);
 	KUNIT_EXPECT_STREQ(test, text, expected);
 	kfree(text);
 	kfree(format);
@@ -290,11 +303,11 @@ static void print_fmt_of_many_fields(struct kunit *test)
 	for (i = 0; i < 26; i++)
 		end += sprintf(end, "__rel_loc u64[] %c;", 'a' + i);
 
-	format = user_event_format_parse(cmd);
+	format = user_event_format_parse(cmd, false);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(format));
 	KUNIT_EXPECT_EQ(test, format->nr_fields, 26);
 	KUNIT_EXPECT_EQ(test, format->nr_locs, 26);
-	text = user_event_format_print_fmt(format);
+	text = user_event_record_print_fmt(format);
 	KUNIT_EXPECT_NOT_NULL(test, text);
 	if (text)
 		KUNIT_EXPECT_NOT_NULL(test, strstr(text, " z=%s\""));
@@ -311,11 +324,11 @@ static int check_loc(struct kunit *test, const char *type, u32 loc,
 	int ret;
 
 	snprintf(cmd, sizeof(cmd), "e %s f", type);
-	format = user_event_format_parse(cmd);
+	format = user_event_format_parse(cmd, false);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(format));
 	memcpy(record + 8, &loc, sizeof(loc));
 	memcpy(record + 12, data, len);
-	ret = user_event_format_check(format, record, 12 + len);
+	ret = user_event_record_check(format, record, 12 + len);
 	kfree(format);
 	return ret;
 }
@@ -360,11 +373,11 @@ static void check(struct kunit *test)
 static void expect_text(struct kunit *test, struct text *text, const char *cmd,
 			size_t len, const char *expected)
 {
-	struct user_event_format *format = user_event_format_parse(cmd);
+	struct user_event_format *format = user_event_format_parse(cmd, false);
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR(format));
 	trace_seq_init(&text->seq);
-	user_event_format_text(format, &text->seq, text->record, 8 + len);
+	user_event_record_text(format, &text->seq, text->record, 8 + len);
 	text->seq.buffer[trace_seq_used(&text->seq)] = '\0';
 	KUNIT_EXPECT_STREQ(test, (char *)text->seq.buffer, expected);
 	kfree(format);

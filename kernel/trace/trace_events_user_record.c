@@ -60,14 +60,14 @@ static void print_fmt(struct seq_buf *s, const struct user_event_format *format)
 }
 
 /**
- * user_event_format_print_fmt() - how tools are to print a record
+ * user_event_record_print_fmt() - how tools are to print a record
  * @format: the format
  *
  * Context: may sleep.
  * Return: what the format file says after "print fmt: ", to be freed with
  * kfree(), or NULL when there is no memory.
  */
-char *user_event_format_print_fmt(const struct user_event_format *format)
+char *user_event_record_print_fmt(const struct user_event_format *format)
 {
 	/* What print_fmt() adds to the names, generously */
 	size_t size = 3;
@@ -110,7 +110,7 @@ static const void *dynamic_data(const struct user_event_field *field,
 }
 
 /**
- * user_event_format_check() - may a record be shown to its consumers
+ * user_event_record_check() - may a record be shown to its consumers
  * @format: the format of the event
  * @record: the record, common fields included
  * @size: its bytes, at least what the fields take
@@ -122,7 +122,7 @@ static const void *dynamic_data(const struct user_event_field *field,
  * Return: 0, or -EFAULT when a dynamic field points outside of the record or to
  * characters that do not end in NUL.
  */
-int user_event_format_check(const struct user_event_format *format,
+int user_event_record_check(const struct user_event_format *format,
 			    const void *record, size_t size)
 {
 	const struct user_event_field *field = format->fields;
@@ -143,6 +143,48 @@ int user_event_format_check(const struct user_event_format *format,
 			return -EFAULT;
 	}
 	return 0;
+}
+
+/*
+ * What is left of the text of one record, which has to leave room for the rest of
+ * its line in an empty trace_seq: a record without one would go on in the line of
+ * the next one.
+ */
+#define TEXT_MAX	(sizeof_field(struct trace_seq, buffer) - 512)
+
+static size_t text_left(const struct trace_seq *seq, size_t start)
+{
+	size_t len = seq->seq.len - start;
+
+	return seq->full || len >= TEXT_MAX ? 0 : TEXT_MAX - len;
+}
+
+/*
+ * A string, up to its NUL or @len bytes. Control characters are escaped: they
+ * would forge lines of the trace, or talk to the terminal that shows it.
+ */
+static void string_text(struct trace_seq *seq, size_t start, const char *data,
+			size_t len)
+{
+	const char *end = data + strnlen(data, len), *plain;
+	size_t left;
+
+	while (data < end) {
+		left = text_left(seq, start);
+		if (!left)
+			return;
+		if (left < end - data)
+			end = data + left;
+		for (plain = data; plain < end; plain++) {
+			if ((unsigned char)*plain < ' ' || *plain == 0x7f)
+				break;
+		}
+		trace_seq_putmem(seq, data, plain - data);
+		if (plain < end)
+			trace_seq_printf(seq, "\\x%02x",
+					 (unsigned char)*plain++);
+		data = plain;
+	}
 }
 
 static void number_text(const struct user_event_field *field,
@@ -187,12 +229,14 @@ static void struct_text(const struct user_event_field *field,
 }
 
 static void array_text(const struct user_event_field *field,
-		       struct trace_seq *seq, const void *data, size_t len)
+		       struct trace_seq *seq, size_t start, const void *data,
+		       size_t len)
 {
 	const char *parted = "";
 
 	trace_seq_putc(seq, '{');
-	for (; len >= field->element; len -= field->element) {
+	for (; len >= field->element && text_left(seq, start);
+	     len -= field->element) {
 		u64 number = 0;
 
 		switch (field->element) {
@@ -217,7 +261,8 @@ static void array_text(const struct user_event_field *field,
 }
 
 static void dynamic_text(const struct user_event_field *field,
-			 struct trace_seq *seq, const void *record, size_t size)
+			 struct trace_seq *seq, size_t start,
+			 const void *record, size_t size)
 {
 	size_t len;
 	const void *data = dynamic_data(field, record, size, &len);
@@ -226,31 +271,33 @@ static void dynamic_text(const struct user_event_field *field,
 	if (!data)
 		trace_seq_puts(seq, "(outside of the record)");
 	else if (field->is_char)
-		trace_seq_printf(seq, "%.*s", (int)len, (const char *)data);
+		string_text(seq, start, data, len);
 	else
-		array_text(field, seq, data, len);
+		array_text(field, seq, start, data, len);
 }
 
 /**
- * user_event_format_text() - a record as its print fmt says
+ * user_event_record_text() - show a record as its print fmt says
  * @format: the format of the event
  * @seq: where the text goes
  * @record: the record, common fields included
  * @size: its bytes
+ *
+ * Text that would not fit into a line of its own ends in "...".
  */
-void user_event_format_text(const struct user_event_format *format,
+void user_event_record_text(const struct user_event_format *format,
 			    struct trace_seq *seq, const void *record,
 			    size_t size)
 {
+	size_t start = seq->seq.len;
 	int i;
 
-	/* A type number may have been another event's when this was recorded */
 	if (size < sizeof(struct trace_entry) + format->size) {
 		trace_seq_puts(seq, "(record too short)");
 		return;
 	}
 
-	for (i = 0; i < format->nr_fields; i++) {
+	for (i = 0; i < format->nr_fields && text_left(seq, start); i++) {
 		const struct user_event_field *field = &format->fields[i];
 		const void *data = record + field->offset;
 
@@ -261,15 +308,16 @@ void user_event_format_text(const struct user_event_format *format,
 			number_text(field, seq, data);
 			break;
 		case USER_EVENT_STRING:
-			trace_seq_printf(seq, "%.*s", field->size,
-					 (const char *)data);
+			string_text(seq, start, data, field->size);
 			break;
 		case USER_EVENT_STRUCT:
 			struct_text(field, seq, data);
 			break;
 		default:
-			dynamic_text(field, seq, record, size);
+			dynamic_text(field, seq, start, record, size);
 			break;
 		}
 	}
+	if (!text_left(seq, start))
+		trace_seq_puts(seq, "...");
 }

@@ -1,70 +1,147 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * User events: which bits a program has registered.
+ * User events: which enable bits a program has registered.
  *
  * A program can wait until its own bits are right, and does: registering and
- * unregistering try for as long as locks are busy and pages missing.
+ * unregistering go on for as long as locks are busy and pages missing.
  */
-#include <linux/sched.h>
-#include <linux/sched/signal.h>
+#include <linux/mm.h>
 
 #include "trace_events_user.h"
 
-/* With all locks held: have a set that may be changed */
-static int umm_own_set(struct user_event_mm *umm)
+/**
+ * struct change - a change of what an address space has registered
+ * @access: how the memory is accessed
+ * @event: the event of the bit; referenced, once it is known
+ * @enabler: the enabler to be added, until it is
+ * @addr: address of the enable word
+ * @bit: number of the bit in it
+ * @force: take the enabler off although its bit cannot be cleared
+ * @shared: the bit was cleared in memory that others can have registered too
+ * @copied: the set that @copy has the enablers of, referenced, or NULL
+ * @copy: a set that only this address space uses, made without locks; or NULL
+ */
+struct change {
+	struct user_event_access	access;
+	struct user_event		*event;
+	struct user_event_enabler	*enabler;
+	unsigned long			addr;
+	unsigned int			bit;
+	bool				force;
+	bool				shared;
+	struct user_event_set		*copied;
+	struct user_event_set		*copy;
+};
+
+/* Drop a set that was made for nothing */
+static void change_end(struct change *change)
 {
-	struct user_event_set *set = umm->set;
+	if (change->copy)
+		user_event_set_put(change->copy);
+	if (change->copied)
+		user_event_set_put(change->copied);
+	change->copy = NULL;
+	change->copied = NULL;
+}
 
-	/* fork, which alone could share it now, waits for the mmap_lock */
-	if (set && refcount_read(&set->users) == 1)
-		return 0;
+/* Make the set that own_set() asked for; no locks held */
+static int change_prepare(struct change *change)
+{
+	struct user_event_set *copy = change->copied ?
+		user_event_set_copy(change->copied) : user_event_set_alloc();
 
-	set = set ? user_event_set_copy(set) : user_event_set_alloc();
-	if (!set)
-		return -ENOMEM;
-
-	if (umm->set)
-		user_event_set_leave(umm->set, umm);
-	umm->set = set;
-	user_event_set_join(set, umm);
+	if (IS_ERR_OR_NULL(copy))
+		return copy ? PTR_ERR(copy) : -ENOMEM;
+	change->copy = copy;
 	return 0;
 }
 
-/* With all locks held */
-static int try_register(struct user_event_mm *umm, struct user_event *event,
-			struct user_event_enabler *enabler)
+/*
+ * Give the address space a set that may be changed, with all locks held. -ESTALE
+ * when change_prepare() has to make one first.
+ */
+static int own_set(struct change *change)
 {
-	unsigned long addr = enabler_addr(enabler);
-	unsigned int bit = enabler_bit(enabler);
+	struct user_event_mm *umm = change->access.umm;
 	struct user_event_set *set = umm->set;
-	struct user_event_place place;
-	bool first = !set;
+
+	/* Only fork could share it now, and waits for the mmap_lock */
+	if (set && refcount_read(&set->users) == 1)
+		return 0;
+
+	if (!change->copy || change->copied != set) {
+		change_end(change);
+		if (set)
+			user_event_set_get(set);
+		change->copied = set;
+		return -ESTALE;
+	}
+
+	if (set)
+		user_event_set_leave(set, umm);
+	umm->set = change->copy;
+	change->copy = NULL;
+	user_event_set_join(umm->set, umm);
+	return 0;
+}
+
+static void drop_empty_set(struct user_event_mm *umm)
+{
+	if (umm->set->nr)
+		return;
+	user_event_set_leave(umm->set, umm);
+	umm->set = NULL;
+}
+
+/* Access the enable word until the change is made or cannot be */
+static int change_make(struct change *change)
+{
 	int ret;
 
-	if (set && user_event_set_place(set, addr, bit, &place))
+	do {
+		ret = user_event_access(&change->access);
+		if (ret != -ESTALE)
+			break;
+		ret = change_prepare(change);
+	} while (!ret);
+
+	change_end(change);
+	return ret;
+}
+
+static int visit_register(struct user_event_access *access)
+{
+	struct change *change = container_of(access, struct change, access);
+	struct user_event_mm *umm = access->umm;
+	struct user_event_place place;
+	struct user_event_set *set = umm->set;
+	int ret;
+
+	if (set && user_event_set_place(set, change->addr, change->bit, &place))
 		return -EADDRINUSE;
 
-	ret = umm_own_set(umm);
+	ret = own_set(change);
 	if (ret)
 		return ret;
 	if (umm->set != set)
-		user_event_set_place(umm->set, addr, bit, &place);
+		user_event_set_place(umm->set, change->addr, change->bit,
+				     &place);
 
-	ret = user_event_mm_write(umm, enabler, event->consumers, false);
+	ret = user_event_bit_write(umm, change->enabler, 0);
 	if (!ret) {
-		user_event_set_add(umm->set, enabler, &place);
-	} else if (first) {
-		user_event_set_leave(umm->set, umm);
-		umm->set = NULL;
+		user_event_set_add(umm->set, change->enabler, &place);
+		change->enabler = NULL;
+	} else {
+		drop_empty_set(umm);
 	}
 	return ret;
 }
 
 /**
- * user_event_mm_register() - have a bit of the caller say who listens
+ * user_event_register() - register an enable bit of the caller
  * @event: the event, held
- * @addr: address of the value, a multiple of @size
- * @size: bytes of the value, 4 or 8
+ * @addr: address of the enable word, a multiple of @size
+ * @size: bytes of the enable word, 4 or 8
  * @bit: number of the bit in it
  *
  * The bit is up to date when this returns.
@@ -72,79 +149,77 @@ static int try_register(struct user_event_mm *umm, struct user_event *event,
  * Context: takes event_mutex. May sleep, and fault pages in.
  * Return: 0, and the event has one more holder, or
  * * -EADDRINUSE	- the address space has registered the address and bit
- * * -EFAULT	- the value cannot be written
+ * * -EFAULT	- the enable word cannot be written
  * * -EINTR	- the caller is being killed
  * * -ENOMEM	- no memory
  */
-int user_event_mm_register(struct user_event *event, unsigned long addr,
-			   unsigned int size, unsigned int bit)
+int user_event_register(struct user_event *event, unsigned long addr,
+			unsigned int size, unsigned int bit)
 {
-	struct user_event_mm *umm = user_event_mm_of_current();
-	struct user_event_enabler *enabler;
-	unsigned int try = 0, missing = 0;
-	int ret;
+	struct change change = {
+		.access = {
+			.umm = user_event_mm_of_current(),
+			.visit = visit_register,
+			.addr = addr,
+			.flags = USER_EVENT_ACCESS_WAIT,
+		},
+		.event = event,
+		.addr = addr,
+		.bit = bit,
+	};
+	int ret = 0;
 
-	if (IS_ERR(umm))
-		return PTR_ERR(umm);
+	if (IS_ERR(change.access.umm))
+		return PTR_ERR(change.access.umm);
 
-	enabler = user_event_enabler_alloc(event, addr, size, bit);
-	if (!enabler)
+	change.enabler = user_event_set_enabler(event, addr, size, bit);
+	if (!change.enabler)
 		return -ENOMEM;
 
-	do {
-		if (fatal_signal_pending(current)) {
-			ret = -EINTR;
-			break;
-		}
-		user_event_mm_back_off(try);
-		ret = user_event_mm_lock(umm, try, addr, true);
-		if (!ret) {
-			ret = try_register(umm, event, enabler);
-			user_event_mm_unlock(umm);
-			/* Missing, or a mapping that is never to be written */
-			if (ret == -EFAULT && missing++ < USER_EVENT_MM_TRIES)
-				ret = -EAGAIN;
-		} else if (ret != -EAGAIN && ret != -ENOMEM) {
-			ret = -EFAULT;
-		}
-		try++;
-	} while (ret == -EAGAIN);
-
-	if (ret)
-		user_event_enabler_free(enabler);
+	/* Most first registrations then need one access */
+	if (!READ_ONCE(change.access.umm->set))
+		ret = change_prepare(&change);
+	if (!ret)
+		ret = change_make(&change);
+	if (change.enabler)
+		user_event_set_enabler_free(change.enabler);
 	return ret;
 }
 
-/* With all locks held; with @force even if the bit stays as it is */
-static int try_unregister(struct user_event_mm *umm, unsigned long addr,
-			  unsigned int bit, bool force)
+static int visit_unregister(struct user_event_access *access)
 {
+	struct change *change = container_of(access, struct change, access);
+	struct user_event_mm *umm = access->umm;
 	struct user_event_enabler *enabler;
+	struct vm_area_struct *vma;
 	int ret;
 
-	if (!umm->set || !user_event_set_find(umm->set, addr, bit))
+	if (!umm->set || !user_event_set_find(umm->set, change->addr,
+					      change->bit))
 		return -ENOENT;
 
-	ret = umm_own_set(umm);
+	ret = own_set(change);
 	if (ret)
 		return ret;
 
-	enabler = user_event_set_find(umm->set, addr, bit);
-	ret = user_event_mm_write(umm, enabler, false, true);
-	if (ret && !force)
+	enabler = user_event_set_find(umm->set, change->addr, change->bit);
+	ret = user_event_bit_clear(umm, enabler);
+	if (ret && !change->force)
 		return ret;
 
-	user_event_set_remove(enabler);
-	if (!umm->set->nr) {
-		user_event_set_leave(umm->set, umm);
-		umm->set = NULL;
+	vma = vma_lookup(umm->mm, change->addr);
+	if (vma && vma->vm_flags & VM_SHARED) {
+		change->event = enabler_event(enabler);
+		kref_get(&change->event->ref);
 	}
+	user_event_set_remove(enabler);
+	drop_empty_set(umm);
 	return 0;
 }
 
 /**
- * user_event_mm_unregister() - stop updating a bit of the caller
- * @addr: address of the value
+ * user_event_unregister() - stop updating an enable bit of the caller
+ * @addr: address of the enable word
  * @bit: number of the bit in it
  *
  * The bit is clear when this returns, unless there is nothing at @addr that
@@ -154,36 +229,39 @@ static int try_unregister(struct user_event_mm *umm, unsigned long addr,
  * Return: 0, or
  * * -ENOENT	- the address space has not registered the address and bit
  * * -EINTR	- the caller is being killed
- * * -ENOMEM	- no memory to part from what other address spaces share
+ * * -ENOMEM	- no memory to copy what other address spaces share
  */
-int user_event_mm_unregister(unsigned long addr, unsigned int bit)
+int user_event_unregister(unsigned long addr, unsigned int bit)
 {
-	struct user_event_mm *umm = READ_ONCE(current->mm->user_event_mm);
-	unsigned int try = 0, missing = 0;
-	bool force = false;
+	struct change change = {
+		.access = {
+			.umm = READ_ONCE(current->mm->user_event_mm),
+			.visit = visit_unregister,
+			.addr = addr,
+			.flags = USER_EVENT_ACCESS_WAIT,
+		},
+		.addr = addr,
+		.bit = bit,
+	};
 	int ret;
 
-	if (!umm)
+	if (!change.access.umm)
 		return -ENOENT;
 
-	do {
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		user_event_mm_back_off(try);
-		ret = user_event_mm_lock(umm, try, addr, !force);
-		if (!ret) {
-			ret = try_unregister(umm, addr, bit, force);
-			user_event_mm_unlock(umm);
-			if (ret != -EFAULT)
-				continue;
-			force = missing++ >= USER_EVENT_MM_TRIES;
-			ret = -EAGAIN;
-		} else if (ret != -EAGAIN && ret != -ENOMEM) {
-			/* There is no page that could have a bit */
-			force = true;
-			ret = -EAGAIN;
-		}
-	} while (try++, ret == -EAGAIN);
+	ret = change_make(&change);
+	if (ret == -EFAULT) {
+		/* There is no page that could have a bit */
+		change.force = true;
+		ret = change_make(&change);
+	}
 
+	if (change.event) {
+		/* Other processes may have registered the bit just cleared */
+		mutex_lock(&event_mutex);
+		if (change.event->listeners)
+			user_event_switch(change.event);
+		mutex_unlock(&event_mutex);
+		user_event_registry_put(change.event);
+	}
 	return ret;
 }

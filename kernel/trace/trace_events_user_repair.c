@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * User events: switching bits, and repairing those that could not be switched.
+ * User events: repairing enable bits that a switch could not write.
  *
- * A switch writes the bits of an event in whatever context a tracer comes or
- * goes, which must not wait for any of the programs. A write that fails there is
- * left to a worker, one for each address space, which waits for whatever is in
- * the way and then brings every bit of the address space up to date.
+ * A repair goes over the enablers of an address space whose events were switched
+ * since its bits were right. It comes in two kinds. A work item does what needs
+ * no waiting: busy locks, copy-on-write, a page of zeroes. What has to wait, for
+ * a page that its pager brings or for a lock that the program keeps, goes to one
+ * of the few threads of its owner. One wait of such a thread is limited, and
+ * ends with the address space, so that other address spaces of the same owner
+ * get their turn and memory goes with its process.
  */
+#include <linux/delay.h>
+#include <linux/err.h>
+#include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/ratelimit.h>
 #include <linux/sched/mm.h>
@@ -15,17 +21,45 @@
 
 #include "trace_events_user.h"
 
-/* At most this many lines a minute about values that cannot be written */
+/* Threads that wait on behalf of one owner */
+#define OWNER_THREADS	4
+
+/* How long such a thread may wait for one address space while others queue */
+#define WAIT_MAX	HZ
+
+/* At most this many lines a minute about enable words that cannot be written */
 static DEFINE_RATELIMIT_STATE(complaints, 60 * HZ, 10);
 
-/* Repairs: unbound, so that one that waits for a page holds nobody up */
+/* Repairs that need no waiting */
 static struct workqueue_struct *repair_queue;
 
-/* A switch is under way: set by holders of event_mutex, read by fork */
-static bool switching;
+/* Switches so far; event_mutex */
+static u64 nr_switches;
+
+/**
+ * struct repair - one pass over the enablers of an address space
+ * @access: how it gets at them
+ * @bit: of the enable word at @access.addr, where it has got to
+ * @event: of this bit, referenced, once it could not be written
+ * @switches: number of switches when it began
+ * @whole: it began at the first enabler
+ * @begun: it has held the locks
+ * @given_up: enablers that were passed over for good
+ * @left: some were passed over that have to wait
+ */
+struct repair {
+	struct user_event_access	access;
+	unsigned int			bit;
+	struct user_event		*event;
+	u64				switches;
+	unsigned int			given_up;
+	bool				whole;
+	bool				begun;
+	bool				left;
+};
 
 static void complain(struct mm_struct *mm, struct user_event *event,
-		     unsigned long addr, unsigned int bit, int error)
+		     unsigned long addr, unsigned int bit)
 {
 	struct task_struct *leader, *task, *user = NULL;
 
@@ -42,226 +76,327 @@ static void complain(struct mm_struct *mm, struct user_event *event,
 	}
 found:
 	if (user)
-		pr_warn("user_events: %s[%d]: cannot write bit %u at 0x%lx for event %s: error %d\n",
+		pr_warn("user_events: %s[%d]: cannot write bit %u at 0x%lx for event %s\n",
 			user->comm, task_pid_nr(user), bit, addr,
-			user_event_name(event), error);
+			user_event_name(event));
 	rcu_read_unlock();
 }
 
-/**
- * struct repair_pos - where a repair has got to
- * @addr: of the first value that may be wrong
- * @bit: in this value
- * @event: of this bit, with a reference, once it could not be written
- * @try: how often the locks were tried for it
- * @missing: how often its page was missing when they were had
- */
-struct repair_pos {
-	unsigned long		addr;
-	unsigned int		bit;
-	struct user_event	*event;
-	unsigned int		try;
-	unsigned int		missing;
-};
-
-static void repair_go_to(struct repair_pos *pos, unsigned long addr,
+static void repair_go_to(struct repair *repair, unsigned long addr,
 			 unsigned int bit, struct user_event *event)
 {
-	if (pos->event)
-		user_event_put(pos->event);
+	if (repair->event)
+		user_event_registry_put(repair->event);
 	if (event)
 		kref_get(&event->ref);
-	*pos = (struct repair_pos) {
-		.addr = addr, .bit = bit, .event = event,
-	};
+	user_event_access_go_to(&repair->access, addr);
+	repair->bit = bit;
+	repair->event = event;
 }
 
-/*
- * Bring all bits from @pos on up to date, between user_event_mm_lock() and
- * user_event_mm_unlock(). Returns 0 when they are, or what kept the one that is
- * now at @pos from being written.
- */
-static int repair_from(struct user_event_mm *umm, struct repair_pos *pos)
+/* An enable word that is not mapped for writing cannot be brought in */
+static bool can_be_written(struct user_event_mm *umm, unsigned long addr)
 {
+	struct vm_area_struct *vma = vma_lookup(umm->mm, addr);
+
+	return vma && user_events_vma_writable(vma);
+}
+
+/* The enabler where @repair has got to is not worth waiting for */
+static void give_up(struct repair *repair, struct user_event *event,
+		    unsigned long addr, unsigned int bit)
+{
+	if (!repair->given_up++)
+		complain(repair->access.umm->mm, event, addr, bit);
+}
+
+/* Write all bits from @repair on, up to one that cannot be written at once */
+static int repair_visit(struct user_event_access *access)
+{
+	struct repair *repair = container_of(access, struct repair, access);
+	struct user_event_mm *umm = access->umm;
 	struct user_event_enabler *enabler;
 	struct user_event *event;
+	unsigned long addr;
 	int ret;
 
+	/* What fails from here on has another repair queued */
+	if (!repair->begun)
+		repair->switches = nr_switches;
+	repair->begun = true;
 	if (!umm->set)
-		return 0;
+		goto done;
 
-	enabler = user_event_set_from(umm->set, pos->addr, pos->bit);
+	enabler = user_event_set_from(umm->set, access->addr, repair->bit);
 	for (; enabler; enabler = enabler_next(enabler)) {
 		event = enabler_event(enabler);
-		ret = user_event_mm_write(umm, enabler, event->consumers, true);
+		if (event->switched <= umm->right)
+			continue;
+		ret = user_event_bit_write(umm, enabler, USER_EVENT_BIT_LAZY);
 		if (!ret)
 			continue;
-		if (!pos->event || enabler_cmp(enabler, pos->addr, pos->bit))
-			repair_go_to(pos, enabler_addr(enabler),
-				     enabler_bit(enabler), event);
+
+		addr = enabler_addr(enabler);
+		if (ret == -EFAULT && !can_be_written(umm, addr)) {
+			give_up(repair, event, addr, enabler_bit(enabler));
+			continue;
+		}
+		if (!repair->event || enabler_cmp(enabler, access->addr,
+						  repair->bit))
+			repair_go_to(repair, addr, enabler_bit(enabler), event);
 		return ret;
+	}
+done:
+	if (repair->whole && !repair->left) {
+		umm->right = repair->switches;
+		if (umm->failed <= umm->right)
+			WRITE_ONCE(umm->stale, false);
 	}
 	return 0;
 }
 
 /*
- * Go over the values of an address space once. One whose page cannot be had is
- * passed over until the next switch.
+ * Go once over the enablers of an address space, from where the last pass was
+ * interrupted. Returns whether all that could be done has been done.
  */
-static void repair_all(struct user_event_mm *umm)
+static bool repair_pass(struct user_event_mm *umm, unsigned int flags)
 {
-	struct repair_pos pos = { };
-	unsigned int failures = 0;
-	bool begun = false;
+	struct repair repair = {
+		.access = {
+			.umm = umm,
+			.visit = repair_visit,
+			.flags = flags,
+		},
+	};
 	int ret;
 
-	for (;;) {
-		user_event_mm_back_off(pos.try);
-		ret = user_event_mm_lock(umm, pos.try, pos.addr, pos.event);
-		if (!ret) {
-			/* What fails from here on has another repair queued */
-			if (!begun)
-				failures = umm->failures;
-			begun = true;
-			ret = repair_from(umm, &pos);
-			if (!ret && umm->failures == failures)
-				WRITE_ONCE(umm->stale, false);
-			user_event_mm_unlock(umm);
-			if (ret == -EFAULT &&
-			    pos.missing++ < USER_EVENT_MM_TRIES)
-				ret = -EAGAIN;
-		} else if (ret == -ENOMEM) {
-			/* Not the fault of the process, and may come to an end */
-			ret = -EAGAIN;
-		}
-		if (!ret || ret == -ESRCH)
-			break;
+	if (flags & USER_EVENT_ACCESS_WAIT)
+		repair.access.addr = READ_ONCE(umm->resume);
+	repair.whole = !repair.access.addr;
 
-		pos.try++;
-		if (ret != -EAGAIN) {
-			complain(umm->mm, pos.event, pos.addr, pos.bit, ret);
-			repair_go_to(&pos, pos.addr, pos.bit + 1, NULL);
+	for (;;) {
+		ret = user_event_access(&repair.access);
+		if (ret != -EFAULT && ret != -EBUSY)
+			break;
+		/* Where no lock was free, nothing is known to be in the way */
+		if (!repair.event) {
+			repair.left = true;
+			break;
 		}
+		if (ret == -EBUSY)
+			repair.left = true;
+		else
+			give_up(&repair, repair.event, repair.access.addr,
+				repair.bit);
+		repair_go_to(&repair, repair.access.addr, repair.bit + 1, NULL);
+		repair.access.missing = 0;
+		repair.access.try = 0;
 		cond_resched();
 	}
-	repair_go_to(&pos, 0, 0, NULL);
+
+	if (flags & USER_EVENT_ACCESS_WAIT) {
+		/* The next pass begins behind what this one waited for in vain */
+		WRITE_ONCE(umm->resume, ret && repair.event ?
+			   repair.access.addr + 1 : 0);
+	}
+	repair_go_to(&repair, 0, 0, NULL);
+	return ret == -ESRCH || (!ret && repair.whole && !repair.left);
 }
 
 /**
- * user_event_mm_repair() - bring all bits of an address space up to date
+ * struct waiter - a thread that repairs what has to wait
+ * @node: in user_event_owner.waiters; user_event_owner.lock
+ * @task: the thread; constant
+ * @umm: what it repairs, referenced, or NULL; user_event_owner.lock
+ * @timeout: interrupts it when it has waited too long
+ */
+struct waiter {
+	struct list_head	node;
+	struct task_struct	*task;
+	struct user_event_mm	*umm;
+	struct delayed_work	timeout;
+};
+
+static void interrupt_waiter(struct work_struct *work)
+{
+	struct waiter *waiter = container_of(to_delayed_work(work),
+					     struct waiter, timeout);
+
+	send_sig(SIGKILL, waiter->task, 1);
+}
+
+/* The next address space of @owner that @waiter is to repair, or NULL */
+static struct user_event_mm *next_waiting(struct user_event_owner *owner,
+					  struct waiter *waiter)
+{
+	struct user_event_mm *umm;
+
+	spin_lock(&owner->lock);
+	umm = list_first_entry_or_null(&owner->fresh, struct user_event_mm,
+				       waiting);
+	if (!umm)
+		umm = list_first_entry_or_null(&owner->waited,
+					       struct user_event_mm, waiting);
+	waiter->umm = umm;
+	if (umm) {
+		list_del_init(&umm->waiting);
+	} else {
+		list_del(&waiter->node);
+		owner->nr_threads--;
+	}
+	spin_unlock(&owner->lock);
+	return umm;
+}
+
+/* Put @umm in a list of its owner, with a reference, unless it is in one */
+static void wait_in(struct list_head *list, struct user_event_mm *umm)
+{
+	spin_lock(&umm->owner->lock);
+	if (list_empty(&umm->waiting)) {
+		refcount_inc(&umm->ref);
+		list_add_tail(&umm->waiting, list);
+	}
+	spin_unlock(&umm->owner->lock);
+}
+
+static int waiter_thread(void *data)
+{
+	struct user_event_owner *owner = data;
+	struct waiter waiter = { .task = current };
+	struct user_event_mm *umm;
+	bool done;
+
+	allow_kernel_signal(SIGKILL);
+	INIT_DELAYED_WORK_ONSTACK(&waiter.timeout, interrupt_waiter);
+	spin_lock(&owner->lock);
+	list_add(&waiter.node, &owner->waiters);
+	spin_unlock(&owner->lock);
+
+	while ((umm = next_waiting(owner, &waiter))) {
+		done = true;
+		if (READ_ONCE(umm->stale) && mmget_not_zero(umm->mm)) {
+			queue_delayed_work(system_unbound_wq, &waiter.timeout,
+					   WAIT_MAX);
+			done = repair_pass(umm, USER_EVENT_ACCESS_WAIT);
+			cancel_delayed_work_sync(&waiter.timeout);
+			mmput(umm->mm);
+		}
+		/* Nothing interrupts this thread for @umm from here on */
+		spin_lock(&owner->lock);
+		waiter.umm = NULL;
+		spin_unlock(&owner->lock);
+		flush_signals(current);
+
+		if (!done && !READ_ONCE(umm->dead)) {
+			wait_in(&owner->waited, umm);
+			/* In case it could not even wait, for want of memory */
+			msleep(20);
+		}
+		user_event_mm_put(umm);
+	}
+
+	destroy_delayed_work_on_stack(&waiter.timeout);
+	user_event_owner_put(owner);
+	return 0;
+}
+
+/* Have a thread of the owner repair @umm, and wait if need be */
+static void leave_to_thread(struct user_event_mm *umm)
+{
+	struct user_event_owner *owner = umm->owner;
+	bool enough;
+
+	wait_in(&owner->fresh, umm);
+
+	spin_lock(&owner->lock);
+	enough = owner->nr_threads >= OWNER_THREADS;
+	if (!enough)
+		owner->nr_threads++;
+	spin_unlock(&owner->lock);
+	if (enough)
+		return;
+
+	user_event_owner_get(owner);
+	if (!IS_ERR(kthread_run(waiter_thread, owner, "user_events/%u",
+				__kuid_val(owner->uid))))
+		return;
+
+	/* No memory: come back later */
+	spin_lock(&owner->lock);
+	owner->nr_threads--;
+	spin_unlock(&owner->lock);
+	user_event_owner_put(owner);
+	refcount_inc(&umm->ref);
+	if (!queue_delayed_work(repair_queue, &umm->repair, HZ))
+		user_event_mm_put(umm);
+}
+
+/**
+ * user_event_repair_work() - bring all bits of an address space up to date
  * @work: user_event_mm.repair
  *
- * Context: its own workqueue; takes event_mutex, and may wait for the mmap_lock
- * and for pages.
+ * Context: its own workqueue; takes event_mutex.
  */
-void user_event_mm_repair(struct work_struct *work)
+void user_event_repair_work(struct work_struct *work)
 {
-	struct user_event_mm *umm = container_of(work, struct user_event_mm,
-						 repair);
+	struct user_event_mm *umm = container_of(to_delayed_work(work),
+						 struct user_event_mm, repair);
+	bool done = true;
 
-	/* An earlier repair has seen to all that failed before this one */
+	/* An earlier repair may have fixed what failed before this one */
 	if (READ_ONCE(umm->stale) && mmget_not_zero(umm->mm)) {
-		repair_all(umm);
+		done = repair_pass(umm, 0);
 		mmput(umm->mm);
 	}
+	if (!done)
+		leave_to_thread(umm);
 	user_event_mm_put(umm);
 }
 
 /**
- * user_event_mm_queue_repair() - have a worker bring all bits up to date
+ * user_event_repair_queue() - have all bits of an address space repaired
  * @umm: the address space
  *
  * Takes no memory, so it cannot fail.
  *
  * Context: event_mutex held, or nobody else sees @umm yet.
  */
-void user_event_mm_queue_repair(struct user_event_mm *umm)
+void user_event_repair_queue(struct user_event_mm *umm)
 {
 	WRITE_ONCE(umm->stale, true);
 	refcount_inc(&umm->ref);
-	if (!queue_work(repair_queue, &umm->repair))
+	if (!queue_delayed_work(repair_queue, &umm->repair, 0))
 		user_event_mm_put(umm);
 }
 
-static void switch_one(struct user_event_mm *umm,
-		       struct user_event_enabler *enabler)
+/**
+ * user_event_repair_count_switch() - an event is switched
+ *
+ * Context: event_mutex held.
+ * Return: the number of the switch.
+ */
+u64 user_event_repair_count_switch(void)
 {
-	struct user_event *event = enabler_event(enabler);
-	int ret = user_event_mm_begin(umm);
-
-	if (!ret) {
-		ret = user_event_mm_write(umm, enabler, event->consumers, true);
-		user_event_mm_end(umm);
-	}
-	if (ret && ret != -ESRCH) {
-		umm->failures++;
-		user_event_mm_queue_repair(umm);
-	}
+	return ++nr_switches;
 }
 
 /**
- * user_event_mm_switch() - tell programs that an event has its first or lost
- * its last listener
- * @event: the event, its consumers up to date
+ * user_event_repair_interrupt() - stop waiting for an address space
+ * @umm: the address space, dead
  *
- * Costs in proportion to the addresses registered for @event. Does not wait for
- * any of their processes.
- *
- * Context: event_mutex held. May sleep.
+ * Context: process context.
  */
-void user_event_mm_switch(struct user_event *event)
+void user_event_repair_interrupt(struct user_event_mm *umm)
 {
-	struct user_event_mm *umm, *list = NULL;
-	struct user_event_enabler *enabler;
+	struct user_event_owner *owner = umm->owner;
+	struct waiter *waiter;
 
-	lockdep_assert_held(&event_mutex);
-
-	/*
-	 * A fork whose child comes too late to be found below sees this and
-	 * has the child repaired, and one that comes after this has ended
-	 * sees whether its parent is stale.
-	 */
-	WRITE_ONCE(switching, true);
-	/* Pairs with the one in user_event_mm_is_stale() */
-	smp_mb();
-
-	hlist_for_each_entry(enabler, &event->enablers, on_event) {
-		rcu_read_lock();
-		hlist_for_each_entry_rcu(umm, &enabler->set->mms, in_set) {
-			if (!refcount_inc_not_zero(&umm->ref))
-				continue;
-			umm->next = list;
-			list = umm;
-		}
-		rcu_read_unlock();
-
-		while (list) {
-			umm = list;
-			list = umm->next;
-			switch_one(umm, enabler);
-			user_event_mm_put(umm);
-		}
-		cond_resched();
+	spin_lock(&owner->lock);
+	list_for_each_entry(waiter, &owner->waiters, node) {
+		if (waiter->umm == umm)
+			send_sig(SIGKILL, waiter->task, 1);
 	}
-
-	/* After all marks of failures; pairs with user_event_mm_is_stale() */
-	smp_store_release(&switching, false);
-}
-
-/**
- * user_event_mm_is_stale() - may a copy of an address space have wrong bits
- * @umm: the address space; the copy can be found by a switch already
- *
- * Context: the mmap_lock held for writing since before the copy was begun.
- * Return: whether the bits of @umm may be wrong, or a switch goes on that has
- * not found the copy.
- */
-bool user_event_mm_is_stale(struct user_event_mm *umm)
-{
-	/* In the set, then the look; pairs with user_event_mm_switch() */
-	smp_mb();
-	/* An ended switch has left its marks; pairs with its end */
-	return smp_load_acquire(&switching) || READ_ONCE(umm->stale);
+	spin_unlock(&owner->lock);
 }
 
 /**
@@ -271,7 +406,6 @@ bool user_event_mm_is_stale(struct user_event_mm *umm)
  */
 int __init user_event_repair_init(void)
 {
-	repair_queue = alloc_workqueue("user_events", WQ_UNBOUND,
-				       WQ_UNBOUND_MAX_ACTIVE);
+	repair_queue = alloc_workqueue("user_events", WQ_UNBOUND, 0);
 	return repair_queue ? 0 : -ENOMEM;
 }

@@ -2,10 +2,14 @@
 /*
  * User events: what address spaces have registered.
  *
- * Enablers are kept in sets, so that fork has nothing to copy: a child has the
- * set of its parent, until one of them registers or unregisters something. A set
+ * Enablers are kept in sets, so that fork has nothing to copy: a child shares the
+ * set of its parent until one of them registers or unregisters something. A set
  * is ordered by address and bit.
+ *
+ * Sets can be large, and event_mutex is everybody's: copying and freeing one
+ * takes it for a few hundred enablers at a time.
  */
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 
@@ -13,8 +17,12 @@
 
 static struct kmem_cache *enabler_cache, *set_cache;
 
-/* Sets without address spaces, whose enablers are on their events' lists */
-static LLIST_HEAD(retired_sets);
+/* Enablers that are put on the lists of events, or taken off, in one go */
+#define SET_PIECE	256
+
+/* Sets without users, whose enablers are on the lists of their events */
+static LIST_HEAD(retired_sets);
+static DEFINE_SPINLOCK(retired_lock);
 static void free_retired_sets(struct work_struct *work);
 static DECLARE_WORK(retired_work, free_retired_sets);
 
@@ -22,7 +30,7 @@ static DECLARE_WORK(retired_work, free_retired_sets);
  * user_event_set_from() - find the next enabler in order
  * @set: the set
  * @addr: an address
- * @bit: a bit there; it may be past the last one a value has
+ * @bit: a bit there; it may be past the last one of an enable word
  *
  * Context: event_mutex held.
  * Return: the first enabler at @addr and @bit or after it, or NULL.
@@ -66,19 +74,19 @@ struct user_event_enabler *user_event_set_find(struct user_event_set *set,
 }
 
 /**
- * user_event_enabler_alloc() - make an enabler
+ * user_event_set_enabler() - make an enabler for a set
  * @event: the event, held or referenced by the caller
- * @addr: address of the value
- * @size: bytes of the value, 4 or 8
+ * @addr: address of the enable word
+ * @size: bytes of the enable word, 4 or 8
  * @bit: number of the bit
  *
  * Context: may sleep.
  * Return: the enabler, in no set yet, or NULL when there is no memory.
  */
-struct user_event_enabler *user_event_enabler_alloc(struct user_event *event,
-						    unsigned long addr,
-						    unsigned int size,
-						    unsigned int bit)
+struct user_event_enabler *user_event_set_enabler(struct user_event *event,
+						  unsigned long addr,
+						  unsigned int size,
+						  unsigned int bit)
 {
 	struct user_event_enabler *enabler;
 
@@ -92,10 +100,10 @@ struct user_event_enabler *user_event_enabler_alloc(struct user_event *event,
 }
 
 /**
- * user_event_enabler_free() - free an enabler that is in no set
+ * user_event_set_enabler_free() - free an enabler that is in no set
  * @enabler: the enabler
  */
-void user_event_enabler_free(struct user_event_enabler *enabler)
+void user_event_set_enabler_free(struct user_event_enabler *enabler)
 {
 	kmem_cache_free(enabler_cache, enabler);
 }
@@ -148,15 +156,14 @@ void user_event_set_add(struct user_event_set *set,
 	set->nr++;
 	enabler->set = set;
 	hlist_add_head(&enabler->on_event, &event->enablers);
-	user_event_hold(event);
+	user_event_life_hold(event);
 }
 
-/* With event_mutex held and the hold on the event given up */
+/* The enabler is off the list of its event, and no longer holds it */
 static void enabler_release(struct user_event_enabler *enabler)
 {
-	hlist_del(&enabler->on_event);
-	user_event_put(enabler_event(enabler));
-	user_event_enabler_free(enabler);
+	user_event_registry_put(enabler_event(enabler));
+	user_event_set_enabler_free(enabler);
 }
 
 /**
@@ -170,7 +177,8 @@ void user_event_set_remove(struct user_event_enabler *enabler)
 {
 	rb_erase(&enabler->node, &enabler->set->enablers);
 	enabler->set->nr--;
-	user_event_unhold(enabler_event(enabler));
+	hlist_del(&enabler->on_event);
+	user_event_life_unhold(enabler_event(enabler));
 	enabler_release(enabler);
 }
 
@@ -196,34 +204,70 @@ struct user_event_set *user_event_set_alloc(void)
 	return set;
 }
 
-/* Free a set without users and the enablers in it; event_mutex held */
+/* Free a retired set and the enablers in it, in pieces */
 static void set_free(struct user_event_set *set)
 {
-	struct user_event_enabler *enabler, *next;
+	struct rb_node *node = rb_first_postorder(&set->enablers), *next, *piece;
+	unsigned int i;
 
-	rbtree_postorder_for_each_entry_safe(enabler, next, &set->enablers, node)
-		enabler_release(enabler);
+	while (node) {
+		mutex_lock(&event_mutex);
+		for (next = node, i = 0; next && i < SET_PIECE; i++) {
+			hlist_del(&to_enabler(next)->on_event);
+			next = rb_next_postorder(next);
+		}
+		mutex_unlock(&event_mutex);
+
+		while (node != next) {
+			piece = node;
+			node = rb_next_postorder(node);
+			enabler_release(to_enabler(piece));
+		}
+		cond_resched();
+	}
 	kmem_cache_free(set_cache, set);
+}
+
+/*
+ * Free one retired set. Returns how many enablers it had, plus one for itself,
+ * or 0 if there is none.
+ */
+static unsigned int free_one_retired_set(void)
+{
+	struct user_event_set *set;
+	unsigned int nr;
+
+	spin_lock(&retired_lock);
+	set = list_first_entry_or_null(&retired_sets, struct user_event_set,
+				       retired);
+	if (set)
+		list_del(&set->retired);
+	spin_unlock(&retired_lock);
+	if (!set)
+		return 0;
+
+	nr = set->nr + 1;
+	set_free(set);
+	return nr;
 }
 
 static void free_retired_sets(struct work_struct *work)
 {
-	struct user_event_set *set, *next;
-
-	llist_for_each_entry_safe(set, next, llist_del_all(&retired_sets),
-				  retired) {
-		mutex_lock(&event_mutex);
-		set_free(set);
-		mutex_unlock(&event_mutex);
+	while (free_one_retired_set())
 		cond_resched();
-	}
 }
 
-/*
- * An address space has left @set. The last one gives up the events at once, and
- * may not take event_mutex for it: it can be an exiting task.
+/**
+ * user_event_set_put() - drop a reference on a set
+ * @set: the set
+ *
+ * The last reference retires the set. Its holds on events end at once; freeing
+ * takes event_mutex and is left to a worker, because an exiting task must not
+ * wait for it.
+ *
+ * Context: process context, event_mutex may be held.
  */
-static void set_put(struct user_event_set *set)
+void user_event_set_put(struct user_event_set *set)
 {
 	struct user_event_enabler *enabler;
 
@@ -232,15 +276,29 @@ static void set_put(struct user_event_set *set)
 
 	for (enabler = enabler_first(set); enabler;
 	     enabler = enabler_next(enabler))
-		user_event_unhold(enabler_event(enabler));
+		user_event_life_unhold(enabler_event(enabler));
 
-	if (llist_add(&set->retired, &retired_sets))
-		queue_work(system_unbound_wq, &retired_work);
+	spin_lock(&retired_lock);
+	list_add_tail(&set->retired, &retired_sets);
+	spin_unlock(&retired_lock);
+	queue_work(system_unbound_wq, &retired_work);
+}
+
+/**
+ * user_event_set_get() - take a reference on a set
+ * @set: the set of an address space
+ *
+ * Context: the mmap_lock of that address space held, and event_mutex unless the
+ * mmap_lock is held for writing.
+ */
+void user_event_set_get(struct user_event_set *set)
+{
+	refcount_inc(&set->users);
 }
 
 /**
  * user_event_set_join() - an address space gets a set
- * @set: the set; the new user has been counted
+ * @set: the set; the reference of the caller passes to @umm
  * @umm: the address space
  *
  * Context: any that may not be interrupted by another user of the lock.
@@ -253,8 +311,8 @@ void user_event_set_join(struct user_event_set *set, struct user_event_mm *umm)
 }
 
 /**
- * user_event_set_leave() - an address space gives up its set
- * @set: the set; gone, like its holds on events, if this was the last one
+ * user_event_set_leave() - an address space leaves its set
+ * @set: the set; the reference of @umm is dropped
  * @umm: the address space
  *
  * Context: process context. Takes no mutex: it can be an exiting task.
@@ -264,40 +322,91 @@ void user_event_set_leave(struct user_event_set *set, struct user_event_mm *umm)
 	spin_lock(&set->lock);
 	hlist_del_rcu(&umm->in_set);
 	spin_unlock(&set->lock);
-	set_put(set);
+	user_event_set_put(set);
+}
+
+/* Put @nr enablers of a copy, from @enabler on, on the lists of their events */
+static struct user_event_enabler *
+link_piece(struct user_event_enabler *enabler, unsigned int nr)
+{
+	mutex_lock(&event_mutex);
+	for (; enabler && nr; enabler = enabler_next(enabler), nr--)
+		hlist_add_head(&enabler->on_event,
+			       &enabler_event(enabler)->enablers);
+	mutex_unlock(&event_mutex);
+	return enabler;
+}
+
+/* Free a copy of which no enabler is on the list of its event */
+static void free_unlinked(struct user_event_set *copy)
+{
+	struct user_event_enabler *enabler, *next;
+
+	rbtree_postorder_for_each_entry_safe(enabler, next, &copy->enablers, node) {
+		user_event_life_unhold(enabler_event(enabler));
+		enabler_release(enabler);
+	}
+	kmem_cache_free(set_cache, copy);
 }
 
 /**
- * user_event_set_copy() - part from those who have the same set
- * @set: the set
+ * user_event_set_copy() - copy a shared set before it is changed
+ * @set: the set. The caller has a reference beside those of address spaces, so
+ *	that nobody changes it meanwhile.
  *
- * Context: event_mutex held. May sleep.
- * Return: a set with the same enablers for one address space, or NULL when
- * there is no memory.
+ * Whoever copies helps to free what was retired, so that garbage cannot grow
+ * faster than it is cleared.
+ *
+ * Context: no locks held, takes event_mutex. May sleep.
+ * Return: a set with the same enablers and one reference, in no address space,
+ * or
+ * * -ENOMEM	- no memory
+ * * -EINTR	- the caller is being killed
  */
 struct user_event_set *user_event_set_copy(struct user_event_set *set)
 {
-	struct user_event_set *copy = user_event_set_alloc();
 	struct user_event_enabler *enabler, *dup;
-	struct user_event_place place;
+	unsigned int freed, wanted = 2 * set->nr;
+	struct rb_node *parent = NULL;
+	struct user_event_set *copy;
 
+	do {
+		freed = free_one_retired_set();
+		wanted -= min(freed, wanted);
+	} while (freed && wanted);
+
+	copy = user_event_set_alloc();
 	if (!copy)
-		return NULL;
+		return ERR_PTR(-ENOMEM);
 
 	for (enabler = enabler_first(set); enabler;
 	     enabler = enabler_next(enabler)) {
-		dup = user_event_enabler_alloc(enabler_event(enabler),
+		dup = fatal_signal_pending(current) ? NULL :
+			user_event_set_enabler(enabler_event(enabler),
 					       enabler_addr(enabler),
 					       enabler_size(enabler),
 					       enabler_bit(enabler));
 		if (!dup) {
-			/* The originals keep the events */
-			set_put(copy);
-			return NULL;
+			free_unlinked(copy);
+			return ERR_PTR(fatal_signal_pending(current) ?
+				       -EINTR : -ENOMEM);
 		}
-		user_event_set_place(copy, enabler_addr(dup), enabler_bit(dup),
-				     &place);
-		user_event_set_add(copy, dup, &place);
+		/* In order: each one goes to the right of the one before */
+		rb_link_node(&dup->node, parent, parent ? &parent->rb_right :
+			     &copy->enablers.rb_node);
+		rb_insert_color(&dup->node, &copy->enablers);
+		parent = &dup->node;
+		copy->nr++;
+		dup->set = copy;
+		/* The original keeps the event until then */
+		user_event_life_hold(enabler_event(dup));
+		cond_resched();
+	}
+
+	enabler = enabler_first(copy);
+	while (enabler) {
+		enabler = link_piece(enabler, SET_PIECE);
+		cond_resched();
 	}
 	return copy;
 }

@@ -42,7 +42,7 @@ static void *status_at(struct seq_file *seq, loff_t *pos)
 	if (*pos > STATUS_SUMMARY)
 		return NULL;
 
-	state->event = *pos < STATUS_SUMMARY ? user_event_next(&id) : NULL;
+	state->event = *pos < STATUS_SUMMARY ? user_event_registry_next(&id) : NULL;
 	*pos = state->event ? id : STATUS_SUMMARY;
 	return state;
 }
@@ -82,13 +82,13 @@ static int status_show(struct seq_file *seq, void *v)
 		return 0;
 	}
 
-	other = user_event_used_by_other(event);
+	other = user_event_life_has_other_user(event);
 	seq_puts(seq, user_event_name(event));
-	if (event->consumers || other)
+	if (event->listeners || other)
 		seq_puts(seq, " # Used by");
-	if (event->consumers & USER_EVENT_BY_FTRACE)
+	if (event->listeners & USER_EVENT_BY_FTRACE)
 		seq_puts(seq, " ftrace");
-	if (event->consumers & USER_EVENT_BY_PERF)
+	if (event->listeners & USER_EVENT_BY_PERF)
 		seq_puts(seq, " perf");
 	if (other)
 		seq_puts(seq, " other");
@@ -97,7 +97,7 @@ static int status_show(struct seq_file *seq, void *v)
 	/* What does not fit is shown again */
 	if (!seq_has_overflowed(seq)) {
 		state->active++;
-		if (event->consumers || other)
+		if (event->listeners || other)
 			state->busy++;
 	}
 	return 0;
@@ -164,7 +164,7 @@ static struct user_event_mm *umm_of(struct task_struct *leader)
 
 	/* A kernel thread only borrows it */
 	if (!(task->flags & PF_KTHREAD))
-		/* Pairs with the release in current_umm() */
+		/* Pairs with the release in user_event_mm_of_current() */
 		umm = smp_load_acquire(&task->mm->user_event_mm);
 	/* The task keeps its address space, which has a reference */
 	if (umm)
@@ -259,7 +259,7 @@ static void *enablers_next(struct seq_file *seq, void *v, loff_t *pos)
 	struct enablers_state *state = seq->private;
 
 	++*pos;
-	/* Past the last bit there is nothing, and then the next address is */
+	/* bit + 1 resumes at the next bit or address */
 	if (v != SEQ_START_TOKEN)
 		state->bit++;
 	return enablers_at(state);
@@ -293,14 +293,14 @@ static int enablers_show(struct seq_file *seq, void *v)
 		return 0;
 	}
 
-	bit_state = user_event_mm_bit_state(state->umm, enabler);
+	bit_state = user_event_bit_state(state->umm, enabler);
 	if (bit_state < 0)
 		return SEQ_SKIP;
 
 	event = enabler_event(enabler);
 	seq_printf(seq, "%s %d 0x%lx %u %u %s %s ", user_event_name(event),
 		   state->tgid, state->addr, enabler_size(enabler), state->bit,
-		   str_on_off(event->consumers), states[bit_state]);
+		   str_on_off(event->listeners), states[bit_state]);
 	seq_escape_str(seq, state->comm, ESCAPE_SPACE | ESCAPE_SPECIAL, "\n\\");
 	seq_putc(seq, '\n');
 	return 0;

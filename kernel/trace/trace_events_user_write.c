@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * User events: the way of a record to its consumers.
+ * User events: the way of a record to its listeners.
  *
- * A record goes from user space straight into the buffer of each consumer: one
+ * A record goes from user space straight into the buffer of each listener: one
  * copy each, no allocation, no lock. That needs preemption off and page faults
  * with it. Only when a page turns out to be missing is the record fetched into
- * memory of the kernel, and the consumers go on from there.
+ * memory of the kernel, and the listeners go on from there.
  */
+#include <linux/nospec.h>
 #include <linux/perf_event.h>
 #include <linux/rculist.h>
 #include <linux/slab.h>
@@ -29,8 +30,7 @@
 
 /* What makes a trace instance look at records before it keeps them */
 #define FILE_FL_CHOOSY	(EVENT_FILE_FL_FILTERED | EVENT_FILE_FL_SOFT_DISABLED | \
-			 EVENT_FILE_FL_TRIGGER_MODE | \
-			 EVENT_FILE_FL_TRIGGER_COND | EVENT_FILE_FL_PID_FILTER)
+			 EVENT_FILE_FL_TRIGGER_MODE | EVENT_FILE_FL_PID_FILTER)
 
 /* What makes it add to them */
 #define TRACE_ITER_STACKS \
@@ -154,7 +154,7 @@ static int payload_fetch(struct user_event_payload *payload)
 /*
  * Put the payload behind the common fields of @entry, and check it where it
  * lies: user space can change it until it is copied. -EAGAIN when a page is
- * missing, -EFAULT when consumers must not see it.
+ * missing, -EFAULT when listeners must not see it.
  */
 static __always_inline int fill_entry(struct user_event *event,
 				      const struct user_event_payload *payload,
@@ -164,7 +164,7 @@ static __always_inline int fill_entry(struct user_event *event,
 		return -EAGAIN;
 	if (!event->format->nr_locs)
 		return 0;
-	return user_event_format_check(event->format, entry,
+	return user_event_record_check(event->format, entry,
 				       sizeof(struct trace_entry) +
 				       payload->len);
 }
@@ -206,20 +206,6 @@ static noinline int write_by_core(struct user_event *event,
 	return ret;
 }
 
-/* tracing_gen_ctx() in a system call, where nothing is disabled */
-static __always_inline unsigned int syscall_ctx(void)
-{
-	unsigned int flags = 0;
-
-	if (!IS_ENABLED(CONFIG_TRACE_IRQFLAGS_SUPPORT))
-		flags |= TRACE_FLAG_IRQS_NOSUPPORT;
-	if (unlikely(tif_need_resched()))
-		flags |= TRACE_FLAG_NEED_RESCHED;
-	if (unlikely(test_preempt_need_resched()))
-		flags |= TRACE_FLAG_PREEMPT_RESCHED;
-	return flags << 16;
-}
-
 /*
  * Mostly a trace instance is to keep the record and do nothing else. Knowing
  * that, and where the record comes from, the ring buffer can be used without
@@ -253,7 +239,7 @@ write_to_tracer(struct user_event *event, struct trace_event_file *file,
 
 	entry = ring_buffer_event_data(ring_event);
 	tracing_generic_entry_update(entry, event->call.event.type,
-				     syscall_ctx());
+				     tracing_gen_ctx_syscall());
 	ret = fill_entry(event, payload, entry);
 	if (unlikely(ret))
 		ring_buffer_discard_commit(buffer, ring_event);
@@ -278,8 +264,6 @@ static int write_to_perf(struct user_event *event,
 		return 0;
 
 	/* perf puts a u32 before it and wants both together aligned */
-	if (payload->len > PERF_MAX_TRACE_SIZE)
-		return -EMSGSIZE;
 	size = ALIGN(sizeof(struct trace_entry) + payload->len + sizeof(u32),
 		     sizeof(u64)) - sizeof(u32);
 	if (size > PERF_MAX_TRACE_SIZE)
@@ -313,11 +297,11 @@ static int write_to_perf(struct user_event *event,
 #endif
 
 /*
- * Hand the payload to each consumer that does not have it yet, with preemption
+ * Hand the payload to each listener that does not have it yet, with preemption
  * disabled. One that cannot take it does not keep it from the others.
  */
 static __always_inline int
-write_to_consumers(struct user_event *event, unsigned int consumers,
+write_to_listeners(struct user_event *event, unsigned int listeners,
 		   struct user_event_payload *payload)
 {
 	struct user_event_tracer *tracer;
@@ -337,7 +321,7 @@ write_to_consumers(struct user_event *event, unsigned int consumers,
 		payload->done = tracer->serial;
 	}
 
-	if (consumers & USER_EVENT_BY_PERF) {
+	if (listeners & USER_EVENT_BY_PERF) {
 		error = write_to_perf(event, payload);
 		if (unlikely(error))
 			return error;
@@ -356,6 +340,7 @@ table_event(struct user_event_table __rcu **table, int index)
 
 	if (unlikely(!slots || (unsigned int)index >= slots->size))
 		return NULL;
+	index = array_index_nospec(index, slots->size);
 	return READ_ONCE(slots->slots[index]);
 }
 
@@ -364,7 +349,7 @@ __write_payload(struct user_event_table __rcu **table, int index,
 		struct user_event_payload *payload)
 {
 	struct user_event *event;
-	unsigned int consumers;
+	unsigned int listeners;
 	int ret;
 
 	if (unlikely(index < 0))
@@ -377,9 +362,10 @@ __write_payload(struct user_event_table __rcu **table, int index,
 	} else if (unlikely(payload->len < event->format->size)) {
 		ret = -EINVAL;
 	} else {
-		consumers = READ_ONCE(event->consumers);
-		ret = consumers ?
-			write_to_consumers(event, consumers, payload) : -EBADF;
+		/* Pairs with the release when a listener comes */
+		listeners = smp_load_acquire(&event->listeners);
+		ret = listeners ?
+			write_to_listeners(event, listeners, payload) : -EBADF;
 	}
 	preempt_enable_notrace();
 	return ret;
@@ -416,7 +402,7 @@ static noinline int write_fetched(struct user_event_table __rcu **table,
  * * -EINVAL	- negative index, or the payload is shorter than the fields
  * * -ENOENT	- the file has not registered the index
  * * -EBADF	- nobody listens
- * * -EMSGSIZE	- a consumer does not take records of this size
+ * * -EMSGSIZE	- a listener does not take records of this size
  * * -ENOMEM	- no memory to fetch a missing page into
  */
 ssize_t user_event_write(struct user_event_table __rcu **table,

@@ -12,6 +12,7 @@
 #include <linux/hugetlb.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
+#include <linux/perf_event.h>
 #include <linux/ring_buffer.h>
 #include <linux/secretmem.h>
 #include <linux/uio.h>
@@ -21,11 +22,22 @@
 #define USER_EVENTS_SYSCTL_END	{ }
 
 /**
+ * user_events_vma_writable() - may a program write in a mapping
+ * @vma: the mapping
+ *
+ * Return: whether it may, by instructions of any kind.
+ */
+static inline bool user_events_vma_writable(const struct vm_area_struct *vma)
+{
+	return vma->vm_flags & VM_WRITE;
+}
+
+/**
  * struct user_events_page - a page where an address space has it mapped
  * @page: the page, NULL if it is the one of zeroes
  * @writable: the address space can write it as it is
- * @pte: the entry of the page table, locked; NULL if the page itself is
- * @ptl: the lock of the entry
+ * @pte: the entry of the page table, mapped; NULL if it is a huge page's
+ * @ptl: the lock of the entry, held; NULL if the page itself is locked
  */
 struct user_events_page {
 	struct page		*page;
@@ -56,9 +68,36 @@ static inline pmd_t *user_events_pte_table(struct mm_struct *mm,
 	return pmd_trans_unstable(pmd) ? NULL : pmd;
 }
 
+/* The entry of a hugetlb page; get_user_pages() would fault it in */
+static inline int user_events_hugetlb_page_lock(struct vm_area_struct *vma,
+						unsigned long addr,
+						struct user_events_page *at)
+{
+	struct hstate *h = hstate_vma(vma);
+	pte_t entry, *pte;
+
+	pte = huge_pte_offset(vma->vm_mm, addr & huge_page_mask(h),
+			      huge_page_size(h));
+	if (!pte)
+		return -EFAULT;
+	at->ptl = huge_pte_lock(h, vma->vm_mm, pte);
+	entry = huge_ptep_get(pte);
+	if (!pte_present(entry)) {
+		spin_unlock(at->ptl);
+		return -EFAULT;
+	}
+	at->page = pte_page(entry) +
+		((addr & ~huge_page_mask(h)) >> PAGE_SHIFT);
+	at->writable = huge_pte_write(entry) && user_events_vma_writable(vma);
+	at->pte = NULL;
+	/* For sparse: held until user_events_page_unlock() */
+	__release(at->ptl);
+	return 0;
+}
+
 /*
- * Huge pages have no entry of that kind, and for DAX it shows none. Have the page
- * for writing, or not at all.
+ * Other huge pages have no entry of that kind, and for DAX it shows none. Get the
+ * page for writing, or not at all.
  */
 static inline int user_events_other_page_lock(struct mm_struct *mm,
 					      unsigned long addr,
@@ -72,6 +111,7 @@ static inline int user_events_other_page_lock(struct mm_struct *mm,
 		return -EAGAIN;
 	}
 	at->pte = NULL;
+	at->ptl = NULL;
 	at->writable = true;
 	return 0;
 }
@@ -88,7 +128,7 @@ static inline int user_events_other_page_lock(struct mm_struct *mm,
  * Context: may sleep for a moment; not between this and
  * user_events_page_unlock().
  * Return: 0, or
- * * -EAGAIN	- it is huge or on DAX, and somebody has it locked
+ * * -EAGAIN	- it is a transparent huge page or on DAX, and somebody has it locked
  * * -EFAULT	- there is no page that could be looked at
  */
 static inline int user_events_page_lock(struct mm_struct *mm,
@@ -103,8 +143,10 @@ static inline int user_events_page_lock(struct mm_struct *mm,
 	    vma_is_secretmem(vma))
 		return -EFAULT;
 
-	pmd = is_vm_hugetlb_page(vma) || vma_is_dax(vma) ? NULL :
-		user_events_pte_table(mm, addr);
+	if (is_vm_hugetlb_page(vma))
+		return user_events_hugetlb_page_lock(vma, addr, at);
+
+	pmd = vma_is_dax(vma) ? NULL : user_events_pte_table(mm, addr);
 	if (!pmd)
 		return user_events_other_page_lock(mm, addr, at);
 
@@ -112,7 +154,7 @@ static inline int user_events_page_lock(struct mm_struct *mm,
 	if (pte_present(*at->pte)) {
 		at->page = vm_normal_page(vma, addr, *at->pte);
 		at->writable = at->page && pte_write(*at->pte) &&
-			(vma->vm_flags & VM_WRITE);
+			user_events_vma_writable(vma);
 		/*
 		 * Where data caches have aliases, what the process has written
 		 * may be in another line than the kernel will look at. None of
@@ -139,6 +181,9 @@ static inline void user_events_page_unlock(struct user_events_page *at)
 	if (at->pte) {
 		__acquire(at->ptl);
 		pte_unmap_unlock(at->pte, at->ptl);
+	} else if (at->ptl) {
+		__acquire(at->ptl);
+		spin_unlock(at->ptl);
 	} else {
 		unlock_page(at->page);
 		put_page(at->page);
@@ -216,5 +261,18 @@ static inline bool user_events_not_for(const struct trace_array *tr)
 {
 	return false;
 }
+
+#ifdef CONFIG_PERF_EVENTS
+/**
+ * user_events_perf_allowed() - may the caller read records through perf
+ * @perf: the perf event that is opened
+ *
+ * Return: 0, -EACCES or -EPERM.
+ */
+static inline int user_events_perf_allowed(struct perf_event *perf)
+{
+	return perf_allow_tracepoint(&perf->attr);
+}
+#endif
 
 #endif /* _TRACE_EVENTS_USER_BASE_H */

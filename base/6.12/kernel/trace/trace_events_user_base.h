@@ -11,6 +11,7 @@
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/pagewalk.h>
+#include <linux/perf_event.h>
 #include <linux/ring_buffer.h>
 #include <linux/secretmem.h>
 #include <linux/uio.h>
@@ -18,6 +19,17 @@
 
 /* A table of sysctls ends where its array ends */
 #define USER_EVENTS_SYSCTL_END
+
+/**
+ * user_events_vma_writable() - may a program write in a mapping
+ * @vma: the mapping
+ *
+ * Return: whether it may, by instructions of any kind.
+ */
+static inline bool user_events_vma_writable(const struct vm_area_struct *vma)
+{
+	return (vma->vm_flags & (VM_WRITE | VM_SHADOW_STACK)) == VM_WRITE;
+}
 
 /**
  * struct user_events_page - a page where an address space has it mapped
@@ -102,7 +114,7 @@ static inline int user_events_page_lock(struct mm_struct *mm,
 	if (at->page)
 		flush_cache_page(vma, addr, page_to_pfn(at->page));
 	at->writable = at->page && user_events_walk_writable(&at->walk) &&
-		(vma->vm_flags & VM_WRITE) && !(vma->vm_flags & VM_SHADOW_STACK);
+		user_events_vma_writable(vma);
 	return 0;
 }
 
@@ -169,5 +181,18 @@ static inline bool user_events_not_for(const struct trace_array *tr)
 {
 	return tr->system_names;
 }
+
+#ifdef CONFIG_PERF_EVENTS
+/**
+ * user_events_perf_allowed() - may the caller read records through perf
+ * @perf: the perf event that is opened
+ *
+ * Return: 0, -EACCES or -EPERM.
+ */
+static inline int user_events_perf_allowed(struct perf_event *perf)
+{
+	return perf_allow_tracepoint();
+}
+#endif
 
 #endif /* _TRACE_EVENTS_USER_BASE_H */

@@ -14,11 +14,13 @@
 #define EVENT		"bound_event u32 a"
 #define EVENT_NAME	"bound_event"
 #define PROBE		"uev_round"
-#define LINE		"[%d]: cannot write bit %d at 0x%lx for event %127[^:]: error %d"
+#define LINE		"[%d]: cannot write bit %d at 0x%lx for event %127s"
 
-/* Rounds for a page that is missing again each time, and for none at all */
-#define ROUNDS_MISSING	17
-#define ROUNDS_UNMAPPED	2
+/*
+ * Rounds for a page that is missing again each time: every other one brings it in,
+ * after a few that must not wait
+ */
+#define ROUNDS_MISSING	(2 * 17 + 8)
 /* Rounds that find a lock busy, once the pauses have grown */
 #define BUSY_PER_SECOND	2
 #define LINES_A_MINUTE	10
@@ -48,9 +50,9 @@ FIXTURE_SETUP(bounded)
 	ASSERT_LE(0, self->kmsg);
 	ASSERT_LE(0, lseek(self->kmsg, 0, SEEK_END));
 	ASSERT_OK(uev_reg(self->fd, self->good, 0, 4, 0, EVENT, NULL));
-	/* Each call of this function is a round. */
+	/* Each call of this function is a round over the enablers. */
 	self->probed = !uev_append("kprobe_events",
-				   "p:" PROBE " user_event_mm_lock") &&
+				   "p:" PROBE " repair_visit") &&
 		       !uev_put("events/kprobes/" PROBE "/enable", "1");
 }
 
@@ -93,7 +95,7 @@ static bool is_repaired(void)
 /* Lines that name this process, event and an address in the range; -1: not so */
 static int log_lines(int kmsg, const void *from, const void *to)
 {
-	int count = 0, pid, bit, error;
+	int count = 0, pid, bit;
 	char line[8192], event[128];
 	unsigned long addr;
 	char *at;
@@ -103,8 +105,7 @@ static int log_lines(int kmsg, const void *from, const void *to)
 			continue;
 		count++;
 		at = strchr(strstr(line, "user_events: "), '[');
-		if (!at || sscanf(at, LINE, &pid, &bit, &addr, event,
-				  &error) != 5 ||
+		if (!at || sscanf(at, LINE, &pid, &bit, &addr, event) != 4 ||
 		    pid != getpid() || strcmp(event, EVENT_NAME) ||
 		    addr < (unsigned long)from || addr >= (unsigned long)to)
 			return -1;
@@ -138,14 +139,12 @@ TEST_F(bounded, unmapped_values)
 		took = rounds() - before;
 		TH_LOG("%d values: %ld rounds", count, took);
 		/* The probe counts at all, ... */
-		EXPECT_LE(count, took);
+		EXPECT_LE(1, took);
 		/*
-		 * ... and no value takes more than it may. One that finds the
-		 * reader busy takes two more, and the slower all is, the more
-		 * often there is a reader.
+		 * ... and what is not mapped takes no round of its own. The
+		 * reader of the state keeps a lock busy now and then.
 		 */
-		EXPECT_GE(ROUNDS_UNMAPPED * count + count / 20 + 2 + 2 * reads,
-			  took);
+		EXPECT_GE(2 + 2 * reads, took);
 		got = log_lines(self->kmsg, area, area + size);
 		EXPECT_LE(0, got) TH_LOG("a line does not name what it should");
 		lines += got;
@@ -203,7 +202,7 @@ TEST_F(bounded, page_that_goes_in_a_loop)
 			took = rounds() - before;
 			if (took > most)
 				most = took;
-			EXPECT_GE(ROUNDS_MISSING + 1 + BUSY_PER_SECOND *
+			EXPECT_GE(ROUNDS_MISSING + BUSY_PER_SECOND *
 				  (uev_now_ms() - start + 999) / 1000, took);
 		}
 		UEV_WRITE(stop, true);

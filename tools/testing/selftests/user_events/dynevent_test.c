@@ -103,7 +103,7 @@ TEST_F(uev, is_refused)
 	}
 	memset(line, 'd', sizeof(line));
 	memcpy(line, "u:", 2);
-	line[2 + 239] = '\0';
+	line[2 + 256] = '\0';
 	EXPECT_ERR(EINVAL, uev_dynamic(line));
 	/* Longer than a command string may be */
 	memset(line, 'd', sizeof(line));

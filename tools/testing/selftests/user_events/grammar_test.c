@@ -298,7 +298,9 @@ TEST_F(uev, names_that_are_refused)
 		"", " ", ".", "..", "/", "gram/name", "../gram", "gram:name",
 		":gram", "gram:", "gram\"name", "gram\\name", "gram%name",
 		"gram%s", "gram\nname", "gram\tname", "gram\001name",
-		"gram\177name", "\033gram", ";", "; u32 a",
+		"gram\177name", "\033gram", ";", "; u32 a", "#gram", "gram#1",
+		"gram'name", "gram!", "gram*", "gram?", "gram[0]", "gram,name",
+		"gram=name", "enable", "filter",
 	};
 	char command[64];
 	size_t i;
@@ -329,28 +331,56 @@ TEST_F(uev, control_characters_in_a_name)
 	}
 }
 
-/* NAME_MAX, less the longest suffix: a dot and 16 digits */
+/* A multi-format name is never alone in the directory of its system. */
+TEST_F(uev, names_of_the_systems_own_files)
+{
+	static const char * const names[] = { "enable", "filter" };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		EXPECT_OK(uev_reg(self->fd, &self->value[i], 0, 4,
+				  USER_EVENT_REG_MULTI_FORMAT, names[i], NULL));
+		EXPECT_OK(uev_unreg(self->fd, &self->value[i], 0));
+		EXPECT_NE(0, uev_append("dynamic_events", "u:enable u32 a"));
+	}
+	EXPECT_EQ(0, uev_put("events/enable", "0"));
+}
+
+/* A ';' may have nothing before it, or after it. */
+TEST_F(uev, empty_fields)
+{
+	static const char * const spellings[] = {
+		"gram_e u32 a;u64 b", "gram_e u32 a;;u64 b", "gram_e ;u32 a; ;u64 b;",
+		"gram_e u32 a;u64 b;;",
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(spellings); i++)
+		EXPECT_OK(uev_reg(self->fd, &self->value[i], 0, 4, 0,
+				  spellings[i], NULL)) TH_LOG("%s", spellings[i]);
+	EXPECT_TRUE(uev_event_exists("gram_e"));
+}
+
+/* NAME_MAX; a multi-format name leaves room for a dot and 16 digits */
 TEST_F(uev, length_of_a_name)
 {
 	char name[300];
 
 	memset(name, 'n', sizeof(name));
-	name[238] = '\0';
-	EXPECT_OK(try_command(self->fd, self->value, name));
-	EXPECT_OK(uev_reg(self->fd, self->value, 0, 4,
-			  USER_EVENT_REG_MULTI_FORMAT, name, NULL));
-	EXPECT_TRUE(uev_event_exists(name));
-	name[238] = 'n';
-	name[239] = '\0';
-	EXPECT_ERR(EINVAL, try_command(self->fd, self->value, name));
-	EXPECT_ERR(EINVAL, uev_reg(self->fd, self->value, 1, 4,
-				   USER_EVENT_REG_MULTI_FORMAT, name, NULL));
-	name[239] = 'n';
 	name[255] = '\0';
-	EXPECT_ERR(EINVAL, try_command(self->fd, self->value, name));
+	EXPECT_OK(try_command(self->fd, self->value, name));
+	EXPECT_TRUE(uev_event_exists(name));
 	name[255] = 'n';
 	name[256] = '\0';
 	EXPECT_ERR(EINVAL, try_command(self->fd, self->value, name));
+
+	name[238] = '\0';
+	EXPECT_OK(uev_reg(self->fd, self->value, 0, 4,
+			  USER_EVENT_REG_MULTI_FORMAT, name, NULL));
+	name[238] = 'n';
+	name[239] = '\0';
+	EXPECT_ERR(EINVAL, uev_reg(self->fd, self->value, 1, 4,
+				   USER_EVENT_REG_MULTI_FORMAT, name, NULL));
 }
 
 TEST_F(uev, fields_that_are_refused)

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * User events: getting at the memory of an address space.
+ *
+ * A bit is written with event_mutex, user_event_mm.access and the mmap_lock
+ * held, and its page present. The page can only be brought in without
+ * event_mutex, and neither that nor the mmap_lock may be waited for while the
+ * other is held. So tries take turns: one waits for event_mutex and takes the
+ * mmap_lock if it is free; the next one takes the mmap_lock, brings the page
+ * in, and takes event_mutex if it is free.
+ */
+#include <linux/fs.h>
+#include <linux/hugetlb.h>
+#include <linux/jiffies.h>
+#include <linux/magic.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/userfaultfd_k.h>
+
+#include "trace_events_user.h"
+
+/*
+ * Retries after fault-in before giving up. Reclaim and a colliding fork need one
+ * or two; a program that discards the page in a loop must not keep a worker busy
+ * for ever. Lock contention never counts.
+ */
+#define MISSING_MAX	16
+
+/* Tries before an access that may not wait is given up */
+#define PATIENCE	8
+
+/*
+ * The first tries come at once, later ones after 1 ms to half a second, so that
+ * a process that keeps its locks busy costs little.
+ */
+static void back_off(unsigned int try)
+{
+	if (try > 5)
+		schedule_timeout_killable(msecs_to_jiffies(1U << min(try - 6, 9U)));
+}
+
+/* Can the fault at @addr be handled without waiting for anything in user space? */
+static bool needs_no_wait(struct vm_area_struct *vma, unsigned long addr)
+{
+	struct user_events_page at;
+
+	if (userfaultfd_armed(vma) || is_vm_hugetlb_page(vma))
+		return false;
+	if (vma_is_anonymous(vma) || vma_is_shmem(vma))
+		return true;
+	/* A private copy is made of what is there; a file may have to be asked */
+	if (vma->vm_flags & VM_SHARED ||
+	    user_events_page_lock(vma->vm_mm, addr, &at))
+		return false;
+	user_events_page_unlock(&at);
+	return true;
+}
+
+/*
+ * Will the file behind @vma make a kernel thread wait in a way that nothing can
+ * end? A frozen file system thaws some day; one that a program serves is left to
+ * the process itself.
+ */
+static int check_file(struct vm_area_struct *vma)
+{
+	struct super_block *sb;
+
+	if (!vma->vm_file)
+		return 0;
+	sb = file_inode(vma->vm_file)->i_sb;
+	if (sb->s_magic == FUSE_SUPER_MAGIC)
+		return -EFAULT;
+	if (vma->vm_flags & VM_SHARED &&
+	    READ_ONCE(sb->s_writers.frozen) != SB_UNFROZEN)
+		return -EAGAIN;
+	return 0;
+}
+
+/*
+ * Bring in the page at @access->addr for writing, with the mmap_lock held. Clears
+ * @locked if the mmap_lock was dropped for it.
+ */
+static int fault_in(struct user_event_access *access, bool *locked)
+{
+	unsigned int flags = FAULT_FLAG_WRITE | FAULT_FLAG_REMOTE |
+			     FAULT_FLAG_ALLOW_RETRY;
+	struct vm_area_struct *vma;
+	vm_fault_t fault;
+	int ret;
+
+	vma = vma_lookup(access->umm->mm, access->addr);
+	if (!vma || !user_events_vma_writable(vma))
+		return -EFAULT;
+
+	if (access->flags & USER_EVENT_ACCESS_WAIT) {
+		ret = current->flags & PF_KTHREAD ? check_file(vma) : 0;
+		if (ret)
+			return ret;
+		flags |= FAULT_FLAG_KILLABLE;
+	} else {
+		if (!needs_no_wait(vma, access->addr))
+			return -EBUSY;
+		flags |= FAULT_FLAG_RETRY_NOWAIT;
+	}
+
+	fault = handle_mm_fault(vma, access->addr, flags, NULL);
+	if (fault & (VM_FAULT_COMPLETED | VM_FAULT_RETRY)) {
+		*locked = flags & FAULT_FLAG_RETRY_NOWAIT;
+		return -EAGAIN;
+	}
+	return fault & VM_FAULT_ERROR ? vm_fault_to_errno(fault, 0) : 0;
+}
+
+/* Wait for event_mutex first */
+static int lock_event_mutex_first(struct user_event_access *access)
+{
+	int ret;
+
+	mutex_lock(&event_mutex);
+	ret = user_event_mm_begin(access->umm);
+	if (ret)
+		mutex_unlock(&event_mutex);
+	return ret;
+}
+
+/* Take the mmap_lock first, and bring the page in if one was missing */
+static int lock_mmap_first(struct user_event_access *access)
+{
+	struct user_event_mm *umm = access->umm;
+	struct mm_struct *mm = umm->mm;
+	bool locked = true;
+	int ret = 0;
+
+	if (!(access->flags & USER_EVENT_ACCESS_WAIT)) {
+		if (!mmap_read_trylock(mm))
+			return -EAGAIN;
+	} else if (mmap_read_lock_killable(mm)) {
+		return -EINTR;
+	}
+
+	if (access->missing)
+		ret = fault_in(access, &locked);
+	if (!ret && !mutex_trylock(&event_mutex))
+		ret = -EAGAIN;
+	if (ret) {
+		if (locked)
+			mmap_read_unlock(mm);
+		return ret;
+	}
+
+	mutex_lock(&umm->access);
+	if (!umm->dead)
+		return 0;
+
+	user_event_mm_end(umm);
+	mutex_unlock(&event_mutex);
+	return -ESRCH;
+}
+
+/**
+ * user_event_access_go_to() - aim an access at another enable word
+ * @access: the access
+ * @addr: address of the enable word
+ *
+ * Context: any; also from @access->visit.
+ */
+void user_event_access_go_to(struct user_event_access *access,
+			     unsigned long addr)
+{
+	if (access->addr == addr)
+		return;
+	access->addr = addr;
+	access->missing = 0;
+	/* Its page is what is most likely in the way: bring that in first */
+	access->try = 1;
+}
+
+/**
+ * user_event_access() - visit an address space with its page and all locks
+ * @access: what to do where
+ *
+ * Calls @access->visit with event_mutex, user_event_mm.access and the mmap_lock
+ * held, again and again until it returns neither -EAGAIN (a lock is busy) nor
+ * -EFAULT (the page at @access->addr is missing, bring it in).
+ *
+ * Context: no locks held. May sleep; the mm_users of the address space are held
+ * unless it is the caller's own.
+ * Return: what @access->visit returned, or
+ * * -EFAULT	- there is no page that can be written at @access->addr
+ * * -EBUSY	- it would have to wait, and must not
+ * * -EINTR	- the caller is being killed
+ * * -ENOMEM	- no memory for the page
+ * * -ESRCH	- the address space is about to go
+ */
+int user_event_access(struct user_event_access *access)
+{
+	bool wait = access->flags & USER_EVENT_ACCESS_WAIT;
+	bool mmap_first;
+	int ret;
+
+	for (;;) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		if (!wait && access->try >= PATIENCE)
+			return -EBUSY;
+		back_off(access->try);
+		mmap_first = access->try++ & 1;
+
+		ret = mmap_first ? lock_mmap_first(access) :
+				   lock_event_mutex_first(access);
+		if (!ret) {
+			ret = access->visit(access);
+			user_event_mm_end(access->umm);
+			mutex_unlock(&event_mutex);
+			if (ret == -EFAULT) {
+				/* Only a try that brought the page in counts */
+				if (mmap_first && access->missing > MISSING_MAX)
+					return ret;
+				if (mmap_first || !access->missing)
+					access->missing++;
+				ret = -EAGAIN;
+			}
+		}
+		if (ret != -EAGAIN)
+			return ret;
+	}
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * User events: an event as the trace core sees it.
+ *
+ * The trace core asks for the fields of an event and has its records printed.
+ */
+#include "trace_events_user.h"
+#include "trace_output.h"
+
+static enum print_line_t print_event(struct trace_iterator *iter,
+				     struct user_event *event, size_t size)
+{
+	trace_seq_printf(&iter->seq, "%s: ", user_event_name(event));
+	user_event_record_text(event->format, &iter->seq, iter->ent, size);
+	trace_seq_putc(&iter->seq, '\n');
+	return trace_handle_return(&iter->seq);
+}
+
+/* From a trace buffer, by the type number */
+static enum print_line_t print_record(struct trace_iterator *iter, int flags,
+				      struct trace_event *trace_event)
+{
+	return print_event(iter, container_of(trace_event, struct user_event,
+					      shown.event), iter->ent_size);
+}
+
+/*
+ * While it is being recorded, with tp_printk. The size is not known here, but
+ * what the record points to has just been checked.
+ */
+static enum print_line_t print_at_once(struct trace_iterator *iter, int flags,
+				       struct trace_event *trace_event)
+{
+	return print_event(iter, container_of(trace_event, struct user_event,
+					      call.event), U16_MAX);
+}
+
+/* Of a record that is read from a trace buffer */
+static struct trace_event_functions record_funcs = {
+	.trace = print_record,
+};
+
+/* Of one that is being made */
+static struct trace_event_functions call_funcs = {
+	.trace = print_at_once,
+};
+
+/*
+ * The trace core asks for the fields when it makes the first directory. Whether
+ * all came about it does not ask, see user_event_call_add().
+ */
+static int define_fields(struct trace_event_call *call)
+{
+	struct user_event *event = container_of(call, struct user_event, call);
+	const struct user_event_format *format = event->format;
+	int i, ret;
+
+	for (i = 0; i < format->nr_fields; i++) {
+		const struct user_event_field *field = &format->fields[i];
+
+		ret = trace_define_field(call, field->type, field->name,
+					 field->offset, field->size,
+					 field->is_signed, FILTER_OTHER);
+		if (ret)
+			return ret;
+
+		/* Else tools see char NAME[], of any length */
+		if (field->kind == USER_EVENT_STRING)
+			list_first_entry(&event->class.fields,
+					 struct ftrace_event_field,
+					 link)->len = field->size;
+	}
+	return 0;
+}
+
+/* Fields of all user events: each adds its own */
+static struct trace_event_fields call_fields[] = {
+	{ .type = TRACE_FUNCTION_TYPE, .define_fields = define_fields },
+	{ }
+};
+
+/*
+ * The files are there. Instances that were made for certain systems only have
+ * no file of the event; where there is one, it is the first of the list.
+ */
+static bool has_files(struct user_event *event)
+{
+	struct trace_event_file *file;
+	struct trace_array *tr;
+	bool has = true;
+
+	mutex_lock(&trace_types_lock);
+	list_for_each_entry(tr, &ftrace_trace_arrays, list) {
+		file = list_first_entry_or_null(&tr->events,
+						struct trace_event_file, list);
+		if (file && file->event_call == &event->call)
+			has &= user_events_has_files(file);
+		else
+			has &= user_events_not_for(tr);
+	}
+	mutex_unlock(&trace_types_lock);
+	return has;
+}
+
+/**
+ * user_event_call_init() - describe an event to the trace core
+ * @event: the event, its format and name set
+ * @reg: what the trace core calls when a listener comes or goes
+ *
+ * Context: may sleep.
+ * Return: 0, or -ENOMEM.
+ */
+int user_event_call_init(struct user_event *event,
+			 int (*reg)(struct trace_event_call *call,
+				    enum trace_reg type, void *data))
+{
+	event->call.print_fmt = user_event_record_print_fmt(event->format);
+	if (!event->call.print_fmt)
+		return -ENOMEM;
+
+	event->class.system = event->multi ? USER_EVENTS_MULTI_SYSTEM :
+					     USER_EVENTS_SYSTEM;
+	event->class.fields_array = call_fields;
+	event->class.reg = reg;
+	INIT_LIST_HEAD(&event->class.fields);
+	event->call.class = &event->class;
+	event->call.tp = &event->tp;
+	event->call.flags = TRACE_EVENT_FL_TRACEPOINT | TRACE_EVENT_FL_DYNAMIC;
+	event->call.event.funcs = &call_funcs;
+	event->shown.class = &event->class;
+	event->shown.tp = &event->tp;
+	event->shown.flags = TRACE_EVENT_FL_TRACEPOINT;
+	event->shown.event.funcs = &record_funcs;
+	return 0;
+}
+
+/**
+ * user_event_call_add() - give an event to the trace core, files and all
+ * @event: the event
+ * @cred: credentials to add files to tracefs with
+ *
+ * A program that may open user_events_data may have events, though it may not
+ * look into tracefs, let alone add directories there.
+ *
+ * Context: event_mutex held. May sleep.
+ * Return: 0, -ENOMEM, or another error of the trace core.
+ */
+int user_event_call_add(struct user_event *event, const struct cred *cred)
+{
+	const struct cred *old;
+	struct list_head *pos;
+	int ret, missing = event->format->nr_fields;
+
+	old = override_creds(cred);
+	ret = trace_add_event_call(&event->call);
+	revert_creds(old);
+	if (ret)
+		return ret;
+
+	/* No memory for a file or a field is no error to the core */
+	list_for_each(pos, &event->class.fields)
+		missing--;
+	if (!missing && has_files(event))
+		return 0;
+
+	event->call.event.funcs = NULL;
+	trace_remove_event_call(&event->call);
+	return -ENOMEM;
+}

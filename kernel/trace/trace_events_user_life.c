@@ -1,0 +1,423 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * User events: the life of an event.
+ *
+ * An event goes when nothing holds it, nothing listens to it and it does not
+ * persist. Holders let go without a lock, from an exiting task for instance, so
+ * the last one leaves the event to the reaper, a work item that decides again
+ * under event_mutex. An idle event that is not yet reaped counts as deleted.
+ *
+ * Records outlive their event. A deleted event keeps its type number for as long
+ * as a trace buffer may have a record of it, so that no record is ever shown as
+ * one of another event.
+ */
+#include <linux/rcupdate.h>
+#include <linux/ring_buffer.h>
+#include <linux/slab.h>
+#include <linux/workqueue.h>
+
+#include "trace_events_user.h"
+
+static void reap(struct work_struct *work);
+static DECLARE_DELAYED_WORK(reaper, reap);
+
+/*
+ * Events that had no holder when they were put here, the newest first: the
+ * trace core finds those the fastest.
+ */
+static LIST_HEAD(idle_events);
+static DEFINE_SPINLOCK(idle_lock);
+
+/* Deleted events that have a type number; event_mutex */
+static LIST_HEAD(remembered);
+
+/* How soon to look again at an event that something else in the kernel uses */
+#define REAP_AGAIN	HZ
+
+/* Idle events that a registration looks at when there is no room for it */
+#define REAP_SOME	16
+
+/* Deleted events whose records are looked for when another one is deleted */
+#define FORGET_SOME	2
+
+/* Used by something that is not a holder, with event_mutex held */
+static bool has_user(struct user_event *event)
+{
+	return event->listeners || trace_event_dyn_busy(&event->call);
+}
+
+/**
+ * user_event_life_is_idle() - does an event count as deleted
+ * @event: the event
+ *
+ * Context: event_mutex held.
+ * Return: whether nothing holds or uses it.
+ */
+bool user_event_life_is_idle(struct user_event *event)
+{
+	lockdep_assert_held(&event_mutex);
+
+	return !event->dead && !event->persist &&
+		!atomic_read(&event->holders) && !has_user(event);
+}
+
+/**
+ * user_event_life_is_busy() - does anything hold or use an event
+ * @event: the event
+ *
+ * Context: event_mutex held.
+ * Return: whether it cannot be deleted.
+ */
+bool user_event_life_is_busy(struct user_event *event)
+{
+	lockdep_assert_held(&event_mutex);
+
+	return atomic_read(&event->holders) || has_user(event);
+}
+
+/**
+ * user_event_life_has_other_user() - is an event used beside ftrace and perf
+ * @event: the event
+ *
+ * An event probe on it is such a use.
+ *
+ * Context: event_mutex held.
+ * Return: whether it is.
+ */
+bool user_event_life_has_other_user(struct user_event *event)
+{
+	int users = atomic_read(&event->call.refcnt);
+
+#ifdef CONFIG_PERF_EVENTS
+	users -= event->call.perf_refcount;
+#endif
+	return users > 0;
+}
+
+/* The caller must hold a reference; the list gets one of its own */
+static void leave_to_reaper(struct user_event *event)
+{
+	bool added;
+
+	spin_lock(&idle_lock);
+	added = list_empty(&event->idle_node);
+	if (added) {
+		kref_get(&event->ref);
+		list_add(&event->idle_node, &idle_events);
+	}
+	spin_unlock(&idle_lock);
+	if (added)
+		mod_delayed_work(system_unbound_wq, &reaper, 0);
+}
+
+/* The newest idle event, with the reference of the list, or NULL */
+static struct user_event *next_idle(void)
+{
+	struct user_event *event;
+
+	spin_lock(&idle_lock);
+	event = list_first_entry_or_null(&idle_events, struct user_event,
+					 idle_node);
+	if (event)
+		list_del_init(&event->idle_node);
+	spin_unlock(&idle_lock);
+	return event;
+}
+
+/**
+ * user_event_life_check() - a listener has left an event
+ * @event: the event
+ *
+ * Context: event_mutex held.
+ */
+void user_event_life_check(struct user_event *event)
+{
+	/*
+	 * Not user_event_life_is_idle(): a listener drops its reference on the
+	 * trace event only after this, but before it lets go of event_mutex.
+	 */
+	if (!event->listeners && !event->persist &&
+	    !atomic_read(&event->holders))
+		leave_to_reaper(event);
+}
+
+/**
+ * user_event_life_hold() - hold an event
+ * @event: the event
+ *
+ * Context: event_mutex held, or the event has another holder that stays.
+ */
+void user_event_life_hold(struct user_event *event)
+{
+	kref_get(&event->ref);
+	atomic_inc(&event->holders);
+}
+
+/**
+ * user_event_life_unhold() - stop holding an event, but keep its memory
+ * @event: the event, held
+ *
+ * The reference that came with the hold stays with the caller.
+ *
+ * Context: process context. Takes no mutex, so that an exiting task need not
+ * wait.
+ */
+void user_event_life_unhold(struct user_event *event)
+{
+	if (atomic_dec_and_test(&event->holders))
+		leave_to_reaper(event);
+}
+
+/**
+ * user_event_life_persist() - let an event stay until it is deleted
+ * @event: the event, held
+ *
+ * Context: takes event_mutex.
+ */
+void user_event_life_persist(struct user_event *event)
+{
+	mutex_lock(&event_mutex);
+	event->persist = true;
+	mutex_unlock(&event_mutex);
+}
+
+/*
+ * May @buffer have a record that was made before @tracer left the instance? Time
+ * stamps tell, unless the clock is another one by now: then only an empty buffer
+ * has none.
+ */
+static bool buffer_has_records(struct trace_buffer *buffer,
+			       const struct user_event_tracer *tracer)
+{
+	bool comparable = tracer->left_at &&
+			  tracer->clock_id == tracer->tr->clock_id;
+	int cpu;
+
+	if (!buffer)
+		return false;
+
+	for_each_possible_cpu(cpu) {
+		if (ring_buffer_empty_cpu(buffer, cpu))
+			continue;
+		if (!comparable ||
+		    ring_buffer_oldest_event_ts(buffer, cpu) <= tracer->left_at)
+			return true;
+	}
+	return false;
+}
+
+static bool instance_has_records(struct user_event_tracer *tracer)
+{
+	struct trace_array *tr;
+
+	/* A writer that saw the tracer may not be through */
+	if (!poll_state_synchronize_rcu(tracer->left_rcu))
+		return true;
+
+	list_for_each_entry(tr, &ftrace_trace_arrays, list) {
+		if (tr != tracer->tr)
+			continue;
+		if (!tracer->left_at) {
+			tracer->clock_id = tr->clock_id;
+			tracer->left_at =
+				ring_buffer_time_stamp(tr->array_buffer.buffer);
+		}
+		if (buffer_has_records(tr->array_buffer.buffer, tracer))
+			return true;
+#ifdef CONFIG_TRACER_MAX_TRACE
+		return buffer_has_records(tr->max_buffer.buffer, tracer);
+#endif
+	}
+	/* An instance takes its buffers along */
+	return false;
+}
+
+/* May a trace buffer have records of a deleted event? */
+static bool has_records(struct user_event *event)
+{
+	struct user_event_tracer *tracer, *next;
+	bool has = false;
+
+	mutex_lock(&trace_types_lock);
+	list_for_each_entry_safe(tracer, next, &event->left, left_node) {
+		has = instance_has_records(tracer);
+		if (has)
+			break;
+		list_del(&tracer->left_node);
+		kfree_rcu(tracer, rcu);
+	}
+	mutex_unlock(&trace_types_lock);
+	return has;
+}
+
+/* Return the type number of a deleted event; the last reference may go with it */
+static void release_type(struct user_event *event)
+{
+	unregister_trace_event(&event->shown.event);
+	user_event_registry_put(event);
+}
+
+/* Return the type numbers of some deleted events that have no records left */
+static bool forget(unsigned int max)
+{
+	struct user_event *event, *next;
+	bool forgot = false;
+	LIST_HEAD(kept);
+
+	list_for_each_entry_safe(event, next, &remembered, remembered) {
+		if (!max--)
+			break;
+		if (has_records(event)) {
+			/* Behind those that were not looked at */
+			list_move_tail(&event->remembered, &kept);
+			continue;
+		}
+		list_del(&event->remembered);
+		release_type(event);
+		forgot = true;
+	}
+	list_splice_tail(&kept, &remembered);
+	return forgot;
+}
+
+/**
+ * user_event_life_get_type() - get a type number for the records of an event
+ * @event: the event
+ *
+ * Context: event_mutex held. May sleep.
+ * Return: the number, or 0 when all are taken.
+ */
+int user_event_life_get_type(struct user_event *event)
+{
+	int type = register_trace_event(&event->shown.event);
+
+	if (!type && forget(UINT_MAX))
+		type = register_trace_event(&event->shown.event);
+	return type;
+}
+
+/**
+ * user_event_life_destroy() - take an event out of the system
+ * @event: the event, without holders or listeners
+ *
+ * Context: event_mutex held. May sleep. Drops a reference.
+ * Return: 0, or -EBUSY when the trace core uses it after all.
+ */
+int user_event_life_destroy(struct user_event *event)
+{
+	struct trace_event_functions *funcs = event->call.event.funcs;
+	int ret;
+
+	lockdep_assert_held(&event_mutex);
+
+	/* Else the type number would go with it */
+	event->call.event.funcs = NULL;
+	ret = trace_remove_event_call(&event->call);
+	if (ret) {
+		event->call.event.funcs = funcs;
+		return ret;
+	}
+
+	user_event_registry_remove(event);
+	event->dead = true;
+	if (has_records(event))
+		list_add_tail(&event->remembered, &remembered);
+	else
+		release_type(event);
+	forget(FORGET_SOME);
+	return 0;
+}
+
+/**
+ * user_event_life_unhold_now() - stop holding an event and clean up at once
+ * @event: the event, held; the reference goes with the hold
+ *
+ * A registration that failed must not leave an event behind.
+ *
+ * Context: event_mutex held. May sleep.
+ */
+void user_event_life_unhold_now(struct user_event *event)
+{
+	lockdep_assert_held(&event_mutex);
+
+	if (atomic_dec_and_test(&event->holders) &&
+	    user_event_life_is_idle(event) && user_event_life_destroy(event))
+		leave_to_reaper(event);
+	user_event_registry_put(event);
+}
+
+/*
+ * With event_mutex held. Drops the reference of the list, or puts the event into
+ * @again with it.
+ */
+static void reap_one(struct user_event *event, struct list_head *again)
+{
+	bool later = false;
+
+	if (user_event_life_is_idle(event))
+		later = user_event_life_destroy(event);
+	else if (!event->dead && !event->persist && !event->listeners &&
+		 !atomic_read(&event->holders))
+		/* An event probe on it goes without telling */
+		later = true;
+
+	if (later) {
+		spin_lock(&idle_lock);
+		later = list_empty(&event->idle_node);
+		if (later)
+			list_add_tail(&event->idle_node, again);
+		spin_unlock(&idle_lock);
+	}
+	if (!later)
+		user_event_registry_put(event);
+}
+
+/* Look at the events in @again later */
+static void reap_again(struct list_head *again)
+{
+	bool empty;
+
+	spin_lock(&idle_lock);
+	empty = list_empty(again);
+	list_splice_tail(again, &idle_events);
+	spin_unlock(&idle_lock);
+	if (!empty)
+		queue_delayed_work(system_unbound_wq, &reaper, REAP_AGAIN);
+}
+
+static void reap(struct work_struct *work)
+{
+	struct user_event *event;
+	LIST_HEAD(again);
+
+	while ((event = next_idle())) {
+		/* One at a time: others that wait for event_mutex come between */
+		mutex_lock(&event_mutex);
+		reap_one(event, &again);
+		mutex_unlock(&event_mutex);
+		cond_resched();
+	}
+	reap_again(&again);
+}
+
+/**
+ * user_event_life_reap_some() - delete a few events that the reaper would
+ *
+ * Makes room when the system holds as many events as it may.
+ *
+ * Context: event_mutex held. May sleep.
+ */
+void user_event_life_reap_some(void)
+{
+	struct user_event *event;
+	LIST_HEAD(again);
+	int i;
+
+	for (i = 0; i < REAP_SOME; i++) {
+		event = next_idle();
+		if (!event)
+			break;
+		reap_one(event, &again);
+	}
+	reap_again(&again);
+}

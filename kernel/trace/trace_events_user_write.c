@@ -41,7 +41,8 @@
  * @len: its bytes
  * @buf: where it is in user space, in one piece, if neither of these is set:
  * @iter: what it is gathered from, index included
- * @copy: where the kernel has it, after a page was missing
+ * @copy: where the kernel has it, behind room for the common fields, after a page
+ *	was missing or because it has to be known early
  * @done: serial number of the last tracer that has been asked already
  * @result: -EMSGSIZE if one of these does not take it, else 0
  */
@@ -102,7 +103,7 @@ static noinline bool payload_get_pieces(const struct user_event_payload *payload
 	size_t len = payload->len;
 
 	if (payload->copy) {
-		memcpy(to, payload->copy, len);
+		memcpy(to, payload->copy + sizeof(struct trace_entry), len);
 	} else {
 		pagefault_disable();
 		len = gather(to, payload);
@@ -138,16 +139,19 @@ static __always_inline bool payload_get(const struct user_event_payload *payload
 static int payload_fetch(struct user_event_payload *payload)
 {
 	size_t len = payload->len;
+	void *to;
 	bool ok;
 
-	payload->copy = kmalloc(len, GFP_KERNEL_ACCOUNT);
+	payload->copy = kmalloc(sizeof(struct trace_entry) + len,
+				GFP_KERNEL_ACCOUNT);
 	if (!payload->copy)
 		return -ENOMEM;
 
+	to = payload->copy + sizeof(struct trace_entry);
 	if (payload->iter)
-		ok = gather(payload->copy, payload) == len;
+		ok = gather(to, payload) == len;
 	else
-		ok = !copy_from_user(payload->copy, payload->buf, len);
+		ok = !copy_from_user(to, payload->buf, len);
 	return ok ? 0 : -EFAULT;
 }
 
@@ -178,6 +182,26 @@ static __always_inline bool only_keeps(const struct trace_event_file *file)
 		!static_branch_unlikely(&trace_event_exports_enabled);
 }
 
+/*
+ * A trigger without a condition fires before the record is made: for one that is
+ * kept, and only once, if nothing can go wrong from then on.
+ */
+static int check_before_triggers(struct user_event *event,
+				 struct trace_event_file *file,
+				 const struct user_event_payload *payload)
+{
+	unsigned long flags = READ_ONCE(file->flags);
+
+	if (!(flags & EVENT_FILE_FL_TRIGGER_MODE) ||
+	    flags & EVENT_FILE_FL_TRIGGER_COND)
+		return 0;
+	if (!payload->copy)
+		return -EAGAIN;
+	return user_event_record_check(event->format, payload->copy,
+				       sizeof(struct trace_entry) +
+				       payload->len);
+}
+
 /* As any trace event does it, whatever the instance is told to do */
 static noinline int write_by_core(struct user_event *event,
 				  struct trace_event_file *file,
@@ -188,11 +212,14 @@ static noinline int write_by_core(struct user_event *event,
 	void *entry;
 	int ret;
 
-	if (trace_trigger_soft_disabled(file))
-		return 0;
-
 	if (size > user_events_ring_max(file->tr->array_buffer.buffer))
 		return -EMSGSIZE;
+	ret = check_before_triggers(event, file, payload);
+	if (ret)
+		return ret;
+
+	if (trace_trigger_soft_disabled(file))
+		return 0;
 
 	entry = trace_event_buffer_reserve(&fbuffer, file, size);
 	if (!entry)
@@ -377,7 +404,7 @@ static noinline int write_payload(struct user_event_table __rcu **table,
 	return __write_payload(table, index, payload);
 }
 
-/* A page was missing: get it, and give the record to who does not have it */
+/* Fetch the record, and give it to those listeners that do not have it yet */
 static noinline int write_fetched(struct user_event_table __rcu **table,
 				  int index, struct user_event_payload *payload)
 {

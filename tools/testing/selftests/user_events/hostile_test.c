@@ -1,0 +1,534 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * One bad process harms only itself: programs of another user that may open
+ * user_events_data try to hold up, wear out and mislead the rest of the system.
+ */
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <linux/perf_event.h>
+#include <linux/userfaultfd.h>
+
+#include "uev_harness.h"
+#include "uev_perf.h"
+
+#define EVENT		"hostile_event u32 a"
+#define EVENT_NAME	"hostile_event"
+/* As many as the workers a workqueue can have at once, and more */
+#define CROWD		600
+
+FIXTURE(hostile) {
+	int fd;
+	__u32 *shared;		/* of this process and its children */
+	int *count;
+	__u32 *private;
+};
+
+FIXTURE_SETUP(hostile)
+{
+	uev_reset();
+	self->fd = uev_open();
+	ASSERT_LE(0, self->fd);
+	self->shared = uev_shared(uev_page_size());
+	self->count = uev_shared(uev_page_size());
+	self->private = mmap(NULL, uev_page_size(), PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, self->private);
+	*self->private = 0;
+}
+
+FIXTURE_TEARDOWN(hostile)
+{
+	close(self->fd);
+	uev_reset();
+}
+
+/*
+ * A page that only comes if somebody reads the userfaultfd that this returns, or a
+ * negative errno. To make one takes privileges, to wait for its pages none.
+ */
+static int page_without_pager(void **page, bool missing)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	int uffd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	struct uffdio_register area = {
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+		.range.len = uev_page_size(),
+	};
+
+	if (uffd < 0 || ioctl(uffd, UFFDIO_API, &api))
+		return -ENOSYS;
+	*page = mmap(NULL, uev_page_size(), PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (*page == MAP_FAILED)
+		return -ENOMEM;
+	if (!missing)
+		*(__u32 *)*page = 0;
+	area.range.start = (uintptr_t)*page;
+	return ioctl(uffd, UFFDIO_REGISTER, &area) ? -errno : uffd;
+}
+
+struct hostile {
+	int fd;
+	int *count;
+	__u32 *value;
+	bool misses;
+};
+
+/* Registers a page, and then has nobody bring it back */
+static int lose_page(void *arg)
+{
+	struct hostile *h = arg;
+	void *page;
+	int uffd = page_without_pager(&page, false);
+
+	if (uffd < 0 || uev_become_nobody() ||
+	    uev_reg(h->fd, page, 0, 4, 0, EVENT, NULL) ||
+	    madvise(page, uev_page_size(), MADV_DONTNEED)) {
+		UEV_WRITE(*h->count, -CROWD);
+		return 1;
+	}
+	__atomic_add_fetch(h->count, 1, __ATOMIC_SEQ_CST);
+	for (;;)
+		pause();
+}
+
+/* Shows a value of its own memory to its parent: 1 more than what it is */
+static int show_copy(void *arg)
+{
+	struct hostile *h = arg;
+	__u32 *seen = (__u32 *)(h->count + 1);
+
+	__atomic_add_fetch(h->count, 1, __ATOMIC_SEQ_CST);
+	for (;;) {
+		UEV_WRITE(*seen, UEV_READ(*h->value) + 1);
+		uev_nap();
+	}
+	return 0;
+}
+
+/*
+ * Workers were the resource: every one of them waited for a page of the crowd, and
+ * no repair of anybody else came through. A fork needs one after a switch, since
+ * the page of the bit has to be copied.
+ */
+TEST_F(hostile, crowd_without_pages)
+{
+	struct hostile h = { .fd = self->fd, .count = self->count };
+	struct hostile victim = { .count = self->count + 16,
+				  .value = self->private };
+	__u32 *seen = (__u32 *)(victim.count + 1);
+	int i, crowd = uev_rounds(CROWD);
+	pid_t child, *pids;
+
+	pids = calloc(crowd, sizeof(*pids));
+	for (i = 0; i < crowd; i++) {
+		pids[i] = uev_fork(lose_page, &h);
+		ASSERT_LT(0, pids[i]);
+	}
+	ASSERT_TRUE(uev_wait_for(UEV_READ(*self->count) == crowd ||
+				 UEV_READ(*self->count) < 0));
+	if (*self->count < 0)
+		SKIP(goto end, "kernel without userfaultfd");
+
+	/* All of the crowd is waited for, as far as anything waits */
+	ASSERT_OK(uev_enable(EVENT_NAME, true));
+	ASSERT_OK(uev_reg(self->fd, self->private, 0, 4, 0, EVENT, NULL));
+	EXPECT_EQ(1, *self->private);
+	child = uev_fork(show_copy, &victim);
+	ASSERT_LT(0, child);
+	ASSERT_TRUE(uev_wait_for(UEV_READ(*seen)));
+	for (i = 0; i < 4; i++) {
+		ASSERT_OK(uev_enable(EVENT_NAME, i & 1));
+		ASSERT_BECOMES((i & 1) + 1, *seen);
+		ASSERT_BECOMES(i & 1, *self->private);
+	}
+	kill(child, SIGKILL);
+	uev_join(child);
+end:
+	for (i = 0; i < crowd; i++)
+		kill(pids[i], SIGKILL);
+	for (i = 0; i < crowd; i++)
+		EXPECT_EQ(*self->count < 0 ? 1 : -SIGKILL, uev_join(pids[i]));
+	free(pids);
+}
+
+static bool quit;
+
+/* A pager that wakes who waits for the page, and does not give it */
+static void *wake_in_vain(void *arg)
+{
+	struct uffdio_range range = { .len = uev_page_size() };
+	struct hostile *h = arg;
+	struct pollfd pollfd = { .fd = h->fd, .events = POLLIN };
+	struct uffd_msg msg;
+
+	while (!UEV_READ(quit)) {
+		if (poll(&pollfd, 1, 100) != 1 ||
+		    read(h->fd, &msg, sizeof(msg)) != sizeof(msg))
+			continue;
+		(*h->count)++;
+		range.start = msg.arg.pagefault.address & -range.len;
+		ioctl(h->fd, UFFDIO_WAKE, &range);
+	}
+	return NULL;
+}
+
+/* It was asked for the page again at once, and the kernel worked as fast as it. */
+TEST_F(hostile, pager_that_wakes_in_vain)
+{
+	struct hostile pager = { .count = self->count };
+	pthread_t thread;
+	void *page;
+
+	pager.fd = page_without_pager(&page, false);
+	if (pager.fd < 0)
+		SKIP(return, "kernel without userfaultfd");
+	ASSERT_OK(uev_reg(self->fd, page, 0, 4, 0, EVENT, NULL));
+	ASSERT_EQ(0, madvise(page, uev_page_size(), MADV_DONTNEED));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, wake_in_vain, &pager));
+	ASSERT_OK(uev_enable(EVENT_NAME, true));
+	ASSERT_TRUE(uev_wait_for(UEV_READ(*self->count)));
+	sleep(3);
+	TH_LOG("%d requests in 3 seconds", UEV_READ(*self->count));
+	EXPECT_GE(150, UEV_READ(*self->count));
+	UEV_WRITE(quit, true);
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	close(pager.fd);
+}
+
+static int register_missing(void *arg)
+{
+	struct hostile *h = arg;
+	void *page;
+	int uffd = page_without_pager(&page, h->misses);
+
+	if (uffd < 0 && h->misses) {
+		UEV_WRITE(*h->count, -CROWD);
+		return 1;
+	}
+	if (h->misses && uev_become_nobody())
+		return 1;
+	__atomic_add_fetch(h->count, 1, __ATOMIC_SEQ_CST);
+	return uev_reg(h->fd, page, 0, 4, 0, EVENT, NULL) ? 1 : 0;
+}
+
+/* The one has the open file for as long as its page does not come. */
+TEST_F(hostile, shared_file_does_not_keep_from_dying)
+{
+	struct hostile h = { .fd = self->fd, .count = self->count,
+			     .misses = true };
+	pid_t stuck, other;
+
+	stuck = uev_fork(register_missing, &h);
+	ASSERT_TRUE(uev_wait_for(UEV_READ(*self->count)));
+	if (*self->count < 0) {
+		uev_join(stuck);
+		SKIP(return, "kernel without userfaultfd");
+	}
+	usleep(300000);
+	h.misses = false;
+	other = uev_fork(register_missing, &h);
+	ASSERT_TRUE(uev_wait_for(UEV_READ(*self->count) == 2));
+	usleep(300000);
+	ASSERT_EQ(0, kill(other, SIGKILL));
+	EXPECT_EQ(-SIGKILL, uev_join(other));
+	ASSERT_EQ(0, kill(stuck, SIGKILL));
+	EXPECT_EQ(-SIGKILL, uev_join(stuck));
+}
+
+/* A child of this process finds its page wiped, and so its bit. */
+TEST_F(hostile, wiped_page_has_its_bit_right)
+{
+	struct hostile child = { .count = self->count, .value = self->private };
+	__u32 *seen = (__u32 *)(self->count + 1);
+	pid_t pid;
+
+	if (madvise(self->private, uev_page_size(), MADV_WIPEONFORK))
+		SKIP(return, "kernel without MADV_WIPEONFORK");
+	ASSERT_OK(uev_reg(self->fd, self->private, 0, 4, 0, EVENT, NULL));
+	ASSERT_OK(uev_enable(EVENT_NAME, true));
+	ASSERT_BECOMES(1, *self->private);
+	pid = uev_fork(show_copy, &child);
+	ASSERT_LT(0, pid);
+	ASSERT_BECOMES(2, *seen);
+	kill(pid, SIGKILL);
+	uev_join(pid);
+}
+
+static int unregister_shared(void *arg)
+{
+	struct hostile *h = arg;
+
+	return uev_unreg(h->fd, h->value, 0) ? 1 : 0;
+}
+
+/* The bit in the memory that both share is the parent's as well. */
+TEST_F(hostile, unregistering_leaves_the_bit_of_others)
+{
+	struct hostile h = { .fd = self->fd, .value = self->shared };
+
+	ASSERT_OK(uev_reg(self->fd, self->shared, 0, 4, 0, EVENT, NULL));
+	ASSERT_OK(uev_enable(EVENT_NAME, true));
+	ASSERT_BECOMES(1, *self->shared);
+	EXPECT_EQ(0, uev_in_child(unregister_shared, &h));
+	EXPECT_TRUE(BECOMES(1, *self->shared));
+	ASSERT_OK(uev_enable(EVENT_NAME, false));
+	ASSERT_BECOMES(0, *self->shared);
+}
+
+struct counter {
+	int id;
+	int result;
+};
+
+static int count_event(void *arg)
+{
+	struct counter *c = arg;
+
+	if (uev_become_nobody())
+		return 1;
+	c->result = uev_perf_open(c->id, 0, -1, 0);
+	return 0;
+}
+
+/* Counting sets the bit of every program, and keeps the event from deletion. */
+TEST_F(hostile, counting_takes_what_reading_takes)
+{
+	struct counter *c = uev_shared(sizeof(*c));
+
+	ASSERT_OK(uev_reg(self->fd, self->shared, 0, 4, 0, EVENT, NULL));
+	c->id = uev_event_id(EVENT_NAME);
+	c->result = 1;
+	ASSERT_EQ(0, uev_in_child(count_event, c));
+	if (c->result == -ENOENT || c->result == -ENOSYS)
+		SKIP(return, "kernel without perf");
+	EXPECT_TRUE(c->result == -EACCES || c->result == -EPERM)
+		TH_LOG("perf_event_open: %d", c->result);
+	EXPECT_EQ(0, *self->shared);
+}
+
+static int come_and_go(void *arg)
+{
+	struct hostile *h = arg;
+	char command[32];
+	__u32 index;
+	int i;
+
+	if (uev_become_nobody())
+		return 1;
+	for (i = 0; i < *h->count; i++) {
+		snprintf(command, sizeof(command), "hostile_%d u32 a", i);
+		if (uev_reg(h->fd, &h->value[i], 0, 4, 0, command, &index))
+			return 1;
+	}
+	UEV_WRITE(h->count[1], 1);
+	while (!UEV_READ(h->count[2]))
+		uev_nap();
+	return 0;
+}
+
+/* Deleted events kept their numbers, and all buffers were cleared to free some. */
+TEST_F(hostile, events_that_go_erase_nothing)
+{
+	int count = uev_rounds(1100);
+	struct hostile h = { .count = self->count };
+	__u32 payload = 7;
+	__u32 index;
+	char *trace;
+	pid_t pid;
+
+	h.value = uev_shared(count * sizeof(__u32));
+	ASSERT_OK(uev_reg(self->fd, self->shared, 0, 4, 0, EVENT, &index));
+	ASSERT_OK(uev_enable(EVENT_NAME, true));
+	ASSERT_EQ(8, uev_emit(self->fd, index, &payload, sizeof(payload)));
+
+	*self->count = count;
+	h.fd = uev_open();
+	ASSERT_LE(0, h.fd);
+	pid = uev_fork(come_and_go, &h);
+	close(h.fd);
+	ASSERT_TRUE(uev_wait_for(UEV_READ(self->count[1])));
+	ASSERT_OK(uev_put("events/user_events/enable", "1"));
+	ASSERT_OK(uev_put("events/user_events/enable", "0"));
+	UEV_WRITE(self->count[2], 1);
+	EXPECT_EQ(0, uev_join(pid));
+	ASSERT_TRUE(uev_wait_for(uev_status_count("Active") == 1));
+
+	/* Deleting any dynamic event clears what the trace core wants cleared */
+	ASSERT_OK(uev_dynamic("u:hostile_dynamic u32 a"));
+	ASSERT_OK(uev_dynamic("-:hostile_dynamic"));
+	trace = uev_trace_of("trace", EVENT_NAME);
+	EXPECT_STREQ("a=7\n", trace);
+	free(trace);
+}
+
+static const char *text_of(const char *event)
+{
+	static char *text;
+
+	free(text);
+	text = uev_trace_of("trace", event);
+	return text;
+}
+
+/* One record, one line, whatever is in it */
+TEST_F(hostile, text_forges_no_lines)
+{
+	static const char forged[] = "a\n  <idle>-0 [000] d. 1.0: evil: b\033[2J\r\x7f";
+	struct {
+		__u32 loc;
+		char text[sizeof(forged)];
+	} __packed record = { sizeof(forged) << 16, "" };
+	char *trace;
+	int index;
+
+	memcpy(record.text, forged, sizeof(forged));
+	index = uev_reg_index(self->fd, self->shared,
+			      "hostile_text __rel_loc char[] text");
+	ASSERT_LE(0, index);
+	ASSERT_OK(uev_enable("hostile_text", true));
+	ASSERT_EQ(4 + sizeof(record),
+		  uev_emit(self->fd, index, &record, sizeof(record)));
+	EXPECT_STREQ("text=a\\x0a  <idle>-0 [000] d. 1.0: evil: b\\x1b[2J\\x0d\\x7f\n",
+		     text_of("hostile_text"));
+	trace = uev_get("trace");
+	EXPECT_EQ(NULL, strstr(trace, "\n  <idle>-0 [000] d. 1.0"));
+	EXPECT_EQ(NULL, strchr(trace, '\033'));
+	free(trace);
+}
+
+TEST_F(hostile, long_record_has_a_line_of_its_own)
+{
+	struct {
+		__u32 loc;
+		__u8 data[3900];
+	} __packed record = { sizeof(record.data) << 16, "" };
+	int index, other;
+	char *trace;
+	__u32 a = 5;
+
+	memset(record.data, 0xff, sizeof(record.data));
+	index = uev_reg_index(self->fd, self->shared,
+			      "hostile_long __rel_loc u8[] data");
+	other = uev_reg_index(self->fd, self->shared + 1, EVENT);
+	ASSERT_LE(0, index);
+	ASSERT_LE(0, other);
+	ASSERT_OK(uev_enable("hostile_long", true));
+	ASSERT_OK(uev_enable(EVENT_NAME, true));
+	uev_stay_on_cpu(0);
+	ASSERT_EQ(4 + sizeof(record),
+		  uev_emit(self->fd, index, &record, sizeof(record)));
+	ASSERT_EQ(4 + sizeof(a), uev_emit(self->fd, other, &a, sizeof(a)));
+	EXPECT_STREQ("a=5\n", text_of(EVENT_NAME));
+	trace = uev_get("trace");
+	EXPECT_EQ(1, uev_count(trace, "...\n"));
+	EXPECT_EQ(1, uev_count(trace, ": " EVENT_NAME ": a=5\n"));
+	EXPECT_EQ(1, uev_count(trace, ": hostile_long: data={0xff,0xff"));
+	free(trace);
+}
+
+/* What an older record left in the buffer is not part of an empty string. */
+TEST_F(hostile, empty_string_is_empty)
+{
+	static const struct { const char *filter; int kept; } cases[] = {
+		{ "text ~ \"*SECRET*\"", 0 }, { "text == \"\"", 1 },
+		{ "text != \"\"", 0 }, { "text ~ \"SECRET*\"", 0 },
+	};
+	struct {
+		__u32 loc;
+		char text[64];
+	} __packed secret = { sizeof(secret.text) << 16, "" };
+	__u32 empty = 0;
+	int index, i, round;
+	size_t n;
+
+	for (i = 0; i + 6 < sizeof(secret.text); i += 6)
+		memcpy(secret.text + i, "SECRET", 6);
+	index = uev_reg_index(self->fd, self->shared,
+			      "hostile_empty __rel_loc char[] text");
+	ASSERT_LE(0, index);
+	uev_stay_on_cpu(0);
+	for (n = 0; n < ARRAY_SIZE(cases); n++) {
+		ASSERT_OK(uev_event_put("hostile_empty", "filter", "0"));
+		ASSERT_OK(uev_enable("hostile_empty", true));
+		uev_trace_clear();
+		/* Records of secrets that a filter throws away, then one of none */
+		ASSERT_OK(uev_event_put("hostile_empty", "filter",
+					"text == \"no\""));
+		for (round = 0; round < 4; round++)
+			uev_emit(self->fd, index, &secret, sizeof(secret));
+		ASSERT_OK(uev_event_put("hostile_empty", "filter",
+					cases[n].filter));
+		ASSERT_EQ(8, uev_emit(self->fd, index, &empty, sizeof(empty)));
+		EXPECT_STREQ(cases[n].kept ? "text=\n" : "",
+			     text_of("hostile_empty"))
+			TH_LOG("%s", cases[n].filter);
+	}
+}
+
+/* An array that is full has no NUL. */
+TEST_F(hostile, glob_sees_the_end_of_a_full_array)
+{
+	static const char *const texts[] = { "ABCDEFGH", "DEFGH" };
+	char record[8];
+	size_t i;
+	int index = uev_reg_index(self->fd, self->shared,
+				  "hostile_full char[8] text");
+
+	ASSERT_LE(0, index);
+	ASSERT_OK(uev_enable("hostile_full", true));
+	ASSERT_OK(uev_event_put("hostile_full", "filter", "text ~ \"*FGH\""));
+	for (i = 0; i < ARRAY_SIZE(texts); i++) {
+		memset(record, 0, sizeof(record));
+		memcpy(record, texts[i], strlen(texts[i]));
+		ASSERT_EQ(12, uev_emit(self->fd, index, record, sizeof(record)));
+	}
+	EXPECT_STREQ("text=ABCDEFGH\ntext=DEFGH\n", text_of("hostile_full"));
+}
+
+/* The count that is left of a trigger of @event, or -1 */
+static int trigger_count(const char *event)
+{
+	char *text = uev_event_get(event, "trigger"), *at;
+	int left = -1;
+
+	at = strstr(text, "count=");
+	if (at)
+		left = atoi(at + strlen("count="));
+	free(text);
+	return left;
+}
+
+/* A trigger fires once for a record that is kept, and for no other. */
+TEST_F(hostile, trigger_fires_once_for_what_is_kept)
+{
+	char *page = mmap(NULL, uev_page_size(), PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	__u32 bad = 100 << 16;
+	int index = uev_reg_index(self->fd, self->shared,
+				  "hostile_trigger __rel_loc char[] text");
+
+	ASSERT_LE(0, index);
+	ASSERT_OK(uev_enable("hostile_trigger", true));
+	if (uev_event_put("hostile_trigger", "trigger", "traceon:5"))
+		SKIP(return, "kernel without triggers");
+	ASSERT_EQ(5, trigger_count("hostile_trigger"));
+	ASSERT_EQ(0, madvise(page, uev_page_size(), MADV_DONTNEED));
+	/* Not even the index is there: written, with the payload on a page of its own */
+	ASSERT_OK(uev_put("tracing_on", "0"));
+	EXPECT_EQ(8, uev_emit(self->fd, index, page, 4));
+	ASSERT_OK(uev_put("tracing_on", "1"));
+	EXPECT_EQ(4, trigger_count("hostile_trigger"));
+	ASSERT_OK(uev_put("tracing_on", "0"));
+	EXPECT_EQ(-EFAULT, uev_emit(self->fd, index, &bad, sizeof(bad)));
+	EXPECT_EQ(4, trigger_count("hostile_trigger"));
+	ASSERT_OK(uev_put("tracing_on", "1"));
+	uev_event_put("hostile_trigger", "trigger", "!traceon:5");
+}
+
+TEST_HARNESS_MAIN

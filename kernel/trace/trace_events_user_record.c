@@ -160,6 +160,20 @@ static size_t text_left(const struct trace_seq *seq, size_t start)
 }
 
 /*
+ * Bytes of a control character at @data: one of ASCII, or U+0080 to U+009f, which
+ * have a 0xc2 before them in UTF-8.
+ */
+static size_t control_len(const unsigned char *data, const char *end)
+{
+	if (*data < ' ' || *data == 0x7f)
+		return 1;
+	if (*data == 0xc2 && (const char *)data + 1 < end &&
+	    data[1] >= 0x80 && data[1] < 0xa0)
+		return 2;
+	return 0;
+}
+
+/*
  * A string, up to its NUL or @len bytes. Control characters are escaped: they
  * would forge lines of the trace, or talk to the terminal that shows it.
  */
@@ -167,7 +181,7 @@ static void string_text(struct trace_seq *seq, size_t start, const char *data,
 			size_t len)
 {
 	const char *end = data + strnlen(data, len), *plain;
-	size_t left;
+	size_t left, control = 0;
 
 	while (data < end) {
 		left = text_left(seq, start);
@@ -176,11 +190,12 @@ static void string_text(struct trace_seq *seq, size_t start, const char *data,
 		if (left < end - data)
 			end = data + left;
 		for (plain = data; plain < end; plain++) {
-			if ((unsigned char)*plain < ' ' || *plain == 0x7f)
+			control = control_len((const unsigned char *)plain, end);
+			if (control)
 				break;
 		}
 		trace_seq_putmem(seq, data, plain - data);
-		if (plain < end)
+		for (; plain < end && control; control--)
 			trace_seq_printf(seq, "\\x%02x",
 					 (unsigned char)*plain++);
 		data = plain;

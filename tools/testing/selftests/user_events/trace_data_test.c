@@ -1,0 +1,426 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Trace data belongs to the administrator: a program without privileges writes
+ * records that could forge lines, run on, be matched for what is not in them, or
+ * set off triggers although they are refused.
+ */
+#include <sys/mman.h>
+
+#include "uev_harness.h"
+
+/* A record, as write() takes it: index, then payload. */
+struct record {
+	char data[16384];
+	size_t size;
+};
+
+static void add(struct record *r, const void *data, size_t size)
+{
+	memcpy(r->data + r->size, data, size);
+	r->size += size;
+}
+
+static void add_u32(struct record *r, __u32 number)
+{
+	add(r, &number, sizeof(number));
+}
+
+/* What the program does: register, wait until somebody listens, write. */
+struct writer {
+	const char *command;
+	const struct record *records;
+	int nr_records;
+	int want;	/* what write() returns, 0 for all bytes */
+	int missing;	/* the payload is zeroes that are not in memory */
+};
+
+/* Root has the event enabled by now: a registration finds it. */
+static int write_as_nobody(void *arg)
+{
+	const struct writer *w = arg;
+	__u32 value = 0, index;
+	int i, ret, fd = uev_open();
+
+	if (fd < 0 || uev_become_nobody())
+		return 255;
+	if (uev_reg(fd, &value, 0, 4, 0, w->command, &index) || value != 1)
+		return 254;
+
+	for (i = 0; i < w->nr_records; i++) {
+		const struct record *r = &w->records[i];
+		const void *payload = r->data;
+
+		if (w->missing) {
+			payload = mmap(NULL, uev_page_size(), PROT_READ,
+				       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+			if (payload == MAP_FAILED)
+				return 253;
+		}
+		ret = uev_emit(fd, index, payload, r->size);
+		if (ret != (w->want ? w->want : 4 + (int)r->size))
+			return ret < 0 ? -ret : 252;
+	}
+	return 0;
+}
+
+/* The event, held by the fixture's file and enabled */
+static int declare(int fd, __u32 *value, const char *command)
+{
+	char name[64];
+	int ret;
+
+	ret = uev_reg(fd, value, 0, 4, 0, command, NULL);
+	if (ret)
+		return ret;
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(command, " "), command);
+	return uev_enable(name, true);
+}
+
+TEST_F(uev, control_characters)
+{
+	static const char command[] =
+		"td_text char[16] a;__rel_loc char[] b;__data_loc char[] c";
+	static const char forged[] =
+		"x\n            bash-1     [000] d..2.     1.000000: sched_switch: prev\n";
+	static const char escape[] = "\033[2J\r\x7f \xc2\x9b" "2J";
+	const unsigned int fields = 16 + 4 + 4;
+	struct record r = { };
+	struct writer w = {
+		.command = command, .records = &r, .nr_records = 1,
+	};
+	char *text, *shown;
+
+	ASSERT_OK(declare(self->fd, self->value, command));
+	/* Text of any language is no control character. */
+	add(&r, "Gr\xc3\x9c\xc3\x9f" "e\t\\n\0\0\0\0\0\0\0\0", 16);
+	add_u32(&r, DYN_LOC(4, sizeof(forged)));
+	add_u32(&r, DYN_LOC(8 + fields + sizeof(forged), sizeof(escape)));
+	add(&r, forged, sizeof(forged));
+	add(&r, escape, sizeof(escape));
+	ASSERT_EQ(0, uev_in_child(write_as_nobody, &w));
+
+	text = uev_get("trace");
+	EXPECT_EQ(NULL, strchr(text, '\033'));
+	EXPECT_EQ(NULL, strstr(text, "\n            bash-1 "));
+	free(text);
+	shown = uev_trace_of("trace", "td_text");
+	EXPECT_STREQ("a=Gr\xc3\x9c\xc3\x9f" "e\\x09\\n "
+		     "b=x\\x0a            bash-1     [000] d..2.     1.000000: sched_switch: prev\\x0a "
+		     "c=\\x1b[2J\\x0d\\x7f \\xc2\\x9b2J\n", shown);
+	free(shown);
+}
+
+/* "trace", or what "trace_pipe" has by now; to be freed */
+static char *lines_of(bool pipe, const char *event)
+{
+	char *text, *shown;
+	size_t size = 0;
+	ssize_t got;
+	int fd;
+
+	if (!pipe)
+		return uev_trace_of("trace", event);
+
+	/* By way of a file, which uev_trace_of() reads */
+	text = calloc(1, 1 << 20);
+	fd = open(TRACEFS "trace_pipe", O_RDONLY | O_NONBLOCK);
+	while ((got = read(fd, text + size, (1 << 20) - 1 - size)) > 0)
+		size += got;
+	close(fd);
+	fd = memfd_create("lines", 0);
+	if (write(fd, text, size) != (ssize_t)size)
+		size = 0;
+	snprintf(text, 64, "/proc/self/fd/%d", fd);
+	shown = uev_trace_of(text, event);
+	close(fd);
+	free(text);
+	return shown;
+}
+
+/* Text that no buffer for a line takes, and the record after it */
+TEST_F(uev, long_lines)
+{
+	static const char * const commands[] = {
+		"td_long u32 n;__rel_loc u8[] d",
+		"td_long u32 n;__rel_loc char[] d",
+	};
+	size_t i, len;
+	int pipe;
+
+	for (i = 0; i < ARRAY_SIZE(commands); i++) {
+		struct record *r = calloc(3, sizeof(*r));
+		struct writer w = {
+			.command = commands[i], .records = r, .nr_records = 3,
+		};
+		static char bytes[3900];
+
+		memset(bytes, i ? '\001' : 'x', sizeof(bytes) - 1);
+		for (len = 0; len < 3; len++) {
+			add_u32(&r[len], len);
+			add_u32(&r[len], DYN_LOC(0, len == 1 ? sizeof(bytes) : 1));
+			add(&r[len], len == 1 ? bytes : "",
+			    len == 1 ? sizeof(bytes) : 1);
+		}
+		for (pipe = 0; pipe < 2; pipe++) {
+			char *shown, *line, *rest;
+
+			uev_trace_clear();
+			ASSERT_OK(declare(self->fd, self->value, commands[i]));
+			ASSERT_EQ(0, uev_in_child(write_as_nobody, &w));
+			shown = lines_of(pipe, "td_long");
+			rest = shown;
+			for (len = 0; len < 3; len++) {
+				char want[16];
+
+				line = strsep(&rest, "\n");
+				ASSERT_NE(NULL, line) TH_LOG("%zu", len);
+				snprintf(want, sizeof(want), "n=%zu d=", len);
+				EXPECT_EQ(0, strncmp(line, want, strlen(want)))
+					TH_LOG("%.80s", line);
+				/* Most of it, and that this is not all */
+				if (len == 1) {
+					EXPECT_LE(3000, strlen(line));
+					EXPECT_STREQ("...", line +
+						     strlen(line) - 3);
+				}
+			}
+			EXPECT_STREQ("", rest ? rest : "no end of the line");
+			free(shown);
+			ASSERT_OK(uev_enable("td_long", false));
+			ASSERT_OK(uev_unreg(self->fd, self->value, 0));
+			close(self->fd);
+			self->fd = uev_open();
+		}
+		free(r);
+	}
+}
+
+/* How often a trigger with a count may still fire, -1 if that is not shown */
+static int trigger_count(const char *event)
+{
+	char *text = uev_event_get(event, "trigger"), *at;
+	int count = -1;
+
+	at = strstr(text, "count=");
+	if (at)
+		sscanf(at, "count=%d", &count);
+	free(text);
+	return count;
+}
+
+TEST_F(uev, trigger_for_a_record_that_is_not_in_memory)
+{
+	struct record r = { .size = 4 };
+	struct writer w = {
+		.command = "td_once u32 n", .records = &r, .nr_records = 1,
+		.missing = 1,
+	};
+
+	if (!uev_exists("snapshot"))
+		SKIP(return, "kernel without snapshots");
+	ASSERT_OK(declare(self->fd, self->value, w.command));
+	ASSERT_OK(uev_event_put("td_once", "trigger", "snapshot:9"));
+	EXPECT_EQ(0, uev_in_child(write_as_nobody, &w));
+	EXPECT_EQ(8, trigger_count("td_once"));
+	w.missing = 0;
+	EXPECT_EQ(0, uev_in_child(write_as_nobody, &w));
+	EXPECT_EQ(7, trigger_count("td_once"));
+	ASSERT_OK(uev_event_put("td_once", "trigger", "!snapshot"));
+	ASSERT_OK(uev_put("snapshot", "0"));
+}
+
+TEST_F(uev, trigger_for_records_that_are_refused)
+{
+	struct record r = { }, large = { .size = 15000 };
+	struct writer w = {
+		.command = "td_bad __rel_loc char[] s", .records = &r,
+		.nr_records = 1, .want = -EFAULT,
+	};
+
+	if (!uev_exists("snapshot"))
+		SKIP(return, "kernel without snapshots");
+	ASSERT_OK(declare(self->fd, self->value, w.command));
+	ASSERT_OK(uev_event_put("td_bad", "trigger", "snapshot:9"));
+	/* Outside of the record, and not terminated */
+	add_u32(&r, DYN_LOC(400, 8));
+	EXPECT_EQ(0, uev_in_child(write_as_nobody, &w));
+	r.size = 0;
+	add_u32(&r, DYN_LOC(0, 4));
+	add(&r, "abcd", 4);
+	EXPECT_EQ(0, uev_in_child(write_as_nobody, &w));
+	w.records = &large;
+	w.want = -EMSGSIZE;
+	EXPECT_EQ(0, uev_in_child(write_as_nobody, &w));
+	EXPECT_EQ(9, trigger_count("td_bad"));
+	ASSERT_OK(uev_event_put("td_bad", "trigger", "!snapshot"));
+	ASSERT_OK(uev_put("snapshot", "0"));
+}
+
+/* What an older record left behind is in no string of a later one. */
+TEST_F(uev, empty_strings_in_filters)
+{
+	static const char * const commands[] = {
+		"td_empty u32 n;__rel_loc char[] first;__rel_loc char[] second",
+		"td_empty u32 n;__data_loc char[] first;__data_loc char[] second",
+	};
+	static const struct {
+		const char *filter;
+		const char *shown;
+	} cases[] = {
+		{ "first ~ \"*SECRET*\"", "" },
+		{ "first ~ \"SECRET*\"", "" },
+		{ "first ~ \"*SECRET\"", "" },
+		{ "first ~ \"S?CRET\"", "" },
+		{ "first == \"SECRET\"", "" },
+		{ "first == \"\"", "n=2 first= second=\n" },
+		{ "first != \"no\" && first != \"SECRET\"",
+		  "n=2 first= second=\n" },
+	};
+	size_t i, j;
+
+	for (i = 0; i < ARRAY_SIZE(commands); i++) {
+		/* Where data begins, for a location in the second or third field */
+		unsigned int at2 = i ? 20 : 4, at3 = i ? 20 : 0;
+		struct record r[2] = { };
+		struct writer w = {
+			.command = commands[i], .records = r, .nr_records = 2,
+		};
+
+		add_u32(&r[0], 1);
+		add_u32(&r[0], DYN_LOC(at2 + 7, 3));
+		add_u32(&r[0], DYN_LOC(at3, 7));
+		add(&r[0], "SECRET\0no", 10);
+		add_u32(&r[1], 2);
+		add_u32(&r[1], DYN_LOC(at2, 0));
+		add_u32(&r[1], DYN_LOC(at3, 0));
+
+		ASSERT_OK(declare(self->fd, self->value, commands[i]));
+		/* Where both pass through the same memory */
+		uev_stay_on_cpu(0);
+		for (j = 0; j < ARRAY_SIZE(cases); j++) {
+			char *shown;
+
+			uev_trace_clear();
+			ASSERT_OK(uev_event_put("td_empty", "filter",
+						cases[j].filter))
+				TH_LOG("%s", cases[j].filter);
+			ASSERT_EQ(0, uev_in_child(write_as_nobody, &w));
+			shown = uev_trace_of("trace", "td_empty");
+			EXPECT_STREQ(cases[j].shown, shown)
+				TH_LOG("%s: %s", commands[i], cases[j].filter);
+			free(shown);
+		}
+		ASSERT_OK(uev_enable("td_empty", false));
+		ASSERT_OK(uev_unreg(self->fd, self->value, 0));
+		close(self->fd);
+		self->fd = uev_open();
+	}
+}
+
+/* An array that is full, and one that is not, end where they do. */
+TEST_F(uev, arrays_in_filters)
+{
+	static const struct {
+		const char *filter;
+		const char *shown;
+	} cases[] = {
+		{ "a ~ \"*FGH\"", "n=0 a=ABCDEFGH\n" },
+		{ "a ~ \"*GHI\"", "" },
+		{ "a ~ \"*BC\"", "n=1 a=ABC\n" },
+		{ "a ~ \"*H*\"", "n=0 a=ABCDEFGH\n" },
+		{ "a ~ \"ABC*\"", "n=0 a=ABCDEFGH\nn=1 a=ABC\n" },
+		{ "a == \"ABCDEFGH\"", "n=0 a=ABCDEFGH\n" },
+	};
+	struct record r[2] = { };
+	struct writer w = {
+		.command = "td_array u32 n;char[8] a", .records = r,
+		.nr_records = 2,
+	};
+	char *shown;
+	size_t i;
+
+	add_u32(&r[0], 0);
+	add(&r[0], "ABCDEFGHI", 9);
+	add_u32(&r[1], 1);
+	add(&r[1], "ABC\0\0\0\0\0I", 9);
+	ASSERT_OK(declare(self->fd, self->value, w.command));
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		uev_trace_clear();
+		ASSERT_OK(uev_event_put("td_array", "filter", cases[i].filter))
+			TH_LOG("%s", cases[i].filter);
+		ASSERT_EQ(0, uev_in_child(write_as_nobody, &w));
+		shown = uev_trace_of("trace", "td_array");
+		EXPECT_STREQ(cases[i].shown, shown) TH_LOG("%s", cases[i].filter);
+		free(shown);
+	}
+}
+
+#define PROBE	"e:uev_probes/td_probe user_events/td_probed"
+
+TEST_F(uev, strings_in_event_probes)
+{
+	static const char command[] =
+		"td_probed __rel_loc char[] rel;__data_loc char[] data";
+	struct record r[2] = { };
+	struct writer w = {
+		.command = command, .records = r, .nr_records = 2,
+	};
+	char *shown;
+
+	add_u32(&r[0], DYN_LOC(4, 4));
+	add_u32(&r[0], DYN_LOC(20, 5));
+	add(&r[0], "rel\0data", 9);
+	/* Empty at the end of the record, where the one before had something */
+	add_u32(&r[1], DYN_LOC(4, 0));
+	add_u32(&r[1], DYN_LOC(16, 0));
+
+	ASSERT_OK(declare(self->fd, self->value, command));
+	if (uev_dynamic(PROBE " r=$rel:string d=$data:string"))
+		SKIP(return, "kernel without event probes");
+	EXPECT_OK(uev_put("events/uev_probes/td_probe/enable", "1"));
+	EXPECT_EQ(0, uev_in_child(write_as_nobody, &w));
+	shown = uev_trace_of("trace", "td_probe");
+	EXPECT_NE(NULL, strstr(shown, " r=\"rel\" d=\"data\"\n"))
+		TH_LOG("%s", shown);
+	EXPECT_NE(NULL, strstr(shown, " r=\"\" d=\"\"\n")) TH_LOG("%s", shown);
+	free(shown);
+	EXPECT_OK(uev_put("events/uev_probes/td_probe/enable", "0"));
+	EXPECT_OK(uev_dynamic("-:uev_probes/td_probe"));
+}
+
+TEST_F(uev, empty_strings_in_histograms)
+{
+	static const char command[] =
+		"td_hist u32 n;__rel_loc char[] first;__rel_loc char[] second";
+	static const char hist[] = "hist:keys=n:m=n:onmax($m).save(first)";
+	static const char gone[] = "!hist:keys=n:m=n:onmax($m).save(first)";
+	struct record r[2] = { };
+	struct writer w = {
+		.command = command, .records = r, .nr_records = 2,
+	};
+	char *text;
+
+	add_u32(&r[0], 1);
+	add_u32(&r[0], DYN_LOC(4 + 7, 3));
+	add_u32(&r[0], DYN_LOC(0, 7));
+	add(&r[0], "SECRET\0no", 10);
+	add_u32(&r[1], 2);
+	add_u32(&r[1], DYN_LOC(4, 0));
+	add_u32(&r[1], DYN_LOC(0, 0));
+
+	ASSERT_OK(declare(self->fd, self->value, command));
+	/* Records pass through memory of their own, where one follows another. */
+	ASSERT_OK(uev_event_put("td_hist", "filter", "n > 100"));
+	uev_stay_on_cpu(0);
+	if (uev_event_put("td_hist", "trigger", hist))
+		SKIP(return, "kernel without histograms");
+	ASSERT_EQ(0, uev_in_child(write_as_nobody, &w));
+	text = uev_event_get("td_hist", "hist");
+	EXPECT_NE(NULL, strstr(text, "first: no")) TH_LOG("%s", text);
+	EXPECT_EQ(NULL, strstr(text, "SECRET")) TH_LOG("%s", text);
+	EXPECT_EQ(2, uev_count(text, "first: ")) TH_LOG("%s", text);
+	free(text);
+	EXPECT_OK(uev_event_put("td_hist", "trigger", gone));
+}
+
+TEST_HARNESS_MAIN

@@ -147,6 +147,8 @@ static int payload_fetch(struct user_event_payload *payload)
 	if (!payload->copy)
 		return -ENOMEM;
 
+	/* What a location finds there must not tell of older memory */
+	memset(payload->copy, 0, sizeof(struct trace_entry));
 	to = payload->copy + sizeof(struct trace_entry);
 	if (payload->iter)
 		ok = gather(to, payload) == len;

@@ -286,6 +286,7 @@ struct user_event *user_event_registry_next(unsigned long *id);
  * @tr: the instance; constant, may be gone once it has left
  * @left_node: in user_event.left once it has left; event_mutex
  * @left_rcu: when it left, as RCU counts; event_mutex
+ * @left_jiffies: when it left; event_mutex
  * @left_at: time in the instance's clock past which no record was made for it,
  *	or 0 before that is known; event_mutex
  * @clock_id: the clock of @left_at; event_mutex
@@ -298,6 +299,7 @@ struct user_event_tracer {
 	struct trace_array	*tr;
 	struct list_head	left_node;
 	unsigned long		left_rcu;
+	unsigned long		left_jiffies;
 	u64			left_at;
 	int			clock_id;
 	struct rcu_head		rcu;

@@ -11,6 +11,7 @@
  * as a trace buffer may have a record of it, so that no record is ever shown as
  * one of another event.
  */
+#include <linux/jiffies.h>
 #include <linux/rcupdate.h>
 #include <linux/ring_buffer.h>
 #include <linux/slab.h>
@@ -39,6 +40,9 @@ static LIST_HEAD(remembered);
 
 /* Deleted events whose records are looked for when another one is deleted */
 #define FORGET_SOME	2
+
+/* How far clocks of two processors may be apart, and much more */
+#define CLOCKS_AGREE	HZ
 
 /* Used by something that is not a holder, with event_mutex held */
 static bool has_user(struct user_event *event)
@@ -182,11 +186,45 @@ void user_event_life_persist(struct user_event *event)
 }
 
 /*
- * May @buffer have a record that was made before @tracer left the instance? Time
- * stamps tell, unless the clock is another one by now: then only an empty buffer
- * has none.
+ * Has the page of @buffer that its reader reads a record of @event that was made
+ * until @left_at? It is not among the pages that ring_buffer_oldest_event_ts()
+ * looks at, and no writer comes there. May be wrong in saying so, for want of
+ * memory or since the reader turns the page.
+ */
+static bool reader_page_has_records(struct trace_buffer *buffer, int cpu,
+				    struct user_event *event, u64 left_at)
+{
+	struct ring_buffer_event *record;
+	struct ring_buffer_iter *iter;
+	struct trace_entry *entry;
+	bool has = false;
+	u64 at;
+
+	/* Begins with what the reader has not read */
+	iter = ring_buffer_read_start(buffer, cpu, GFP_KERNEL);
+	if (!iter)
+		return true;
+
+	while (!has && !ring_buffer_iter_empty(iter)) {
+		record = ring_buffer_iter_peek(iter, &at);
+		if (record && at > left_at)
+			break;
+		entry = record ? ring_buffer_event_data(record) : NULL;
+		has = !entry || entry->type == event->shown.event.type;
+		if (!has)
+			ring_buffer_iter_advance(iter);
+	}
+	ring_buffer_read_finish(iter);
+	return has;
+}
+
+/*
+ * May @buffer have a record of @event that was made before @tracer left the
+ * instance? Time stamps tell, unless the clock is another one by now: then only an
+ * empty buffer has none.
  */
 static bool buffer_has_records(struct trace_buffer *buffer,
+			       struct user_event *event,
 			       const struct user_event_tracer *tracer)
 {
 	bool comparable = tracer->left_at &&
@@ -200,18 +238,24 @@ static bool buffer_has_records(struct trace_buffer *buffer,
 		if (ring_buffer_empty_cpu(buffer, cpu))
 			continue;
 		if (!comparable ||
-		    ring_buffer_oldest_event_ts(buffer, cpu) <= tracer->left_at)
+		    ring_buffer_oldest_event_ts(buffer, cpu) <= tracer->left_at ||
+		    reader_page_has_records(buffer, cpu, event, tracer->left_at))
 			return true;
 	}
 	return false;
 }
 
-static bool instance_has_records(struct user_event_tracer *tracer)
+static bool instance_has_records(struct user_event *event,
+				 struct user_event_tracer *tracer)
 {
 	struct trace_array *tr;
 
-	/* A writer that saw the tracer may not be through */
-	if (!poll_state_synchronize_rcu(tracer->left_rcu))
+	/*
+	 * A writer that saw the tracer may not be through. Nor need clocks of two
+	 * processors agree on what came first, when it is a matter of moments.
+	 */
+	if (!poll_state_synchronize_rcu(tracer->left_rcu) ||
+	    time_before(jiffies, tracer->left_jiffies + CLOCKS_AGREE))
 		return true;
 
 	list_for_each_entry(tr, &ftrace_trace_arrays, list) {
@@ -222,10 +266,10 @@ static bool instance_has_records(struct user_event_tracer *tracer)
 			tracer->left_at =
 				ring_buffer_time_stamp(tr->array_buffer.buffer);
 		}
-		if (buffer_has_records(tr->array_buffer.buffer, tracer))
+		if (buffer_has_records(tr->array_buffer.buffer, event, tracer))
 			return true;
 #ifdef CONFIG_TRACER_MAX_TRACE
-		return buffer_has_records(tr->max_buffer.buffer, tracer);
+		return buffer_has_records(tr->max_buffer.buffer, event, tracer);
 #endif
 	}
 	/* An instance takes its buffers along */
@@ -240,7 +284,7 @@ static bool has_records(struct user_event *event)
 
 	mutex_lock(&trace_types_lock);
 	list_for_each_entry_safe(tracer, next, &event->left, left_node) {
-		has = instance_has_records(tracer);
+		has = instance_has_records(event, tracer);
 		if (has)
 			break;
 		list_del(&tracer->left_node);

@@ -57,6 +57,7 @@ static void leave_instance(struct user_event *event,
 		}
 	}
 	tracer->left_rcu = get_state_synchronize_rcu();
+	tracer->left_jiffies = jiffies;
 	list_add(&tracer->left_node, &event->left);
 }
 

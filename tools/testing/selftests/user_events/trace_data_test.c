@@ -423,4 +423,80 @@ TEST_F(uev, empty_strings_in_histograms)
 	EXPECT_OK(uev_event_put("td_hist", "trigger", gone));
 }
 
+/* Takes an event out of the system, and one more for the sake of its effects. */
+static bool go(int *fd, __u32 *value, const char *event)
+{
+	char other[64];
+
+	snprintf(other, sizeof(other), "%s_more u32 n", event);
+	if (uev_enable(event, false) || uev_unreg(*fd, value, 0) ||
+	    uev_reg(*fd, value, 0, 4, 0, other, NULL) ||
+	    uev_unreg(*fd, value, 0))
+		return false;
+	close(*fd);
+	*fd = uev_open();
+	*strchr(other, ' ') = '\0';
+	return uev_wait_for(!uev_alive(event) && !uev_alive(other));
+}
+
+/*
+ * Records of an event that is gone and that trace_pipe has not read yet, on the
+ * page that it has begun to read: where no writer comes any more.
+ */
+TEST_F(uev, type_number_of_records_that_are_being_read)
+{
+	struct record some = { .size = 4 }, more = { .size = 1000 };
+	struct writer w = {
+		.command = "td_old u32 n", .records = &some, .nr_records = 1,
+	};
+	int pipe, id, i, round, other = uev_open();
+	char buf[4096], *shown;
+	__u32 index;
+
+	uev_stay_on_cpu(0);
+	uev_trace_clear();
+	ASSERT_OK(declare(self->fd, self->value, w.command));
+	id = uev_event_id("td_old");
+	for (i = 0; i < 3; i++)
+		ASSERT_EQ(0, uev_in_child(write_as_nobody, &w));
+	/* One line, and so one of the records is taken off the page. */
+	pipe = open(TRACEFS "trace_pipe", O_RDONLY | O_NONBLOCK);
+	ASSERT_LE(0, pipe);
+	ASSERT_EQ(1, read(pipe, buf, 1));
+
+	/* Let the kernel look at this page when the event goes, and later. */
+	ASSERT_OK(uev_reg(other, self->value + 1, 0, 4, 0, "td_fill u32 n",
+			  &index));
+	ASSERT_OK(uev_enable("td_fill", true));
+	ASSERT_TRUE(go(&self->fd, self->value, "td_old"));
+	for (round = 0; round < 2; round++) {
+		sleep(1);
+		ASSERT_OK(declare(self->fd, self->value, "td_next u32 n"));
+		ASSERT_TRUE(go(&self->fd, self->value, "td_next"));
+	}
+	for (round = 0; round < 4; round++) {
+		sleep(1);
+		for (i = 0; i < 8; i++)
+			ASSERT_EQ(1004, uev_emit(other, index, more.data, 1000));
+		ASSERT_OK(declare(self->fd, self->value, "td_next u32 n"));
+		EXPECT_NE(id, uev_event_id("td_next")) TH_LOG("round %d", round);
+		ASSERT_TRUE(go(&self->fd, self->value, "td_next"));
+	}
+	close(pipe);
+	shown = lines_of(true, "td_old");
+	EXPECT_STREQ("n=0\nn=0\n", shown);
+	free(shown);
+
+	/* Once they have been read, the number is free. */
+	for (round = 0; round < 4; round++) {
+		sleep(1);
+		ASSERT_OK(declare(self->fd, self->value, "td_next u32 n"));
+		i = uev_event_id("td_next");
+		ASSERT_TRUE(go(&self->fd, self->value, "td_next"));
+		if (i <= id)
+			break;
+	}
+	close(other);
+}
+
 TEST_HARNESS_MAIN

@@ -103,6 +103,7 @@
 #include "trace_dynevent.h"
 #include "trace_events_user_base.h"
 
+struct address_space;
 struct iov_iter;
 
 /*
@@ -478,6 +479,13 @@ void user_event_owner_put(struct user_event_owner *owner);
  * trace_events_user_mm.c - the address spaces that have enable bits
  */
 
+/* user_event_mm.stale */
+enum user_event_mm_stale {
+	USER_EVENT_MM_RIGHT,		/* every bit is right, or given up */
+	USER_EVENT_MM_FORKING,		/* its fork does not know yet */
+	USER_EVENT_MM_STALE,		/* there is something to repair */
+};
+
 /**
  * struct user_event_mm - an address space with enable bits
  * @mm: the address space; its mm_count is held
@@ -492,9 +500,9 @@ void user_event_owner_put(struct user_event_owner *owner);
  *	the address space can wait for it; and by a task that has left, while it
  *	looks for another one
  * @dead: no more writes; @access
- * @stale: some bit could not be written and its repair is not through; set
- *	under event_mutex or before anybody else sees the address space, cleared
- *	under event_mutex, read by fork
+ * @stale: enum user_event_mm_stale: whether some bit could not be written and its
+ *	repair is not through. Set under event_mutex, and by the fork that makes
+ *	the address space; cleared under event_mutex; read by fork
  * @right: number of a switch: bits of events that were switched no later are
  *	right or given up; event_mutex and the mmap_lock (for reading)
  * @failed: number of the last switch that could not write a bit; event_mutex
@@ -517,7 +525,7 @@ struct user_event_mm {
 	struct user_event_owner	*owner;
 	struct mutex		access;	/* writes, dead */
 	bool			dead;
-	bool			stale;
+	int			stale;
 	u64			right;
 	u64			failed;
 	unsigned long		resume;
@@ -608,6 +616,8 @@ void user_event_repair_interrupt(struct user_event_mm *umm);
  * trace_events_user_switch.c - switching the bits of an event
  */
 void user_event_switch(struct user_event *event);
+void user_event_switch_sharers(struct address_space *mapping, pgoff_t pgoff,
+			       unsigned int offset, unsigned int bit);
 bool user_event_switch_may_have_missed(struct user_event_mm *parent);
 
 /*

@@ -127,6 +127,8 @@ int __user_events_dup_mmap(struct mm_struct *mm, struct mm_struct *oldmm)
 
 	wiped = has_wiped_word(mm, set);
 	umm->right = wiped ? 0 : parent->right;
+	/* A switch that finds the child from now on leaves @right as it is */
+	umm->stale = USER_EVENT_MM_FORKING;
 	user_event_set_get(set);
 	umm->set = set;
 	mm->user_event_mm = umm;
@@ -134,6 +136,8 @@ int __user_events_dup_mmap(struct mm_struct *mm, struct mm_struct *oldmm)
 
 	if (wiped || user_event_switch_may_have_missed(parent))
 		user_event_repair_queue(umm);
+	else
+		cmpxchg(&umm->stale, USER_EVENT_MM_FORKING, USER_EVENT_MM_RIGHT);
 	return 0;
 }
 
@@ -162,6 +166,10 @@ void __user_events_mmput(struct mm_struct *mm)
  */
 void __user_events_release(struct mm_struct *mm)
 {
-	umm_kill_if_unused(mm->user_event_mm);
-	user_event_mm_put(mm->user_event_mm);
+	struct user_event_mm *umm = mm->user_event_mm;
+
+	umm_kill_if_unused(umm);
+	/* Those who come by a mapping of @mm see this, or a reference count of 0 */
+	WRITE_ONCE(mm->user_event_mm, NULL);
+	user_event_mm_put(umm);
 }

@@ -5,6 +5,8 @@
  * A program can wait until its own bits are right, and does: registering and
  * unregistering go on for as long as locks are busy and pages missing.
  */
+#include <linux/file.h>
+#include <linux/fs.h>
 #include <linux/mm.h>
 
 #include "trace_events_user.h"
@@ -12,23 +14,24 @@
 /**
  * struct change - a change of what an address space has registered
  * @access: how the memory is accessed
- * @event: the event of the bit; referenced, once it is known
  * @enabler: the enabler to be added, until it is
  * @addr: address of the enable word
  * @bit: number of the bit in it
  * @force: take the enabler off although its bit cannot be cleared
- * @shared: the bit was cleared in memory that others can have registered too
+ * @shared: the bit was cleared in this file, which others can have registered
+ *	too; referenced, or NULL
+ * @pgoff: number of the page in @shared
  * @copied: the set that @copy has the enablers of, referenced, or NULL
  * @copy: a set that only this address space uses, made without locks; or NULL
  */
 struct change {
 	struct user_event_access	access;
-	struct user_event		*event;
 	struct user_event_enabler	*enabler;
 	unsigned long			addr;
 	unsigned int			bit;
 	bool				force;
-	bool				shared;
+	struct file			*shared;
+	pgoff_t				pgoff;
 	struct user_event_set		*copied;
 	struct user_event_set		*copy;
 };
@@ -163,7 +166,6 @@ int user_event_register(struct user_event *event, unsigned long addr,
 			.addr = addr,
 			.flags = USER_EVENT_ACCESS_WAIT,
 		},
-		.event = event,
 		.addr = addr,
 		.bit = bit,
 	};
@@ -208,9 +210,10 @@ static int visit_unregister(struct user_event_access *access)
 		return ret;
 
 	vma = vma_lookup(umm->mm, change->addr);
-	if (vma && vma->vm_flags & VM_SHARED) {
-		change->event = enabler_event(enabler);
-		kref_get(&change->event->ref);
+	if (!ret && vma && vma->vm_flags & VM_SHARED && vma->vm_file) {
+		change->shared = get_file(vma->vm_file);
+		change->pgoff = vma->vm_pgoff +
+			((change->addr - vma->vm_start) >> PAGE_SHIFT);
 	}
 	user_event_set_remove(enabler);
 	drop_empty_set(umm);
@@ -255,13 +258,11 @@ int user_event_unregister(unsigned long addr, unsigned int bit)
 		ret = change_make(&change);
 	}
 
-	if (change.event) {
-		/* Other processes may have registered the bit just cleared */
-		mutex_lock(&event_mutex);
-		if (change.event->listeners)
-			user_event_switch(change.event);
-		mutex_unlock(&event_mutex);
-		user_event_registry_put(change.event);
+	/* Others may have registered the bit that has just been cleared */
+	if (change.shared) {
+		user_event_switch_sharers(change.shared->f_mapping, change.pgoff,
+					  offset_in_page(addr), bit);
+		fput(change.shared);
 	}
 	return ret;
 }

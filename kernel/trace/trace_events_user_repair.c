@@ -27,6 +27,9 @@
 /* How long such a thread may wait for one address space while others queue */
 #define WAIT_MAX	HZ
 
+/* Enablers that are looked at before event_mutex is dropped once */
+#define REPAIR_PIECE	256
+
 /* At most this many lines a minute about enable words that cannot be written */
 static DEFINE_RATELIMIT_STATE(complaints, 60 * HZ, 10);
 
@@ -94,12 +97,19 @@ static void repair_go_to(struct repair *repair, unsigned long addr,
 	repair->event = event;
 }
 
-/* An enable word that is not mapped for writing cannot be brought in */
-static bool can_be_written(struct user_event_mm *umm, unsigned long addr)
+/*
+ * The first address from @addr on that is mapped for writing, or as far as one
+ * look tells. Whatever is before it cannot be brought in.
+ */
+static unsigned long writable_from(struct user_event_mm *umm, unsigned long addr)
 {
-	struct vm_area_struct *vma = vma_lookup(umm->mm, addr);
+	struct vm_area_struct *vma = find_vma(umm->mm, addr);
 
-	return vma && user_events_vma_writable(vma);
+	if (!vma)
+		return ULONG_MAX;
+	if (addr < vma->vm_start)
+		return vma->vm_start;
+	return user_events_vma_writable(vma) ? addr : vma->vm_end;
 }
 
 /* The enabler where @repair has got to is not worth waiting for */
@@ -110,14 +120,18 @@ static void give_up(struct repair *repair, struct user_event *event,
 		complain(repair->access.umm->mm, event, addr, bit);
 }
 
-/* Write all bits from @repair on, up to one that cannot be written at once */
+/*
+ * Write all bits from @repair on, up to one that cannot be written at once.
+ * -EINPROGRESS when the locks should be dropped in between.
+ */
 static int repair_visit(struct user_event_access *access)
 {
 	struct repair *repair = container_of(access, struct repair, access);
 	struct user_event_mm *umm = access->umm;
 	struct user_event_enabler *enabler;
 	struct user_event *event;
-	unsigned long addr;
+	unsigned int piece = 0;
+	unsigned long addr, next;
 	int ret;
 
 	/* What fails from here on has another repair queued */
@@ -128,17 +142,24 @@ static int repair_visit(struct user_event_access *access)
 		goto done;
 
 	enabler = user_event_set_from(umm->set, access->addr, repair->bit);
-	for (; enabler; enabler = enabler_next(enabler)) {
+	while (enabler) {
 		event = enabler_event(enabler);
-		if (event->switched <= umm->right)
-			continue;
-		ret = user_event_bit_write(umm, enabler, USER_EVENT_BIT_LAZY);
-		if (!ret)
-			continue;
-
 		addr = enabler_addr(enabler);
-		if (ret == -EFAULT && !can_be_written(umm, addr)) {
+		if (++piece > REPAIR_PIECE) {
+			repair_go_to(repair, addr, enabler_bit(enabler), NULL);
+			return -EINPROGRESS;
+		}
+		ret = event->switched <= umm->right ? 0 :
+			user_event_bit_write(umm, enabler, USER_EVENT_BIT_LAZY);
+		if (!ret) {
+			enabler = enabler_next(enabler);
+			continue;
+		}
+
+		next = ret == -EFAULT ? writable_from(umm, addr) : addr;
+		if (next > addr) {
 			give_up(repair, event, addr, enabler_bit(enabler));
+			enabler = user_event_set_from(umm->set, next, 0);
 			continue;
 		}
 		if (!repair->event || enabler_cmp(enabler, access->addr,
@@ -150,7 +171,7 @@ done:
 	if (repair->whole && !repair->left) {
 		umm->right = repair->switches;
 		if (umm->failed <= umm->right)
-			WRITE_ONCE(umm->stale, false);
+			WRITE_ONCE(umm->stale, USER_EVENT_MM_RIGHT);
 	}
 	return 0;
 }
@@ -176,6 +197,11 @@ static bool repair_pass(struct user_event_mm *umm, unsigned int flags)
 
 	for (;;) {
 		ret = user_event_access(&repair.access);
+		if (ret == -EINPROGRESS) {
+			repair.access.try = 0;
+			cond_resched();
+			continue;
+		}
 		if (ret != -EFAULT && ret != -EBUSY)
 			break;
 		/* Where no lock was free, nothing is known to be in the way */
@@ -363,7 +389,7 @@ void user_event_repair_work(struct work_struct *work)
  */
 void user_event_repair_queue(struct user_event_mm *umm)
 {
-	WRITE_ONCE(umm->stale, true);
+	WRITE_ONCE(umm->stale, USER_EVENT_MM_STALE);
 	refcount_inc(&umm->ref);
 	if (!queue_delayed_work(repair_queue, &umm->repair, 0))
 		user_event_mm_put(umm);

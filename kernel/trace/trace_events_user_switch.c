@@ -6,6 +6,10 @@
  * one goes, in the context of that listener, which must not wait for any of the
  * programs. What cannot be written at once is left to a repair.
  */
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+
 #include "trace_events_user.h"
 
 /* A switch is under way: set by holders of event_mutex, read by fork */
@@ -22,8 +26,8 @@ static void switch_one(struct user_event_mm *umm,
 		user_event_mm_end(umm);
 	}
 	if (ret && ret != -ESRCH) {
-		/* Every switch before this one was complete */
-		if (!umm->stale)
+		/* Every switch before this one was complete, as far as is known */
+		if (xchg(&umm->stale, USER_EVENT_MM_STALE) == USER_EVENT_MM_RIGHT)
 			umm->right = event->switched - 1;
 		umm->failed = event->switched;
 		user_event_repair_queue(umm);
@@ -76,6 +80,76 @@ void user_event_switch(struct user_event *event)
 
 	/* After all marks of failures; pairs with the acquire below */
 	smp_store_release(&switching, false);
+}
+
+/* What is known of the address space that @vma is in, referenced, or NULL */
+static struct user_event_mm *umm_of_vma(struct vm_area_struct *vma)
+{
+	struct user_event_mm *umm;
+
+	/* The address space can be about to go, and with it the object */
+	rcu_read_lock();
+	umm = READ_ONCE(vma->vm_mm->user_event_mm);
+	if (umm && !refcount_inc_not_zero(&umm->ref))
+		umm = NULL;
+	rcu_read_unlock();
+	return umm;
+}
+
+static void switch_at(struct user_event_mm *umm, unsigned long addr,
+		      unsigned int bit)
+{
+	struct user_event_enabler *enabler;
+	bool alive;
+
+	mutex_lock(&umm->access);
+	alive = !umm->dead;
+	mutex_unlock(&umm->access);
+	/* From here on event_mutex keeps the set, even if the address space goes */
+	enabler = alive && umm->set ?
+		user_event_set_find(umm->set, addr, bit) : NULL;
+	if (!enabler)
+		return;
+
+	enabler_event(enabler)->switched = user_event_repair_count_switch();
+	switch_one(umm, enabler);
+}
+
+/**
+ * user_event_switch_sharers() - bring one bit in shared memory up to date
+ * @mapping: the memory
+ * @pgoff: number of the page in it
+ * @offset: of the enable word in the page, in bytes
+ * @bit: the bit that was cleared there
+ *
+ * Whoever else has registered the bit where the page is mapped has it right
+ * again, now or by a repair. Costs in proportion to the mappings of the page.
+ *
+ * Context: no locks held, takes event_mutex. May sleep.
+ */
+void user_event_switch_sharers(struct address_space *mapping, pgoff_t pgoff,
+			       unsigned int offset, unsigned int bit)
+{
+	struct vm_area_struct *vma;
+	struct user_event_mm *umm;
+
+	/* Programs can keep the lock of the mappings busy: do not wait for it */
+	mutex_lock(&event_mutex);
+	while (!i_mmap_trylock_read(mapping)) {
+		mutex_unlock(&event_mutex);
+		schedule_timeout_uninterruptible(1);
+		mutex_lock(&event_mutex);
+	}
+	vma_interval_tree_foreach(vma, &mapping->i_mmap, pgoff, pgoff) {
+		umm = vma->vm_flags & VM_SHARED ? umm_of_vma(vma) : NULL;
+		if (!umm)
+			continue;
+		switch_at(umm, vma->vm_start + offset +
+			  ((pgoff - vma->vm_pgoff) << PAGE_SHIFT), bit);
+		user_event_mm_put(umm);
+	}
+	i_mmap_unlock_read(mapping);
+	mutex_unlock(&event_mutex);
 }
 
 /**

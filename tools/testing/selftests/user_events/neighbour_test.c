@@ -1,0 +1,702 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A bad neighbour: what a user without privileges can do with the data file, and
+ * what another user, the kernel's threads and its memory notice of it. In each
+ * test a process of uid 65534 misbehaves, and this one, of root, looks on.
+ */
+#include <dirent.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <linux/fs.h>
+#include <linux/userfaultfd.h>
+
+#include "uev_harness.h"
+
+#define BAD		"neighbour_bad"
+#define GOOD		"neighbour_good"
+#define UFFD_SYSCTL	"/proc/sys/vm/unprivileged_userfaultfd"
+#define CGROUPS		"/sys/fs/cgroup/"
+#define CGROUP		CGROUPS "uev_neighbour"
+
+/* What the processes of a test share */
+static struct {
+	__u32 value[16];
+	int ready;		/* number of those that are */
+	int failed;
+	int go, quit;
+	int uffd;		/* by its number in the process that has it */
+	void *page;
+	__u64 took_us;
+} *shared;
+
+static int data_fd;
+
+static __u64 now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000ULL + now.tv_nsec / 1000;
+}
+
+static int failed(void)
+{
+	__atomic_fetch_add(&shared->failed, 1, __ATOMIC_SEQ_CST);
+	return 1;
+}
+
+static int ready(void)
+{
+	return __atomic_add_fetch(&shared->ready, 1, __ATOMIC_SEQ_CST);
+}
+
+/*
+ * A page that is there once, for the registration, and then comes when somebody
+ * delivers it.
+ */
+static void *page_of_pager(int *uffd)
+{
+	struct uffdio_register area = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	struct uffdio_api api = { .api = UFFD_API };
+	size_t size = uev_page_size();
+	void *page;
+
+	page = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (page == MAP_FAILED)
+		return NULL;
+	UEV_WRITE(*(__u32 *)page, 0);
+	*uffd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	area.range.start = (uintptr_t)page;
+	area.range.len = size;
+	if (*uffd < 0 || ioctl(*uffd, UFFDIO_API, &api) ||
+	    ioctl(*uffd, UFFDIO_REGISTER, &area))
+		return NULL;
+	return page;
+}
+
+/* Registers an address on a page that is taken away afterwards. */
+static void *register_and_lose(int *uffd, const char *event)
+{
+	void *page = page_of_pager(uffd);
+
+	if (!page || uev_reg(data_fd, page, 0, 4, 0, event, NULL) ||
+	    madvise(page, uev_page_size(), MADV_DONTNEED))
+		return NULL;
+	return page;
+}
+
+/* CPU time of all kernel threads, in clock ticks, and how many there are */
+static long kernel_threads(long *number)
+{
+	char path[64], line[512], *at;
+	long ppid, utime, stime, sum = 0;
+	struct dirent *entry;
+	DIR *proc = opendir("/proc");
+	ssize_t got;
+	int fd;
+
+	*number = 0;
+	while (proc && (entry = readdir(proc))) {
+		if (atoi(entry->d_name) <= 2)
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/stat", entry->d_name);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		got = read(fd, line, sizeof(line) - 1);
+		close(fd);
+		if (got <= 0)
+			continue;
+		line[got] = '\0';
+		at = strrchr(line, ')');
+		if (!at || sscanf(at, ") %*c %ld %*d %*d %*d %*d %*u %*u %*u %*u %*u %ld %ld",
+				  &ppid, &utime, &stime) != 3 || ppid != 2)
+			continue;
+		sum += utime + stime;
+		++*number;
+	}
+	if (proc)
+		closedir(proc);
+	return sum;
+}
+
+/* A line of /proc/meminfo, in KiB */
+static long mem_kb(const char *name)
+{
+	char *text = uev_get("/proc/meminfo"), *at = strstr(text, name);
+	long kb = at ? atol(at + strlen(name)) : -1;
+
+	free(text);
+	return kb;
+}
+
+FIXTURE(neighbour) {
+	int old_sysctl;
+	pid_t bad[8];
+};
+
+FIXTURE_SETUP(neighbour)
+{
+	uev_reset();
+	self->old_sysctl = uev_get_int(UFFD_SYSCTL);
+	uev_put(UFFD_SYSCTL, "1");
+	shared = uev_shared(sizeof(*shared));
+	data_fd = uev_open();
+	ASSERT_LE(0, data_fd);
+	ASSERT_OK(uev_reg(data_fd, &shared->value[0], 0, 4, 0, GOOD " u32 a",
+			  NULL));
+}
+
+FIXTURE_TEARDOWN(neighbour)
+{
+	size_t i;
+
+	UEV_WRITE(shared->quit, 1);
+	for (i = 0; i < ARRAY_SIZE(self->bad); i++) {
+		if (self->bad[i] > 0) {
+			kill(-self->bad[i], SIGKILL);
+			kill(self->bad[i], SIGKILL);
+			uev_join(self->bad[i]);
+		}
+	}
+	close(data_fd);
+	if (self->old_sysctl == 0)
+		uev_put(UFFD_SYSCTL, "0");
+	uev_wait_for(!rmdir(CGROUP) || errno == ENOENT);
+	uev_reset();
+}
+
+/* Starts @fn in a process group of its own; waits for @count calls of ready(). */
+#define START(i, fn, arg, count) do {					\
+	pid_t _pid = uev_fork(fn, arg);					\
+									\
+	self->bad[i] = _pid;						\
+	ASSERT_LT(0, _pid);						\
+	ASSERT_TRUE(uev_wait_for(UEV_READ(shared->ready) >= (count) ||	\
+				 UEV_READ(shared->failed)));		\
+	if (UEV_READ(shared->failed))					\
+		SKIP(return, "no userfaultfd, or no memory");		\
+} while (0)
+
+/* Waits */
+
+static int one_stuck(void)
+{
+	int uffd;
+
+	if (!register_and_lose(&uffd, BAD " u32 a"))
+		return failed();
+	ready();
+	for (;;)
+		pause();
+}
+
+static int many_stuck(void *arg)
+{
+	int i, count = *(int *)arg;
+
+	setpgid(0, 0);
+	uev_become_nobody();
+	for (i = 0; i < count; i++) {
+		switch (fork()) {
+		case 0:
+			_exit(one_stuck());
+		case -1:
+			return failed();
+		}
+	}
+	for (;;)
+		pause();
+}
+
+/*
+ * An honest process whose page is shared with its child after fork: neither can
+ * be written as it is, so each switch needs a repair.
+ */
+static int child_of_good(void *arg)
+{
+	__u32 *value = arg;
+	int on = 0;
+
+	while (!UEV_READ(shared->quit)) {
+		if (UEV_READ(*value) != (__u32)on) {
+			on = !on;
+			UEV_WRITE(shared->value[1], on);
+		}
+		usleep(200);
+	}
+	return 0;
+}
+
+/* How long it takes until a repair of this user is through */
+static long time_repair(__u32 *value)
+{
+	__u64 begin;
+	pid_t pid;
+	bool ok;
+
+	UEV_WRITE(*value, 0);
+	UEV_WRITE(shared->value[1], 0);
+	UEV_WRITE(shared->quit, 0);
+	pid = uev_fork(child_of_good, value);
+	begin = now_us();
+	ok = !uev_enable(GOOD, true) &&
+	     uev_wait_for(UEV_READ(shared->value[1]) == 1 &&
+			  UEV_READ(*value) == 1);
+	begin = now_us() - begin;
+	uev_enable(GOOD, false);
+	UEV_WRITE(shared->quit, 1);
+	uev_join(pid);
+	UEV_WRITE(shared->quit, 0);
+	return ok ? (long)begin : -1;
+}
+
+TEST_F(neighbour, whose_pages_never_come_delays_no_other_user)
+{
+	/* More than the workers that a queue of the kernel may have */
+	int count = 600;
+	long quiet, with, threads_before, threads;
+	__u32 *value = mmap(NULL, uev_page_size(), PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	ASSERT_NE(MAP_FAILED, value);
+	ASSERT_OK(uev_reg(data_fd, value, 0, 4, 0, GOOD " u32 a", NULL));
+	quiet = time_repair(value);
+	ASSERT_LE(0, quiet);
+	kernel_threads(&threads_before);
+	START(0, many_stuck, &count, count);
+
+	ASSERT_OK(uev_enable(BAD, true));
+	/* Whatever is going to wait does by now. */
+	sleep(2);
+	with = time_repair(value);
+	kernel_threads(&threads);
+	TH_LOG("repaired after %ld us, %ld us with %d stuck processes, %ld more kernel threads",
+	       quiet, with, count, threads - threads_before);
+	EXPECT_LE(0, with);
+	/* A second, and what a slow machine needs in any case */
+	EXPECT_GT(1000000 + 10 * quiet, with);
+	/* A few of the user, and some that come and go */
+	EXPECT_GT(100, threads - threads_before);
+}
+
+/* Memory that goes with its process although a repair waits for a page of it */
+#define PINNED_MB	64
+
+static int stuck_with_memory(void *arg)
+{
+	size_t size = PINNED_MB << 20;
+	char *area;
+	int uffd;
+
+	uev_become_nobody();
+	/* For pidfd_getfd() of whom has started this */
+	area = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	shared->page = register_and_lose(&uffd, BAD " u32 a");
+	if (area == MAP_FAILED || !shared->page)
+		return failed();
+	memset(area, 1, size);
+	shared->uffd = uffd;
+	ready();
+	for (;;)
+		pause();
+}
+
+TEST_F(neighbour, who_is_killed_takes_its_memory_along)
+{
+	struct pollfd waits = { .events = POLLIN };
+	long before = mem_kb("\nAnonPages:"), with;
+	int pidfd;
+
+	START(0, stuck_with_memory, NULL, 1);
+	pidfd = syscall(__NR_pidfd_open, self->bad[0], 0);
+	waits.fd = syscall(__NR_pidfd_getfd, pidfd, shared->uffd, 0);
+	close(pidfd);
+	ASSERT_LE(0, waits.fd);
+	ASSERT_OK(uev_enable(BAD, true));
+	/* The repair has asked the pager, if that is how it goes about it. */
+	poll(&waits, 1, 3000);
+	with = mem_kb("\nAnonPages:");
+	EXPECT_LE(before + (PINNED_MB << 10) / 2, with);
+
+	ASSERT_EQ(0, kill(self->bad[0], SIGKILL));
+	EXPECT_EQ(-SIGKILL, uev_join(self->bad[0]));
+	self->bad[0] = 0;
+	/* The pager is still there, and delivers nothing. */
+	EXPECT_TRUE(uev_wait_for(mem_kb("\nAnonPages:") <
+				 before + (PINNED_MB << 10) / 2))
+		TH_LOG("%ld of %ld KiB are left",
+		       mem_kb("\nAnonPages:") - before, with - before);
+	close(waits.fd);
+}
+
+/* Many children of a stuck process, each with many values that are not mapped */
+#define LOST_CHILDREN	50
+
+static int forks_with_lost_values(void *arg)
+{
+	int uffd, i, count = *(int *)arg;
+	size_t size = count * 8UL;
+	char *area;
+
+	setpgid(0, 0);
+	uev_become_nobody();
+	area = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (area == MAP_FAILED || !register_and_lose(&uffd, BAD " u32 a"))
+		return failed();
+	for (i = 0; i < count; i++) {
+		if (uev_reg(data_fd, area + i * 8UL, 0, 4, 0, BAD " u32 a",
+			    NULL))
+			return failed();
+	}
+	munmap(area, size);
+	ready();
+	while (!UEV_READ(shared->go))
+		usleep(10000);
+	for (i = 0; i < LOST_CHILDREN; i++) {
+		switch (fork()) {
+		case 0:
+			for (;;)
+				pause();
+		case -1:
+			return failed();
+		}
+		usleep(10000);
+	}
+	ready();
+	for (;;)
+		pause();
+}
+
+/* Lines that were left out of the log, as it says itself */
+static long suppressed(int kmsg)
+{
+	char line[8192], *at;
+	long sum = 0;
+
+	while (uev_log_line(kmsg, line, sizeof(line))) {
+		at = strstr(line, "user_events: ");
+		if (at && strstr(at, "suppressed"))
+			sum += atol(at + strlen("user_events: "));
+	}
+	return sum;
+}
+
+TEST_F(neighbour, who_forks_with_lost_values)
+{
+	int count = uev_rounds(20000), kmsg;
+	long before, ticks, number, lines, hz = sysconf(_SC_CLK_TCK);
+	__u64 begin, took;
+
+	kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	ASSERT_LE(0, kmsg);
+	START(0, forks_with_lost_values, &count, 1);
+	ASSERT_LE(0, lseek(kmsg, 0, SEEK_END));
+	ASSERT_OK(uev_enable(BAD, true));
+	sleep(1);
+	before = kernel_threads(&number);
+	begin = uev_now_ms();
+	UEV_WRITE(shared->go, 1);
+	ASSERT_TRUE(uev_wait_for(UEV_READ(shared->ready) == 2));
+	sleep(4);
+	ticks = kernel_threads(&number) - before;
+	took = uev_now_ms() - begin;
+	lines = suppressed(kmsg);
+	close(kmsg);
+	TH_LOG("%ld ms of CPU time in %llu ms, %ld lines suppressed",
+	       ticks * 1000 / hz, (unsigned long long)took, lines);
+	EXPECT_GT(took / 4, (__u64)ticks * 1000 / hz);
+	/* One for each process and pass at most, not for each value */
+	EXPECT_GT(10 * (LOST_CHILDREN + 1), lines);
+}
+
+/* event_mutex */
+
+static int copies(void *arg)
+{
+	int i, count = *(int *)arg, status;
+	__u64 begin;
+	char *area;
+	pid_t pid;
+
+	setpgid(0, 0);
+	uev_become_nobody();
+	area = mmap(NULL, count * 8UL, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (area == MAP_FAILED)
+		return failed();
+	for (i = 0; i < count; i++) {
+		if (uev_reg(data_fd, area + i * 8UL, 0, 4, 0, BAD " u32 a",
+			    NULL))
+			return failed();
+	}
+	ready();
+	while (!UEV_READ(shared->go))
+		usleep(1000);
+	while (!UEV_READ(shared->quit)) {
+		pid = fork();
+		if (!pid) {
+			begin = now_us();
+			if (uev_unreg(data_fd, area, 0))
+				_exit(1);
+			UEV_WRITE(shared->took_us, now_us() - begin);
+			_exit(0);
+		}
+		if (pid < 0 || waitpid(pid, &status, 0) != pid)
+			return failed();
+		ready();
+	}
+	return 0;
+}
+
+/* During one whole copy at least */
+static __u64 longest_switch(void)
+{
+	int enough = UEV_READ(shared->ready) + 2, on = 0;
+	__u64 begin, took, longest = 0;
+
+	while (UEV_READ(shared->ready) < enough && !UEV_READ(shared->failed)) {
+		begin = now_us();
+		on = !on;
+		uev_enable(GOOD, on);
+		took = now_us() - begin;
+		if (took > longest)
+			longest = took;
+	}
+	uev_enable(GOOD, false);
+	return longest;
+}
+
+TEST_F(neighbour, who_copies_much_holds_nobody_up)
+{
+	int count = uev_rounds(100000), i;
+	__u64 worst, best = ~0ULL, took = 0;
+
+	START(0, copies, &count, 1);
+	UEV_WRITE(shared->go, 1);
+	/* Others on a busy host disturb some rounds: the best one counts. */
+	for (i = 0; i < 5; i++) {
+		worst = longest_switch();
+		TH_LOG("longest switch %llu us, unregistering took %llu us",
+		       (unsigned long long)worst,
+		       (unsigned long long)UEV_READ(shared->took_us));
+		if (worst < best)
+			best = worst;
+		if (UEV_READ(shared->took_us) > took)
+			took = UEV_READ(shared->took_us);
+	}
+	ASSERT_EQ(0, UEV_READ(shared->failed));
+	EXPECT_GT(took / 2, best);
+}
+
+/* The same where memory is so short that each allocation has to wait */
+TEST_F(neighbour, who_copies_much_without_memory)
+{
+	int count = uev_rounds(60000);
+	char text[32];
+	__u64 begin, took, longest = 0;
+	int i;
+
+	uev_put(CGROUPS "cgroup.subtree_control", "+memory");
+	if ((mkdir(CGROUP, 0755) && errno != EEXIST) ||
+	    access(CGROUP "/memory.high", W_OK))
+		SKIP(return, "no memory controller");
+	START(0, copies, &count, 1);
+	snprintf(text, sizeof(text), "%d", self->bad[0]);
+	ASSERT_OK(uev_put(CGROUP "/cgroup.procs", text));
+	ASSERT_OK(uev_put(CGROUP "/memory.high", "262144"));
+	UEV_WRITE(shared->go, 1);
+	begin = uev_now_ms();
+	for (i = 0; uev_now_ms() - begin < 8000; i++) {
+		took = now_us();
+		uev_enable(GOOD, !(i & 1));
+		took = now_us() - took;
+		if (took > longest)
+			longest = took;
+	}
+	uev_enable(GOOD, false);
+	TH_LOG("longest switch %llu us of %d", (unsigned long long)longest, i);
+	uev_put(CGROUP "/memory.high", "max");
+	/* It waits for seconds where the allocations are waited for */
+	EXPECT_GT(uev_kernel_is_slow() ? 4000000 : 1500000, longest);
+}
+
+/* Memory */
+
+#define LOOPS	4
+
+TEST_F(neighbour, who_copies_much_is_followed_by_the_clearing)
+{
+	int count = uev_rounds(20000), i;
+	/* Twice in each loop, in parent and child, with a cache line each */
+	long living = LOOPS * 2L * count * 64 / 1024, before, now, most = 0;
+	__u64 begin;
+
+	before = mem_kb("\nSlab:");
+	for (i = 0; i < LOOPS; i++)
+		START(i, copies, &count, i + 1);
+	UEV_WRITE(shared->go, 1);
+	for (begin = uev_now_ms(); uev_now_ms() - begin < 15000;) {
+		now = mem_kb("\nSlab:") - before;
+		if (now > most)
+			most = now;
+		if (most > 8 * living + 65536)
+			break;
+		usleep(20000);
+	}
+	UEV_WRITE(shared->quit, 1);
+	TH_LOG("%d rounds, slabs grew by up to %ld KiB, %ld KiB are registered",
+	       UEV_READ(shared->ready), most, living);
+	EXPECT_GT(4 * living + 32768, most);
+}
+
+/* Shared memory */
+
+/* Another event at the same bit, and another mapping of the same memory */
+static int maps_it_elsewhere(void *arg)
+{
+	__u32 *value = mmap(NULL, uev_page_size(), PROT_READ | PROT_WRITE,
+			    MAP_SHARED, *(int *)arg, 0);
+
+	uev_become_nobody();
+	if (value == MAP_FAILED)
+		return 1;
+	if (uev_reg(data_fd, &value[3], 5, 4, 0, BAD " u32 a", NULL))
+		return 2;
+	UEV_WRITE(shared->ready, 1);
+	if (!uev_wait_for(UEV_READ(shared->go)))
+		return 3;
+	return uev_unreg(data_fd, &value[3], 5) ? 4 : 0;
+}
+
+TEST_F(neighbour, unregisters_in_memory_of_another_user)
+{
+	int memory = memfd_create("uev", MFD_CLOEXEC);
+	__u32 *value;
+
+	ASSERT_EQ(0, ftruncate(memory, uev_page_size()));
+	value = mmap(NULL, uev_page_size(), PROT_READ | PROT_WRITE, MAP_SHARED,
+		     memory, 0);
+	ASSERT_NE(MAP_FAILED, value);
+	ASSERT_OK(uev_reg(data_fd, &value[3], 5, 4, 0, GOOD " u32 a", NULL));
+	ASSERT_OK(uev_enable(GOOD, true));
+	ASSERT_BECOMES(1U << 5, value[3]);
+	START(0, maps_it_elsewhere, &memory, 1);
+	ASSERT_OK(uev_enable(BAD, true));
+	UEV_WRITE(shared->go, 1);
+	ASSERT_EQ(0, uev_join(self->bad[0]));
+	self->bad[0] = 0;
+	ASSERT_BECOMES(1U << 5, value[3]);
+	close(memory);
+}
+
+/* A value in a file of a file system that an administrator has frozen */
+static int maps_a_frozen_file(void *arg)
+{
+	size_t size = uev_page_size();
+	__u32 *value = arg;
+
+	if (uev_reg(data_fd, value, 0, 4, 0, BAD " u32 a", NULL))
+		return failed();
+	ready();
+	while (!UEV_READ(shared->quit)) {
+		/* Takes the mmap_lock for writing */
+		munmap(mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS,
+			    -1, 0), size);
+		__atomic_add_fetch(&shared->value[6], 1, __ATOMIC_SEQ_CST);
+		usleep(1000);
+	}
+	return 0;
+}
+
+TEST_F(neighbour, file_system_is_frozen)
+{
+	char dir[32] = "/tmp/uev-XXXXXX", path[64];
+	__u32 *value, count;
+	const char *why = uev_mount_disk(0, true, dir);
+	bool goes_on = true;
+	int fd, i;
+
+	if (why)
+		SKIP(return, "%s", why);
+	snprintf(path, sizeof(path), "%s/value", dir);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, ftruncate(fd, uev_page_size()));
+	value = mmap(NULL, uev_page_size(), PROT_READ | PROT_WRITE, MAP_SHARED,
+		     fd, 0);
+	ASSERT_NE(MAP_FAILED, value);
+	START(0, maps_a_frozen_file, value, 1);
+	ASSERT_EQ(0, fsync(fd));
+	ASSERT_EQ(0, ioctl(fd, FIFREEZE, 0));
+
+	EXPECT_OK(uev_enable(BAD, true));
+	/* The process goes on meanwhile. */
+	for (i = 0; i < 5 && goes_on; i++) {
+		usleep(300000);
+		count = UEV_READ(shared->value[6]);
+		goes_on = uev_wait_for(UEV_READ(shared->value[6]) != count);
+	}
+	EXPECT_TRUE(goes_on);
+	EXPECT_EQ(0, ioctl(fd, FITHAW, 0));
+	EXPECT_TRUE(BECOMES(1, *value));
+	UEV_WRITE(shared->quit, 1);
+	EXPECT_EQ(0, uev_join(self->bad[0]));
+	self->bad[0] = 0;
+	munmap(value, uev_page_size());
+	close(fd);
+	EXPECT_EQ(0, umount2(dir, 0));
+	rmdir(dir);
+}
+
+/* Huge pages that a look does not bring in */
+static long huge_free(void)
+{
+	return mem_kb("\nHugePages_Free:");
+}
+
+TEST_F(neighbour, nobody_brings_in_huge_pages)
+{
+	size_t size = mem_kb("\nHugepagesize:") << 10;
+	const char *sysctl = "/proc/sys/vm/nr_hugepages";
+	long before, i;
+	__u32 *value;
+	char *text;
+
+	if (!size || size > 64 << 20 || uev_put(sysctl, "8") || huge_free() < 4) {
+		uev_put(sysctl, "0");
+		SKIP(return, "no huge pages");
+	}
+	value = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+	ASSERT_NE(MAP_FAILED, value);
+	ASSERT_OK(uev_reg(data_fd, value, 0, 4, 0, GOOD " u32 a", NULL));
+	ASSERT_OK(uev_enable(GOOD, true));
+	EXPECT_TRUE(BECOMES(1, *value));
+	ASSERT_OK(uev_enable(GOOD, false));
+	EXPECT_TRUE(BECOMES(0, *value));
+	if (!madvise(value, size, MADV_DONTNEED)) {
+		before = huge_free();
+		for (i = 0; i < 3; i++) {
+			text = uev_get("user_events_enablers");
+			EXPECT_NE(NULL, strstr(text, " absent "));
+			free(text);
+		}
+		EXPECT_EQ(before, huge_free());
+	}
+	EXPECT_OK(uev_unreg(data_fd, value, 0));
+	munmap(value, size);
+	uev_put(sysctl, "0");
+}
+
+TEST_HARNESS_MAIN

@@ -6,8 +6,9 @@ set -euo pipefail
 export LC_ALL=C
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
-: "${BASE:=6.1}" "${FLAVOUR:=plain}" "${ARCH:=x86_64}" "${BUILD:=$TOP/build}" "${JOBS:=$(nproc)}"
-BASES="6.1 6.12"
+BASES=$(cd "$TOP/base" && printf '%s ' */)
+BASES=${BASES//\//}
+: "${BASE:=${BASES%% *}}" "${FLAVOUR:=plain}" "${ARCH:=x86_64}" "${BUILD:=$TOP/build}" "${JOBS:=$(nproc)}"
 FLAVOURS="plain debug"
 . "$TOP/scripts/arch"
 

@@ -32,10 +32,10 @@ check:
 	@scripts/check
 
 demo:
-	@scripts/run-demo
+	@scripts/show demo
 
 tour:
-	@scripts/run-tour
+	@scripts/show tour
 
 bench:
 	@scripts/bench

@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# Sourced, after lib.sh, by scripts that build parts of a kernel tree to look at
-# them: kbuild with $source and $out, configured from fragments.
+# Sourced, after lib.sh, by scripts that build a kernel tree or parts of it: kbuild
+# with $source and $out, configured from fragments.
 
-# As scripts/build does, so that ccache knows an object from there.
+# Nothing of the moment or of the place goes into the objects, so that what is
+# built a second time, here or in another clone, comes from ccache.
 export KBUILD_BUILD_TIMESTAMP='1970-01-01' KBUILD_BUILD_USER=user_events \
 	KBUILD_BUILD_HOST=overlay KBUILD_BUILD_VERSION=1 LOCALVERSION=
-export CCACHE_NOHASHDIR=1
+export CCACHE_BASEDIR=$BUILD CCACHE_NOHASHDIR=1
 
 # shellcheck disable=SC2154 # the caller sets them
 kbuild()
 {
-	make -C "$source" O="$out" ARCH="${KARCH:-x86_64}" CC="${CC:-ccache gcc}" HOSTCC="ccache gcc" \
-		--no-print-directory "$@"
+	make -C "$source" O="$out" ARCH="${KARCH:-x86_64}" CROSS_COMPILE="${cross:-}" \
+		CC="${CC:-ccache ${cross:-}gcc}" HOSTCC="ccache gcc" \
+		${only[@]+"${only[@]}"} --no-print-directory "$@"
 }
 
 # need_kbuild WHY
@@ -21,13 +23,17 @@ need_kbuild()
 	need_packages "$1" gcc libc6-dev make flex bison bc perl python3 libelf-dev lz4 rsync ccache
 }
 
-# kconfig FRAGMENT...: what they do not name is off. Options that the tree does
-# not have are left out.
+# kconfig FRAGMENT...: what they do not name is off, what comes last has the last
+# word. Options that the tree does not have are left out.
 kconfig()
 {
-	cat "$@" >"$out/wanted.config"
-	kbuild allnoconfig KCONFIG_ALLCONFIG="$out/wanted.config" >"$out/config.log" 2>&1 ||
-		die "configuring $out: $(tail -n1 "$out/config.log"), see $out/config.log"
+	local log=$out/config.log
+
+	mkdir -p "$out/merge"
+	{
+		(cd "$source" && scripts/kconfig/merge_config.sh -m -O "$out/merge" "$@") &&
+		kbuild allnoconfig KCONFIG_ALLCONFIG="$out/merge/.config"
+	} >"$log" 2>&1 || die "configuring $out: $(tail -n1 "$log"), see $log"
 }
 
 # TAP on stdout, and what went wrong before a "not ok", see scripts/tap.

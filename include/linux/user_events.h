@@ -3,8 +3,8 @@
  * Hooks that let user_events follow an address space.
  *
  * The kernel writes enable bits into address spaces that have registered
- * some. These hooks are how it learns that such an address space was copied
- * or is about to go. With nothing registered each one is a test of one
+ * some. These hooks are how it learns that such an address space, or a mapping in
+ * it, was copied or is about to go. With nothing registered each one is a test of one
  * pointer in the mm_struct; with CONFIG_USER_EVENTS off, nothing at all.
  */
 #ifndef _LINUX_USER_EVENTS_H
@@ -18,6 +18,8 @@
 int __user_events_dup_mmap(struct mm_struct *mm, struct mm_struct *oldmm);
 void __user_events_mmput(struct mm_struct *mm);
 void __user_events_release(struct mm_struct *mm);
+void __user_events_unmap(struct mm_struct *mm, unsigned long start,
+			 unsigned long end);
 
 /**
  * user_events_mm_init() - a new address space has registered nothing
@@ -75,6 +77,25 @@ static inline void user_events_release(struct mm_struct *mm)
 		__user_events_release(mm);
 }
 
+/**
+ * user_events_unmap() - what was mapped in a range is about to go
+ * @mm: the address space
+ * @start: first address of the range
+ * @end: first address after it
+ *
+ * What was registered there ends: nothing is read or written there on its account
+ * again, whatever is mapped next.
+ *
+ * Context: the mmap_lock held for writing, past the point of no return. May sleep.
+ */
+static inline void user_events_unmap(struct mm_struct *mm, unsigned long start,
+				     unsigned long end)
+{
+	/* Registering takes the mmap_lock */
+	if (unlikely(mm->user_event_mm))
+		__user_events_unmap(mm, start, end);
+}
+
 #else /* !CONFIG_USER_EVENTS */
 
 static inline void user_events_mm_init(struct mm_struct *mm)
@@ -93,6 +114,11 @@ static inline void user_events_mmput(struct mm_struct *mm)
 }
 
 static inline void user_events_release(struct mm_struct *mm)
+{
+}
+
+static inline void user_events_unmap(struct mm_struct *mm, unsigned long start,
+				     unsigned long end)
 {
 }
 

@@ -348,8 +348,9 @@ struct user_event_set {
  * @on_event: in the list of the event; event_mutex
  * @set: the set it is in; constant
  * @event_bit: the event, and in the low bits the number of the bit; constant
- * @addr_size: the address, and in bit 0 whether the enable word has 8 bytes;
- *	constant
+ * @addr_size: the address, in bit 0 whether the enable word has 8 bytes, and in
+ *	bit 1 whether the enabler is gone: its memory was unmapped, it has left its
+ *	event and is only kept to be unregistered. event_mutex
  *
  * A process may have thousands: one must not take more than a cache line.
  */
@@ -377,7 +378,12 @@ enabler_bit(const struct user_event_enabler *enabler)
 static inline unsigned long
 enabler_addr(const struct user_event_enabler *enabler)
 {
-	return enabler->addr_size & ~1UL;
+	return enabler->addr_size & ~3UL;
+}
+
+static inline bool enabler_is_gone(const struct user_event_enabler *enabler)
+{
+	return enabler->addr_size & 2;
 }
 
 static inline unsigned int
@@ -441,6 +447,7 @@ void user_event_set_add(struct user_event_set *set,
 			struct user_event_enabler *enabler,
 			const struct user_event_place *place);
 void user_event_set_remove(struct user_event_enabler *enabler);
+void user_event_set_leave_event(struct user_event_enabler *enabler);
 struct user_event_enabler *user_event_set_enabler(struct user_event *event,
 						  unsigned long addr,
 						  unsigned int size,
@@ -508,8 +515,13 @@ enum user_event_mm_stale {
  * @failed: number of the last switch that could not write a bit; event_mutex
  * @resume: address at which a thread that was interrupted goes on; threads
  * @waiting: in a list of @owner; user_event_owner.lock
+ * @gone: ranges that were unmapped since they had enablers, none of them twice;
+ *	changes under the mmap_lock for writing, or for reading and event_mutex;
+ *	read under the mmap_lock and event_mutex
  * @ref: memory
  * @repair: brings all bits up to date; on the queue it has a reference
+ * @clean: takes enablers in @gone off their events; on the queue it has a
+ *	reference
  * @rcu: frees, once there is no reference
  */
 struct user_event_mm {
@@ -530,11 +542,33 @@ struct user_event_mm {
 	u64			failed;
 	unsigned long		resume;
 	struct list_head	waiting;
+	struct rb_root		gone;
 	refcount_t		ref;
 	struct delayed_work	repair;
+	struct delayed_work	clean;
 };
 
-int user_event_mm_init(work_func_t repair);
+/**
+ * struct user_event_range - addresses that were unmapped
+ * @node: in user_event_mm.gone
+ * @start: the first one; constant
+ * @end: the first one after it; constant
+ */
+struct user_event_range {
+	struct rb_node		node;
+	unsigned long		start;
+	unsigned long		end;
+};
+
+static inline struct user_event_range *to_range(struct rb_node *node)
+{
+	return rb_entry_safe(node, struct user_event_range, node);
+}
+
+int user_event_mm_init(work_func_t repair, work_func_t clean);
+int user_event_mm_add_gone(struct user_event_mm *umm, unsigned long start,
+			   unsigned long end, gfp_t gfp);
+bool user_event_mm_is_gone(struct user_event_mm *umm, unsigned long addr);
 struct user_event_mm *user_event_mm_alloc(struct mm_struct *mm,
 					  struct user_event_owner *owner);
 struct user_event_mm *user_event_mm_of_current(void);
@@ -623,6 +657,7 @@ bool user_event_switch_may_have_missed(struct user_event_mm *parent);
 /*
  * trace_events_user_register.c - which bits a program has registered
  */
+void user_event_register_clean(struct work_struct *work);
 int user_event_register(struct user_event *event, unsigned long addr,
 			unsigned int size, unsigned int bit);
 int user_event_unregister(unsigned long addr, unsigned int bit);

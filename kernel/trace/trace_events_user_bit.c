@@ -57,6 +57,10 @@ static int put_bit(struct user_event_mm *umm,
 	void *word = NULL;
 	int ret;
 
+	if (unlikely(!RB_EMPTY_ROOT(&umm->gone)) &&
+	    user_event_mm_is_gone(umm, addr))
+		return 0;
+
 	ret = user_events_page_lock(umm->mm, addr, &at);
 	if (ret)
 		return ret;
@@ -91,7 +95,8 @@ static int put_bit(struct user_event_mm *umm,
  * @enabler: which bit
  * @flags: USER_EVENT_BIT_LAZY, or 0
  *
- * Waits for nothing, least of all for the page.
+ * Waits for nothing, least of all for the page. Memory that was unmapped since the
+ * bit was registered is left alone.
  *
  * Context: event_mutex held, between user_event_mm_begin() or
  * user_event_access() and its end.
@@ -167,7 +172,7 @@ static enum user_event_bit_state look_at(struct user_event_mm *umm,
  *
  * Context: event_mutex held. May sleep.
  * Return: enum user_event_bit_state, or
- * * -ESRCH	- the address space is about to go
+ * * -ESRCH	- the address space is about to go, or the memory is gone
  */
 int user_event_bit_state(struct user_event_mm *umm,
 			 const struct user_event_enabler *enabler)
@@ -178,8 +183,13 @@ int user_event_bit_state(struct user_event_mm *umm,
 	if (ret == -ESRCH)
 		return ret;
 	if (!ret) {
-		state = look_at(umm, enabler);
+		if (user_event_mm_is_gone(umm, enabler_addr(enabler)))
+			ret = -ESRCH;
+		else
+			state = look_at(umm, enabler);
 		user_event_mm_end(umm);
+		if (ret)
+			return ret;
 	}
 	/* A pending repair may still fix it */
 	if (state != USER_EVENT_BIT_OK && READ_ONCE(umm->stale))

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * User events: following address spaces through fork, exec and exit.
+ * User events: following address spaces through fork, exec, exit and unmapping.
  *
  * The hooks of linux/user_events.h: fork makes another tracked address space,
- * exec and exit end one.
+ * exec and exit end one, and unmapping ends what was registered in a range.
  */
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
@@ -81,21 +81,57 @@ static void umm_kill_if_unused(struct user_event_mm *umm)
 		user_event_set_leave(umm->set, umm);
 }
 
-/* Was a page that has an enable word wiped in the child, MADV_WIPEONFORK? */
-static bool has_wiped_word(struct mm_struct *mm, struct user_event_set *set)
+/* Does a range have an enable word? */
+static bool has_enabler(struct user_event_set *set, unsigned long start,
+			unsigned long end)
 {
-	struct user_event_enabler *enabler;
+	struct user_event_enabler *enabler = user_event_set_from(set, start, 0);
+
+	return enabler && enabler_addr(enabler) < end;
+}
+
+/*
+ * Tell @umm of mappings that its parent has and it has not, MADV_DONTFORK, and
+ * set @wiped if there are enable words in one that it has anew, MADV_WIPEONFORK.
+ */
+static int inherit_mappings(struct user_event_mm *umm, struct mm_struct *oldmm,
+			    struct user_event_set *set, bool *wiped)
+{
 	struct vm_area_struct *vma;
-	VMA_ITERATOR(vmi, mm, 0);
+	VMA_ITERATOR(vmi, oldmm, 0);
+	int ret;
 
 	for_each_vma(vmi, vma) {
-		if (likely(!(vma->vm_flags & VM_WIPEONFORK)))
+		if (likely(!(vma->vm_flags & (VM_WIPEONFORK | VM_DONTCOPY))))
 			continue;
-		enabler = user_event_set_from(set, vma->vm_start, 0);
-		if (enabler && enabler_addr(enabler) < vma->vm_end)
-			return true;
+		if (!has_enabler(set, vma->vm_start, vma->vm_end))
+			continue;
+		if (!(vma->vm_flags & VM_DONTCOPY)) {
+			*wiped = true;
+			continue;
+		}
+		ret = user_event_mm_add_gone(umm, vma->vm_start, vma->vm_end,
+					     GFP_KERNEL_ACCOUNT);
+		if (ret)
+			return ret;
 	}
-	return false;
+	return 0;
+}
+
+/* Tell @umm of what was unmapped in @parent */
+static int inherit_gone(struct user_event_mm *umm, struct user_event_mm *parent)
+{
+	struct user_event_range *range;
+	int ret;
+
+	for (range = to_range(rb_first(&parent->gone)); range;
+	     range = to_range(rb_next(&range->node))) {
+		ret = user_event_mm_add_gone(umm, range->start, range->end,
+					     GFP_KERNEL_ACCOUNT);
+		if (ret)
+			return ret;
+	}
+	return 0;
 }
 
 /**
@@ -116,7 +152,8 @@ int __user_events_dup_mmap(struct mm_struct *mm, struct mm_struct *oldmm)
 	struct user_event_mm *parent = READ_ONCE(oldmm->user_event_mm);
 	struct user_event_set *set = parent->set;
 	struct user_event_mm *umm;
-	bool wiped;
+	bool wiped = false;
+	int ret;
 
 	if (!set)
 		return 0;
@@ -125,7 +162,14 @@ int __user_events_dup_mmap(struct mm_struct *mm, struct mm_struct *oldmm)
 	if (!umm)
 		return -ENOMEM;
 
-	wiped = has_wiped_word(mm, set);
+	ret = inherit_gone(umm, parent);
+	if (!ret)
+		ret = inherit_mappings(umm, oldmm, set, &wiped);
+	if (ret) {
+		user_event_mm_put(umm);
+		return ret;
+	}
+
 	umm->right = wiped ? 0 : parent->right;
 	/* A switch that finds the child from now on leaves @right as it is */
 	umm->stale = USER_EVENT_MM_FORKING;
@@ -139,6 +183,33 @@ int __user_events_dup_mmap(struct mm_struct *mm, struct mm_struct *oldmm)
 	else
 		cmpxchg(&umm->stale, USER_EVENT_MM_FORKING, USER_EVENT_MM_RIGHT);
 	return 0;
+}
+
+/**
+ * __user_events_unmap() - user_events_unmap() in an address space that has bits
+ * @mm: the address space
+ * @start: first address of the range
+ * @end: first address after it
+ *
+ * The range is remembered, so that nothing is written there; the enablers leave
+ * their events a moment later, without the mmap_lock held for writing.
+ *
+ * Context: the mmap_lock held for writing, which keeps the set as it is. May sleep.
+ */
+void __user_events_unmap(struct mm_struct *mm, unsigned long start,
+			 unsigned long end)
+{
+	struct user_event_mm *umm = mm->user_event_mm;
+
+	if (!umm->set || !has_enabler(umm->set, start, end))
+		return;
+
+	/* There is no way back: a few bytes that cannot fail */
+	user_event_mm_add_gone(umm, start, end,
+			       GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
+	refcount_inc(&umm->ref);
+	if (!queue_delayed_work(system_unbound_wq, &umm->clean, 0))
+		user_event_mm_put(umm);
 }
 
 /**

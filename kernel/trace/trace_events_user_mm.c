@@ -15,8 +15,8 @@
 
 static struct kmem_cache *mm_cache;
 
-/* What repairs an address space; constant */
-static work_func_t repair_func;
+/* Work functions of user_event_mm.repair and .clean; constant */
+static work_func_t repair_func, clean_func;
 
 /**
  * user_event_mm_alloc() - make the object of an address space
@@ -43,7 +43,9 @@ struct user_event_mm *user_event_mm_alloc(struct mm_struct *mm,
 	mutex_init(&umm->access);
 	refcount_set(&umm->ref, 1);
 	INIT_LIST_HEAD(&umm->waiting);
+	umm->gone = RB_ROOT;
 	INIT_DELAYED_WORK(&umm->repair, repair_func);
+	INIT_DELAYED_WORK(&umm->clean, clean_func);
 	return umm;
 }
 
@@ -60,13 +62,86 @@ static void umm_free(struct rcu_head *rcu)
  */
 void user_event_mm_put(struct user_event_mm *umm)
 {
+	struct user_event_range *range, *next;
+
 	if (!refcount_dec_and_test(&umm->ref))
 		return;
 
+	rbtree_postorder_for_each_entry_safe(range, next, &umm->gone, node)
+		kfree(range);
 	mmdrop(umm->mm);
 	user_event_owner_put(umm->owner);
 	/* A walk of the set under RCU may be looking at it */
 	call_rcu(&umm->rcu, umm_free);
+}
+
+/**
+ * user_event_mm_add_gone() - remember that a range with enablers was unmapped
+ * @umm: the address space
+ * @start: first address of the range
+ * @end: first address after it
+ * @gfp: how to allocate
+ *
+ * Context: the mmap_lock held for writing, or @umm not visible to anybody yet. May
+ * sleep if @gfp says so.
+ * Return: 0, or -ENOMEM.
+ */
+int user_event_mm_add_gone(struct user_event_mm *umm, unsigned long start,
+			   unsigned long end, gfp_t gfp)
+{
+	struct rb_node **link = &umm->gone.rb_node, *parent = NULL;
+	struct user_event_range *range, *new;
+
+	new = kmalloc(sizeof(*new), gfp);
+	if (!new)
+		return -ENOMEM;
+
+	/* Take in what is unmapped a second time */
+	while (*link) {
+		parent = *link;
+		range = to_range(parent);
+		if (end <= range->start) {
+			link = &parent->rb_left;
+		} else if (start >= range->end) {
+			link = &parent->rb_right;
+		} else {
+			start = min(start, range->start);
+			end = max(end, range->end);
+			rb_erase(parent, &umm->gone);
+			kfree(range);
+			link = &umm->gone.rb_node;
+			parent = NULL;
+		}
+	}
+	new->start = start;
+	new->end = end;
+	rb_link_node(&new->node, parent, link);
+	rb_insert_color(&new->node, &umm->gone);
+	return 0;
+}
+
+/**
+ * user_event_mm_is_gone() - was an enable word unmapped since it was registered
+ * @umm: the address space
+ * @addr: its address
+ *
+ * Context: event_mutex and the mmap_lock held.
+ */
+bool user_event_mm_is_gone(struct user_event_mm *umm, unsigned long addr)
+{
+	struct rb_node *node = umm->gone.rb_node;
+
+	while (node) {
+		struct user_event_range *range = to_range(node);
+
+		if (addr < range->start)
+			node = node->rb_left;
+		else if (addr >= range->end)
+			node = node->rb_right;
+		else
+			return true;
+	}
+	return false;
 }
 
 /**
@@ -147,12 +222,14 @@ struct user_event_mm *user_event_mm_of_current(void)
 /**
  * user_event_mm_init() - prepare to track address spaces
  * @repair: work function of user_event_mm.repair
+ * @clean: work function of user_event_mm.clean
  *
  * Return: 0, or -ENOMEM.
  */
-int __init user_event_mm_init(work_func_t repair)
+int __init user_event_mm_init(work_func_t repair, work_func_t clean)
 {
 	repair_func = repair;
+	clean_func = clean;
 	mm_cache = KMEM_CACHE(user_event_mm, 0);
 	return mm_cache ? 0 : -ENOMEM;
 }

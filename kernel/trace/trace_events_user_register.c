@@ -8,6 +8,9 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/workqueue.h>
 
 #include "trace_events_user.h"
 
@@ -88,6 +91,77 @@ static int own_set(struct change *change)
 	return 0;
 }
 
+/* Enablers that leave their events under one hold of event_mutex */
+#define CLEAN_PIECE	256
+
+/*
+ * Take enablers whose memory was unmapped off their events, in a set that may be
+ * changed, with all locks held. Returns 1 if there are more of them.
+ */
+static int clean_some(struct user_event_mm *umm)
+{
+	struct user_event_enabler *enabler;
+	struct user_event_range *range;
+	unsigned int nr = 0;
+
+	while ((range = to_range(rb_first(&umm->gone)))) {
+		enabler = umm->set ?
+			user_event_set_from(umm->set, range->start, 0) : NULL;
+		for (; enabler && enabler_addr(enabler) < range->end;
+		     enabler = enabler_next(enabler)) {
+			if (enabler_is_gone(enabler))
+				continue;
+			if (nr++ == CLEAN_PIECE)
+				return 1;
+			user_event_set_leave_event(enabler);
+		}
+		rb_erase(&range->node, &umm->gone);
+		kfree(range);
+	}
+	return 0;
+}
+
+static int visit_clean(struct user_event_access *access)
+{
+	struct user_event_set *set = access->umm->set;
+
+	/*
+	 * A set that is shared is not worth a copy: until somebody needs one the
+	 * ranges tell, and the events are held by others anyway.
+	 */
+	if (set && refcount_read(&set->users) != 1)
+		return 0;
+	return clean_some(access->umm);
+}
+
+/**
+ * user_event_register_clean() - take enablers off whose memory was unmapped
+ * @work: user_event_mm.clean
+ *
+ * Context: a workqueue; takes event_mutex.
+ */
+void user_event_register_clean(struct work_struct *work)
+{
+	struct user_event_mm *umm = container_of(to_delayed_work(work),
+						 struct user_event_mm, clean);
+	struct user_event_access access = { .umm = umm, .visit = visit_clean };
+	int ret = 0;
+
+	if (mmget_not_zero(umm->mm)) {
+		do {
+			access.try = 0;
+			ret = user_event_access(&access);
+			cond_resched();
+		} while (ret > 0);
+		mmput(umm->mm);
+	}
+	/* The process keeps its lock busy: nothing is lost by coming back */
+	if (ret == -EBUSY && queue_delayed_work(system_unbound_wq, &umm->clean,
+						HZ / 10))
+		return;
+	user_event_mm_put(umm);
+}
+
 static void drop_empty_set(struct user_event_mm *umm)
 {
 	if (umm->set->nr)
@@ -103,10 +177,11 @@ static int change_make(struct change *change)
 
 	do {
 		ret = user_event_access(&change->access);
-		if (ret != -ESTALE)
+		if (ret == -ESTALE)
+			ret = change_prepare(change);
+		else if (ret <= 0)
 			break;
-		ret = change_prepare(change);
-	} while (!ret);
+	} while (ret >= 0);
 
 	change_end(change);
 	return ret;
@@ -116,17 +191,30 @@ static int visit_register(struct user_event_access *access)
 {
 	struct change *change = container_of(access, struct change, access);
 	struct user_event_mm *umm = access->umm;
-	struct user_event_place place;
 	struct user_event_set *set = umm->set;
+	struct user_event_place place;
+	bool gone = false;
 	int ret;
 
-	if (set && user_event_set_place(set, change->addr, change->bit, &place))
-		return -EADDRINUSE;
+	if (set && user_event_set_place(set, change->addr, change->bit,
+					&place)) {
+		gone = enabler_is_gone(user_event_set_find(set, change->addr,
+							   change->bit)) ||
+			user_event_mm_is_gone(umm, change->addr);
+		if (!gone)
+			return -EADDRINUSE;
+	}
 
 	ret = own_set(change);
+	if (!ret)
+		ret = clean_some(umm);
 	if (ret)
 		return ret;
-	if (umm->set != set)
+	if (gone)
+		user_event_set_remove(user_event_set_find(umm->set,
+							  change->addr,
+							  change->bit));
+	if (gone || umm->set != set)
 		user_event_set_place(umm->set, change->addr, change->bit,
 				     &place);
 
@@ -201,19 +289,23 @@ static int visit_unregister(struct user_event_access *access)
 		return -ENOENT;
 
 	ret = own_set(change);
+	if (!ret)
+		ret = clean_some(umm);
 	if (ret)
 		return ret;
 
 	enabler = user_event_set_find(umm->set, change->addr, change->bit);
-	ret = user_event_bit_clear(umm, enabler);
-	if (ret && !change->force)
-		return ret;
+	if (!enabler_is_gone(enabler)) {
+		ret = user_event_bit_clear(umm, enabler);
+		if (ret && !change->force)
+			return ret;
 
-	vma = vma_lookup(umm->mm, change->addr);
-	if (!ret && vma && vma->vm_flags & VM_SHARED && vma->vm_file) {
-		change->shared = get_file(vma->vm_file);
-		change->pgoff = vma->vm_pgoff +
-			((change->addr - vma->vm_start) >> PAGE_SHIFT);
+		vma = vma_lookup(umm->mm, change->addr);
+		if (!ret && vma && vma->vm_flags & VM_SHARED && vma->vm_file) {
+			change->shared = get_file(vma->vm_file);
+			change->pgoff = vma->vm_pgoff +
+				((change->addr - vma->vm_start) >> PAGE_SHIFT);
+		}
 	}
 	user_event_set_remove(enabler);
 	drop_empty_set(umm);
@@ -226,7 +318,7 @@ static int visit_unregister(struct user_event_access *access)
  * @bit: number of the bit in it
  *
  * The bit is clear when this returns, unless there is nothing at @addr that
- * could be written.
+ * could be written, or what was there has been unmapped.
  *
  * Context: takes event_mutex. May sleep, and fault pages in.
  * Return: 0, or

@@ -149,7 +149,8 @@ static int repair_visit(struct user_event_access *access)
 			repair_go_to(repair, addr, enabler_bit(enabler), NULL);
 			return -EINPROGRESS;
 		}
-		ret = event->switched <= umm->right ? 0 :
+		ret = enabler_is_gone(enabler) ||
+			event->switched <= umm->right ? 0 :
 			user_event_bit_write(umm, enabler, USER_EVENT_BIT_LAZY);
 		if (!ret) {
 			enabler = enabler_next(enabler);

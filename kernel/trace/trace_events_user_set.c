@@ -96,6 +96,7 @@ struct user_event_enabler *user_event_set_enabler(struct user_event *event,
 
 	enabler->event_bit = (unsigned long)event | bit;
 	enabler->addr_size = addr | (size == 8);
+	INIT_HLIST_NODE(&enabler->on_event);
 	return enabler;
 }
 
@@ -162,8 +163,27 @@ void user_event_set_add(struct user_event_set *set,
 /* The enabler is off the list of its event, and no longer holds it */
 static void enabler_release(struct user_event_enabler *enabler)
 {
-	user_event_registry_put(enabler_event(enabler));
+	if (!enabler_is_gone(enabler))
+		user_event_registry_put(enabler_event(enabler));
 	user_event_set_enabler_free(enabler);
+}
+
+/**
+ * user_event_set_leave_event() - take an enabler whose memory is gone off its event
+ * @enabler: the enabler, in a set that no two address spaces share
+ *
+ * It stays in its set to be unregistered.
+ *
+ * Context: event_mutex held.
+ */
+void user_event_set_leave_event(struct user_event_enabler *enabler)
+{
+	struct user_event *event = enabler_event(enabler);
+
+	hlist_del_init(&enabler->on_event);
+	enabler->addr_size |= 2;
+	user_event_life_unhold(event);
+	user_event_registry_put(event);
 }
 
 /**
@@ -177,8 +197,8 @@ void user_event_set_remove(struct user_event_enabler *enabler)
 {
 	rb_erase(&enabler->node, &enabler->set->enablers);
 	enabler->set->nr--;
-	hlist_del(&enabler->on_event);
-	user_event_life_unhold(enabler_event(enabler));
+	if (!enabler_is_gone(enabler))
+		user_event_set_leave_event(enabler);
 	enabler_release(enabler);
 }
 
@@ -213,7 +233,7 @@ static void set_free(struct user_event_set *set)
 	while (node) {
 		mutex_lock(&event_mutex);
 		for (next = node, i = 0; next && i < SET_PIECE; i++) {
-			hlist_del(&to_enabler(next)->on_event);
+			hlist_del_init(&to_enabler(next)->on_event);
 			next = rb_next_postorder(next);
 		}
 		mutex_unlock(&event_mutex);
@@ -275,8 +295,10 @@ void user_event_set_put(struct user_event_set *set)
 		return;
 
 	for (enabler = enabler_first(set); enabler;
-	     enabler = enabler_next(enabler))
-		user_event_life_unhold(enabler_event(enabler));
+	     enabler = enabler_next(enabler)) {
+		if (!enabler_is_gone(enabler))
+			user_event_life_unhold(enabler_event(enabler));
+	}
 
 	spin_lock(&retired_lock);
 	list_add_tail(&set->retired, &retired_sets);
@@ -330,9 +352,11 @@ static struct user_event_enabler *
 link_piece(struct user_event_enabler *enabler, unsigned int nr)
 {
 	mutex_lock(&event_mutex);
-	for (; enabler && nr; enabler = enabler_next(enabler), nr--)
-		hlist_add_head(&enabler->on_event,
-			       &enabler_event(enabler)->enablers);
+	for (; enabler && nr; enabler = enabler_next(enabler), nr--) {
+		if (!enabler_is_gone(enabler))
+			hlist_add_head(&enabler->on_event,
+				       &enabler_event(enabler)->enablers);
+	}
 	mutex_unlock(&event_mutex);
 	return enabler;
 }
@@ -343,7 +367,8 @@ static void free_unlinked(struct user_event_set *copy)
 	struct user_event_enabler *enabler, *next;
 
 	rbtree_postorder_for_each_entry_safe(enabler, next, &copy->enablers, node) {
-		user_event_life_unhold(enabler_event(enabler));
+		if (!enabler_is_gone(enabler))
+			user_event_life_unhold(enabler_event(enabler));
 		enabler_release(enabler);
 	}
 	kmem_cache_free(set_cache, copy);
@@ -398,8 +423,11 @@ struct user_event_set *user_event_set_copy(struct user_event_set *set)
 		parent = &dup->node;
 		copy->nr++;
 		dup->set = copy;
-		/* The original keeps the event until then */
-		user_event_life_hold(enabler_event(dup));
+		if (enabler_is_gone(enabler))
+			dup->addr_size |= 2;
+		else
+			/* The original holds the event until then */
+			user_event_life_hold(enabler_event(dup));
 		cond_resched();
 	}
 

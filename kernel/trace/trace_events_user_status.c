@@ -293,6 +293,8 @@ static int enablers_show(struct seq_file *seq, void *v)
 		return 0;
 	}
 
+	if (enabler_is_gone(enabler))
+		return SEQ_SKIP;
 	bit_state = user_event_bit_state(state->umm, enabler);
 	if (bit_state < 0)
 		return SEQ_SKIP;

@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A registration ends with its mapping: whatever way the memory of an enable word
+ * goes, what is mapped there next is never touched, and the event is let go.
+ */
+#include <pthread.h>
+#include <signal.h>
+#include <sys/ipc.h>
+#include <sys/mman.h>
+#include <sys/shm.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "uev_harness.h"
+
+#define EVENT		"unmap_event u32 a"
+#define EVENT_NAME	"unmap_event"
+#define PAGES		4
+
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP	4
+#endif
+
+static char *map_at(void *at, size_t size, int flags, int fd)
+{
+	char *p = mmap(at, size, PROT_READ | PROT_WRITE,
+		       flags | (at ? MAP_FIXED : 0), fd, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static char *map_anon(void *at, size_t size)
+{
+	return map_at(at, size, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+}
+
+/* The ways in which memory goes: @area has PAGES pages, the word is in the second */
+static int by_munmap(char *area, size_t page)
+{
+	return munmap(area + page, page);
+}
+
+static int by_munmap_of_all(char *area, size_t page)
+{
+	return munmap(area, PAGES * page);
+}
+
+static int by_mapping_over(char *area, size_t page)
+{
+	return map_anon(area + page, page) ? 0 : -1;
+}
+
+static int by_mapping_over_all(char *area, size_t page)
+{
+	return map_anon(area, PAGES * page) ? 0 : -1;
+}
+
+static int by_moving(char *area, size_t page)
+{
+	return mremap(area, PAGES * page, PAGES * page, MREMAP_MAYMOVE |
+		      MREMAP_FIXED, map_anon(NULL, PAGES * page)) ==
+		MAP_FAILED ? -1 : 0;
+}
+
+static int by_moving_pages_only(char *area, size_t page)
+{
+	if (mremap(area, PAGES * page, PAGES * page, MREMAP_MAYMOVE |
+		   MREMAP_DONTUNMAP, 0) != MAP_FAILED)
+		return 0;
+	/* Not this kind of memory, or an old kernel */
+	return errno == EINVAL ? munmap(area, PAGES * page) : -1;
+}
+
+static int by_shrinking(char *area, size_t page)
+{
+	return mremap(area, PAGES * page, page, 0) == MAP_FAILED ? -1 : 0;
+}
+
+static int (*const ways[])(char *area, size_t page) = {
+	by_munmap, by_munmap_of_all, by_mapping_over, by_mapping_over_all,
+	by_moving, by_moving_pages_only, by_shrinking,
+};
+
+/* What comes next at @at: @fd is of a file of one page */
+static char *next_anonymous(void *at, size_t page, int fd)
+{
+	return map_anon(at, page);
+}
+
+static char *next_file(void *at, size_t page, int fd)
+{
+	return map_at(at, page, MAP_SHARED, fd);
+}
+
+static char *next_private_file(void *at, size_t page, int fd)
+{
+	return map_at(at, page, MAP_PRIVATE, fd);
+}
+
+static char *next_shared(void *at, size_t page, int fd)
+{
+	return map_at(at, page, MAP_SHARED | MAP_ANONYMOUS, -1);
+}
+
+static char *next_code(void *at, size_t page, int fd)
+{
+	char *p = map_anon(at, page);
+
+	if (p)
+		memset(p, 0xb0, page);
+	return p && !mprotect(p, page, PROT_READ | PROT_WRITE | PROT_EXEC) ?
+		p : NULL;
+}
+
+static char *(*const nexts[])(void *at, size_t page, int fd) = {
+	next_anonymous, next_file, next_private_file, next_shared, next_code,
+};
+
+/* Nothing holds the event but its open file. */
+static bool only_file_holds(int fd)
+{
+	char *text = uev_get("user_events_enablers");
+	bool none = !strstr(text, EVENT_NAME " ");
+
+	free(text);
+	return none;
+}
+
+static void switch_all(struct __test_metadata *_metadata)
+{
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		ASSERT_OK(uev_enable(EVENT_NAME, true));
+		ASSERT_OK(uev_enable(EVENT_NAME, false));
+	}
+	ASSERT_OK(uev_enable(EVENT_NAME, true));
+}
+
+/* Every way a mapping goes, and everything that can be mapped next */
+TEST_F(uev, what_is_mapped_next_is_not_touched)
+{
+	size_t page = uev_page_size(), w, n;
+	char *before = malloc(page), *area, *next;
+	struct stat was, is;
+	int fd;
+
+	fd = memfd_create("uev", MFD_CLOEXEC);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, ftruncate(fd, page));
+	for (w = 0; w < ARRAY_SIZE(ways); w++) {
+		for (n = 0; n < ARRAY_SIZE(nexts); n++) {
+			area = map_anon(NULL, PAGES * page);
+			ASSERT_NE(NULL, area);
+			ASSERT_OK(uev_reg(self->fd, area + page, 3, 4, 0, EVENT,
+					  NULL));
+			ASSERT_EQ(0, ways[w](area, page)) TH_LOG("way %zu", w);
+			next = nexts[n](area + page, page, fd);
+			ASSERT_NE(NULL, next) TH_LOG("next %zu", n);
+			memcpy(before, next, page);
+			ASSERT_EQ(0, fstat(fd, &was));
+			switch_all(_metadata);
+			EXPECT_EQ(0, memcmp(before, next, page))
+				TH_LOG("way %zu, then %zu", w, n);
+			ASSERT_EQ(0, fstat(fd, &is));
+			EXPECT_EQ(was.st_mtim.tv_nsec, is.st_mtim.tv_nsec);
+			EXPECT_TRUE(uev_wait_for(only_file_holds(self->fd)));
+
+			/* It is gone, to unregister it writes nothing. */
+			if (n & 1) {
+				EXPECT_OK(uev_unreg(self->fd, area + page, 3));
+				EXPECT_EQ(0, memcmp(before, next, page));
+				EXPECT_ERR(ENOENT, uev_unreg(self->fd,
+							     area + page, 3));
+			}
+			/* The address can be registered again. */
+			EXPECT_OK(uev_reg(self->fd, area + page, 3, 4, 0, EVENT,
+					  NULL));
+			EXPECT_EQ(8, *(__u32 *)(area + page) & 8);
+			EXPECT_OK(uev_unreg(self->fd, area + page, 3));
+			ASSERT_OK(uev_enable(EVENT_NAME, false));
+			munmap(area, PAGES * page);
+		}
+	}
+	close(fd);
+	free(before);
+}
+
+/* Neighbours stay registered, and right. */
+TEST_F(uev, only_what_was_unmapped_goes)
+{
+	size_t page = uev_page_size();
+	char *area = map_anon(NULL, PAGES * page);
+	int i;
+
+	for (i = 0; i < PAGES; i++) {
+		ASSERT_OK(uev_reg(self->fd, area + i * page, 0, 4, 0, EVENT,
+				  NULL));
+		ASSERT_OK(uev_reg(self->fd, area + (i + 1) * page - 8, 0, 8, 0,
+				  EVENT, NULL));
+	}
+	ASSERT_EQ(0, munmap(area + page, page));
+	ASSERT_NE(NULL, map_anon(area + page, page));
+	ASSERT_OK(uev_enable(EVENT_NAME, true));
+	for (i = 0; i < PAGES; i++) {
+		ASSERT_BECOMES(i != 1, *(__u32 *)(area + i * page));
+		ASSERT_BECOMES(i != 1, *(__u64 *)(area + (i + 1) * page - 8));
+	}
+}
+
+TEST_F(uev, heap_that_shrinks)
+{
+	size_t page = uev_page_size();
+	char *top = sbrk(0);
+
+	top = sbrk(2 * page + (-(uintptr_t)top & (page - 1)));
+	ASSERT_NE((void *)-1, top);
+	top = (char *)(((uintptr_t)top + page - 1) & -page);
+	ASSERT_OK(uev_reg(self->fd, top + page, 0, 4, 0, EVENT, NULL));
+	ASSERT_EQ(0, brk(top + page));
+	ASSERT_EQ(0, brk(top + 2 * page));
+	switch_all(_metadata);
+	EXPECT_EQ(0, *(__u32 *)(top + page));
+}
+
+TEST_F(uev, shared_segment_that_is_detached)
+{
+	size_t page = uev_page_size();
+	int id = shmget(IPC_PRIVATE, page, IPC_CREAT | 0600);
+	char *at;
+
+	if (id < 0)
+		SKIP(return, "kernel without System V shared memory");
+	at = shmat(id, NULL, 0);
+	ASSERT_NE((void *)-1, at);
+	ASSERT_OK(uev_reg(self->fd, at, 0, 4, 0, EVENT, NULL));
+	ASSERT_EQ(0, shmdt(at));
+	ASSERT_EQ(at, shmat(id, at, 0));
+	switch_all(_metadata);
+	EXPECT_EQ(0, *(__u32 *)at);
+	shmdt(at);
+	shmctl(id, IPC_RMID, NULL);
+}
+
+struct child {
+	char *value;
+	int *seen, *step;
+};
+
+static int map_and_watch(void *arg)
+{
+	struct child *c = arg;
+	char *value = map_anon(c->value, uev_page_size());
+
+	if (!value)
+		return 1;
+	UEV_WRITE(*c->step, 1);
+	while (UEV_READ(*c->step) == 1)
+		uev_nap();
+	return *(__u32 *)value ? 2 : 0;
+}
+
+/* A child has no memory there, and maps its own. */
+TEST_F(uev, memory_that_is_not_inherited)
+{
+	struct child c = { .value = map_anon(NULL, uev_page_size()),
+			   .step = uev_shared(sizeof(int)) };
+	pid_t pid;
+
+	ASSERT_EQ(0, madvise(c.value, uev_page_size(), MADV_DONTFORK));
+	ASSERT_OK(uev_reg(self->fd, c.value, 0, 4, 0, EVENT, NULL));
+	pid = uev_fork(map_and_watch, &c);
+	ASSERT_TRUE(uev_wait_for(UEV_READ(*c.step)));
+	switch_all(_metadata);
+	ASSERT_BECOMES(1, *(__u32 *)c.value);
+	usleep(200000);
+	UEV_WRITE(*c.step, 2);
+	EXPECT_EQ(0, uev_join(pid));
+	EXPECT_EQ(1, *(__u32 *)c.value);
+}
+
+static int watch_gone(void *arg)
+{
+	struct child *c = arg;
+
+	UEV_WRITE(*c->step, 1);
+	while (UEV_READ(*c->step) == 1)
+		uev_nap();
+	return *(__u32 *)c->value ? 2 : 0;
+}
+
+/* What was unmapped in the parent is as gone in its child, and the other way. */
+TEST_F(uev, fork_after_unmapping)
+{
+	size_t page = uev_page_size();
+	struct child c = { .value = map_anon(NULL, page),
+			   .step = uev_shared(sizeof(int)) };
+	pid_t other, pid;
+
+	ASSERT_OK(uev_reg(self->fd, c.value, 0, 4, 0, EVENT, NULL));
+	/* This one shares the set, so that the parent's cannot be changed */
+	other = uev_fork(watch_gone, &c);
+	ASSERT_TRUE(uev_wait_for(UEV_READ(*c.step)));
+	ASSERT_EQ(0, munmap(c.value, page));
+	ASSERT_NE(NULL, map_anon(c.value, page));
+	UEV_WRITE(*c.step, 0);
+	kill(other, SIGSTOP);
+	pid = uev_fork(watch_gone, &c);
+	ASSERT_TRUE(uev_wait_for(UEV_READ(*c.step)));
+	switch_all(_metadata);
+	EXPECT_EQ(0, *(__u32 *)c.value);
+	usleep(200000);
+	UEV_WRITE(*c.step, 2);
+	EXPECT_EQ(0, uev_join(pid));
+	kill(other, SIGCONT);
+	/* Its memory is still there */
+	EXPECT_EQ(2, uev_join(other));
+	EXPECT_EQ(0, *(__u32 *)c.value);
+}
+
+static bool quit;
+static long rounds;
+
+struct racer {
+	int fd;
+	char *area;
+	int bad;
+};
+
+/* Memory comes and goes, in it nobody writes but who has registered it. */
+static void *remap_forever(void *arg)
+{
+	size_t page = uev_page_size();
+	struct racer *r = arg;
+	size_t i;
+
+	while (!UEV_READ(quit)) {
+		if (!map_anon(r->area, page) ||
+		    uev_reg(r->fd, r->area, 0, 4, 0, EVENT, NULL)) {
+			r->bad |= 1;
+			break;
+		}
+		if (rounds & 1 && munmap(r->area, page))
+			r->bad |= 2;
+		if (!map_anon(r->area, page))
+			r->bad |= 4;
+		for (i = 0; i < 200; i++) {
+			if (UEV_READ(*(__u32 *)r->area))
+				r->bad |= 8;
+		}
+		rounds++;
+	}
+	return NULL;
+}
+
+TEST_F(uev, unmapping_races_with_switches)
+{
+	struct racer r = { .fd = self->fd,
+			   .area = map_anon(NULL, uev_page_size()) };
+	int i, switches = uev_rounds(200);
+	pthread_t thread;
+	int index;
+
+	index = uev_reg_index(self->fd, self->value, EVENT);
+	ASSERT_LE(0, index);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, remap_forever, &r));
+	for (i = 0; i < switches; i++)
+		ASSERT_OK(uev_enable(EVENT_NAME, !(i & 1)));
+	UEV_WRITE(quit, true);
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	TH_LOG("%ld rounds", rounds);
+	EXPECT_EQ(0, r.bad);
+	EXPECT_LT(0, rounds);
+}
+
+/* The event goes although nobody unregistered. */
+TEST_F(uev, event_is_let_go)
+{
+	char *value = map_anon(NULL, uev_page_size());
+	int fd = uev_open();
+
+	ASSERT_LE(0, fd);
+	ASSERT_OK(uev_reg(fd, value, 0, 4, 0, EVENT, NULL));
+	close(fd);
+	EXPECT_TRUE(uev_alive(EVENT_NAME));
+	ASSERT_EQ(0, munmap(value, uev_page_size()));
+	EXPECT_TRUE(uev_wait_for(!uev_alive(EVENT_NAME)));
+}
+
+TEST_F(uev, thousands_at_once)
+{
+	int count = uev_rounds(3000), i;
+	char *area = map_anon(NULL, count * 8UL);
+
+	for (i = 0; i < count; i++)
+		ASSERT_OK(uev_reg(self->fd, area + i * 8, 0, 4, 0, EVENT,
+				  NULL));
+	ASSERT_EQ(0, munmap(area, count * 8UL));
+	ASSERT_NE(NULL, map_anon(area, count * 8UL));
+	switch_all(_metadata);
+	for (i = 0; i < count; i++)
+		ASSERT_EQ(0, *(__u32 *)(area + i * 8));
+	EXPECT_TRUE(uev_wait_for(only_file_holds(self->fd)));
+	for (i = 0; i < count; i++)
+		ASSERT_OK(uev_reg(self->fd, area + i * 8, 0, 4, 0, EVENT,
+				  NULL));
+}
+
+TEST_HARNESS_MAIN

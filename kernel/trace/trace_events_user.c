@@ -94,14 +94,14 @@ static int fd_reserve(struct user_events_fd *fd)
 	unsigned int size;
 
 	old = rcu_dereference_protected(fd->table, lockdep_is_held(&fd->lock));
-	if (old && fd->nr < old->size)
+	if (old && fd->nr <= old->mask)
 		return 0;
 
-	size = old ? 2 * old->size : TABLE_MIN;
+	size = old ? 2 * (old->mask + 1) : TABLE_MIN;
 	new = kvzalloc(struct_size(new, slots, size), GFP_KERNEL_ACCOUNT);
 	if (!new)
 		return -ENOMEM;
-	new->size = size;
+	new->mask = size - 1;
 	if (old)
 		memcpy(new->slots, old->slots, fd->nr * sizeof(*new->slots));
 	rcu_assign_pointer(fd->table, new);

@@ -207,6 +207,7 @@ void user_event_record_text(const struct user_event_format *format,
  * @multi: several formats may have this name; constant
  * @persist: stays without holders; event_mutex
  * @dead: removed from the trace core; event_mutex
+ * @idle: in a list of the reaper; the reaper's lock
  * @tracers: one for each trace instance that has the event enabled; changed
  *	under event_mutex, walked under RCU
  * @call: what the trace core knows the event by; the trace core's locks
@@ -225,7 +226,7 @@ void user_event_record_text(const struct user_event_format *format,
  * @node: in the table that finds it; event_mutex
  * @dyn: in the list of dynamic events, until it is deleted; event_mutex
  * @remembered: in the list of deleted events that have records; event_mutex
- * @idle_node: in a list of the reaper; the reaper's lock
+ * @next_idle: the next one in a list of the reaper; the reaper's lock
  *
  * Aligned so that an enabler can keep a bit number beside its pointer.
  */
@@ -236,6 +237,7 @@ struct user_event {
 	bool				multi;
 	bool				persist;
 	bool				dead;
+	bool				idle;
 	struct list_head		tracers;
 	struct trace_event_call		call;
 
@@ -245,7 +247,7 @@ struct user_event {
 	unsigned long			id;
 	u64				switched;
 	u64				last_tracer;
-	struct list_head		left;
+	struct hlist_head		left;
 	struct hlist_head		enablers;
 	atomic_t			holders;
 	struct kref			ref;
@@ -254,7 +256,7 @@ struct user_event {
 		struct dyn_event	dyn;
 		struct list_head	remembered;
 	};
-	struct list_head		idle_node;
+	struct user_event		*next_idle;
 } __aligned(64);
 
 /* Its name in tracefs, with the ID of a multi-format event */
@@ -298,7 +300,7 @@ struct user_event_tracer {
 	struct trace_event_file	*file;
 	u64			serial;
 	struct trace_array	*tr;
-	struct list_head	left_node;
+	struct hlist_node	left_node;
 	unsigned long		left_rcu;
 	unsigned long		left_jiffies;
 	u64			left_at;
@@ -698,13 +700,13 @@ extern struct dyn_event_operations user_event_dyn_ops;
 /**
  * struct user_event_table - what an open file has registered
  * @rcu: frees
- * @size: number of slots
+ * @mask: number of slots, a power of two, less one
  * @slots: event of each index, or NULL; filled in order under
  *	user_events_fd.lock and never emptied, read by writers without
  */
 struct user_event_table {
 	struct rcu_head		rcu;
-	unsigned int		size;
+	unsigned int		mask;
 	struct user_event	*slots[];
 };
 

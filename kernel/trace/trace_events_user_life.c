@@ -23,10 +23,12 @@ static void reap(struct work_struct *work);
 static DECLARE_DELAYED_WORK(reaper, reap);
 
 /*
- * Events that had no holder when they were put here, the newest first: the
- * trace core finds those the fastest.
+ * Events that had no holder when they were put here, the newest first: the trace
+ * core finds those the fastest. Those that something else in the kernel used are
+ * in a list of their own, so that they are not in the way of others.
  */
-static LIST_HEAD(idle_events);
+static struct user_event *idle_events;
+static struct user_event *idle_again;
 static DEFINE_SPINLOCK(idle_lock);
 
 /* Deleted events that have a type number; event_mutex */
@@ -98,34 +100,45 @@ bool user_event_life_has_other_user(struct user_event *event)
 	return users > 0;
 }
 
-/* The caller must hold a reference; the list gets one of its own */
-static void leave_to_reaper(struct user_event *event)
+/* Put an event into a list of the reaper; false if it is in one */
+static bool push_idle(struct user_event **list, struct user_event *event)
 {
 	bool added;
 
 	spin_lock(&idle_lock);
-	added = list_empty(&event->idle_node);
+	added = !event->idle;
 	if (added) {
-		kref_get(&event->ref);
-		list_add(&event->idle_node, &idle_events);
+		event->idle = true;
+		event->next_idle = *list;
+		*list = event;
 	}
 	spin_unlock(&idle_lock);
-	if (added)
-		mod_delayed_work(system_unbound_wq, &reaper, 0);
+	return added;
 }
 
-/* The newest idle event, with the reference of the list, or NULL */
-static struct user_event *next_idle(void)
+/* The first event of a list of the reaper, or NULL */
+static struct user_event *pop_idle(struct user_event **list)
 {
 	struct user_event *event;
 
 	spin_lock(&idle_lock);
-	event = list_first_entry_or_null(&idle_events, struct user_event,
-					 idle_node);
-	if (event)
-		list_del_init(&event->idle_node);
+	event = *list;
+	if (event) {
+		*list = event->next_idle;
+		event->idle = false;
+	}
 	spin_unlock(&idle_lock);
 	return event;
+}
+
+/* The caller must hold a reference; the list gets one of its own */
+static void leave_to_reaper(struct user_event *event)
+{
+	kref_get(&event->ref);
+	if (push_idle(&idle_events, event))
+		mod_delayed_work(system_unbound_wq, &reaper, 0);
+	else
+		user_event_registry_put(event);
 }
 
 /**
@@ -279,15 +292,16 @@ static bool instance_has_records(struct user_event *event,
 /* May a trace buffer have records of a deleted event? */
 static bool has_records(struct user_event *event)
 {
-	struct user_event_tracer *tracer, *next;
+	struct user_event_tracer *tracer;
+	struct hlist_node *next;
 	bool has = false;
 
 	mutex_lock(&trace_types_lock);
-	list_for_each_entry_safe(tracer, next, &event->left, left_node) {
+	hlist_for_each_entry_safe(tracer, next, &event->left, left_node) {
 		has = instance_has_records(event, tracer);
 		if (has)
 			break;
-		list_del(&tracer->left_node);
+		hlist_del(&tracer->left_node);
 		kfree_rcu(tracer, rcu);
 	}
 	mutex_unlock(&trace_types_lock);
@@ -390,58 +404,52 @@ void user_event_life_unhold_now(struct user_event *event)
 	user_event_registry_put(event);
 }
 
-/*
- * With event_mutex held. Drops the reference of the list, or puts the event into
- * @again with it.
- */
-static void reap_one(struct user_event *event, struct list_head *again)
+/* With event_mutex held: delete an event that was in a list of the reaper */
+static void reap_one(struct user_event *event)
 {
-	bool later = false;
+	bool again = false;
 
 	if (user_event_life_is_idle(event))
-		later = user_event_life_destroy(event);
+		again = user_event_life_destroy(event);
 	else if (!event->dead && !event->persist && !event->listeners &&
 		 !atomic_read(&event->holders))
 		/* An event probe on it goes without telling */
-		later = true;
+		again = true;
 
-	if (later) {
-		spin_lock(&idle_lock);
-		later = list_empty(&event->idle_node);
-		if (later)
-			list_add_tail(&event->idle_node, again);
-		spin_unlock(&idle_lock);
-	}
-	if (!later)
+	/* The reference goes along */
+	if (!again || !push_idle(&idle_again, event))
 		user_event_registry_put(event);
 }
 
-/* Look at the events in @again later */
-static void reap_again(struct list_head *again)
+/* Look later at the events that could not be deleted */
+static void reap_again(void)
 {
-	bool empty;
-
-	spin_lock(&idle_lock);
-	empty = list_empty(again);
-	list_splice_tail(again, &idle_events);
-	spin_unlock(&idle_lock);
-	if (!empty)
+	if (READ_ONCE(idle_again))
 		queue_delayed_work(system_unbound_wq, &reaper, REAP_AGAIN);
 }
 
 static void reap(struct work_struct *work)
 {
-	struct user_event *event;
-	LIST_HEAD(again);
+	struct user_event *event, *again;
 
-	while ((event = next_idle())) {
-		/* One at a time: others that wait for event_mutex come between */
+	spin_lock(&idle_lock);
+	again = idle_again;
+	idle_again = NULL;
+	spin_unlock(&idle_lock);
+
+	do {
+		/*
+		 * One at a time: others that wait for event_mutex come between.
+		 * Those that want room find what is not deleted in the list.
+		 */
 		mutex_lock(&event_mutex);
-		reap_one(event, &again);
+		event = pop_idle(&again) ?: pop_idle(&idle_events);
+		if (event)
+			reap_one(event);
 		mutex_unlock(&event_mutex);
 		cond_resched();
-	}
-	reap_again(&again);
+	} while (event);
+	reap_again();
 }
 
 /**
@@ -454,14 +462,13 @@ static void reap(struct work_struct *work)
 void user_event_life_reap_some(void)
 {
 	struct user_event *event;
-	LIST_HEAD(again);
 	int i;
 
 	for (i = 0; i < REAP_SOME; i++) {
-		event = next_idle();
+		event = pop_idle(&idle_events);
 		if (!event)
 			break;
-		reap_one(event, &again);
+		reap_one(event);
 	}
-	reap_again(&again);
+	reap_again();
 }

@@ -49,16 +49,16 @@ static void leave_instance(struct user_event *event,
 {
 	struct user_event_tracer *before;
 
-	list_for_each_entry(before, &event->left, left_node) {
+	hlist_for_each_entry(before, &event->left, left_node) {
 		if (before->tr == tracer->tr) {
-			list_del(&before->left_node);
+			hlist_del(&before->left_node);
 			kfree_rcu(before, rcu);
 			break;
 		}
 	}
 	tracer->left_rcu = get_state_synchronize_rcu();
 	tracer->left_jiffies = jiffies;
-	list_add(&tracer->left_node, &event->left);
+	hlist_add_head(&tracer->left_node, &event->left);
 }
 
 static void remove_tracer(struct user_event *event,

@@ -157,8 +157,7 @@ struct user_event *user_event_registry_alloc(struct user_event_format *format,
 	event->format = format;
 	kref_init(&event->ref);
 	INIT_LIST_HEAD(&event->tracers);
-	INIT_LIST_HEAD(&event->left);
-	INIT_LIST_HEAD(&event->idle_node);
+	INIT_HLIST_HEAD(&event->left);
 	INIT_HLIST_HEAD(&event->enablers);
 	return event;
 }

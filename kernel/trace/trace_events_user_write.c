@@ -7,7 +7,6 @@
  * with it. Only when a page turns out to be missing is the record fetched into
  * memory of the kernel, and the listeners go on from there.
  */
-#include <linux/nospec.h>
 #include <linux/perf_event.h>
 #include <linux/rculist.h>
 #include <linux/slab.h>
@@ -367,10 +366,10 @@ table_event(struct user_event_table __rcu **table, int index)
 {
 	struct user_event_table *slots = rcu_dereference_sched(*table);
 
-	if (unlikely(!slots || (unsigned int)index >= slots->size))
+	if (unlikely(!slots || (unsigned int)index > slots->mask))
 		return NULL;
-	index = array_index_nospec(index, slots->size);
-	return READ_ONCE(slots->slots[index]);
+	/* A processor that guesses wrong stays within the table, too */
+	return READ_ONCE(slots->slots[index & slots->mask]);
 }
 
 static __always_inline int

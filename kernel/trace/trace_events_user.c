@@ -8,6 +8,8 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/init.h>
+#include <linux/rcupdate.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/uio.h>
@@ -365,6 +367,30 @@ static long data_compat_ioctl(struct file *file, unsigned int cmd,
 #endif
 
 /*
+ * For a debugger, or to register the same events again after a restart. Not under
+ * @lock: a registration may wait for a page.
+ */
+static void data_show_fdinfo(struct seq_file *seq, struct file *file)
+{
+	struct user_events_fd *fd = file->private_data;
+	struct user_event_table *table;
+	struct user_event *event;
+	unsigned int i;
+
+	rcu_read_lock();
+	table = rcu_dereference(fd->table);
+	for (i = 0; table && i <= table->mask; i++) {
+		/* Filled in order; pairs with the release of its index */
+		event = smp_load_acquire(&table->slots[i]);
+		if (!event)
+			break;
+		seq_printf(seq, "user_event: %u %s\n", i,
+			   user_event_name(event));
+	}
+	rcu_read_unlock();
+}
+
+/*
  * write() has a path of its own: a record in one piece is by far the most
  * common, and an iov_iter costs more than the rest of the way.
  */
@@ -376,6 +402,7 @@ static const struct file_operations data_fops = {
 	.write_iter	= data_write_iter,
 	.unlocked_ioctl	= data_ioctl,
 	.compat_ioctl	= data_compat_ioctl,
+	.show_fdinfo	= data_show_fdinfo,
 };
 
 static int __init trace_events_user_init(void)

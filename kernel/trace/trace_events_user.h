@@ -105,6 +105,7 @@
 
 struct address_space;
 struct iov_iter;
+struct poll_table_struct;
 
 /*
  * Longest command string. Registration copies and parses it for any user;
@@ -276,6 +277,11 @@ struct user_event *
 user_event_registry_find(const char *name,
 			 const struct user_event_format *format);
 struct user_event *user_event_registry_next(unsigned long *id);
+void user_event_registry_changed(void);
+unsigned long user_event_registry_changes(void);
+__poll_t user_event_registry_poll(struct file *file,
+				  struct poll_table_struct *wait,
+				  unsigned long seen);
 
 /*
  * trace_events_user_life.c - the life of an event

@@ -22,6 +22,8 @@ static void set_listener(struct user_event *event, unsigned int listener,
 
 	/* A writer that sees the listener sees its lists; pairs with the acquire */
 	smp_store_release(&event->listeners, new);
+	if (old != new)
+		user_event_registry_changed();
 	if (!old != !new)
 		user_event_switch(event);
 	if (!new)

@@ -8,9 +8,11 @@
  * are.
  */
 #include <linux/jhash.h>
+#include <linux/poll.h>
 #include <linux/rhashtable.h>
 #include <linux/slab.h>
 #include <linux/sysctl.h>
+#include <linux/wait.h>
 
 #include "trace_events_user.h"
 
@@ -29,6 +31,13 @@ static unsigned int nr_events;
  * 65,535 type numbers that all events of the system share.
  */
 static unsigned int max_events = 32768;
+
+/*
+ * Counts changes of what there is to see: which events there are, and who listens
+ * to them. Changed under event_mutex, read without. 0 is before the first one.
+ */
+static unsigned long nr_changes = 1;
+static DECLARE_WAIT_QUEUE_HEAD(change_wait);
 
 /* Sees to the alignment of struct user_event */
 static struct kmem_cache *event_cache;
@@ -126,6 +135,48 @@ void user_event_registry_put(struct user_event *event)
 }
 
 /**
+ * user_event_registry_changed() - wake up those who wait for a change
+ *
+ * Context: event_mutex held, after the change.
+ */
+void user_event_registry_changed(void)
+{
+	lockdep_assert_held(&event_mutex);
+
+	WRITE_ONCE(nr_changes, nr_changes + 1);
+	/* Pairs with the barrier in poll_wait(): one of both sees the other */
+	if (wq_has_sleeper(&change_wait))
+		wake_up_interruptible_poll(&change_wait, EPOLLIN | EPOLLPRI);
+}
+
+/**
+ * user_event_registry_changes() - count the changes
+ *
+ * Context: any; with event_mutex held it is the number that belongs to what can
+ * be seen.
+ * Return: number of changes so far, never 0.
+ */
+unsigned long user_event_registry_changes(void)
+{
+	return READ_ONCE(nr_changes);
+}
+
+/**
+ * user_event_registry_poll() - wait for a change
+ * @file: the file that is polled
+ * @wait: what poll() waits with
+ * @seen: number of changes that the caller knows of, 0 if none
+ *
+ * Return: EPOLLIN | EPOLLPRI if there was another one, else 0.
+ */
+__poll_t user_event_registry_poll(struct file *file, poll_table *wait,
+				  unsigned long seen)
+{
+	poll_wait(file, &change_wait, wait);
+	return user_event_registry_changes() == seen ? 0 : EPOLLIN | EPOLLPRI;
+}
+
+/**
  * user_event_registry_alloc() - allocate an event
  * @format: name and fields; the event takes it over
  * @multi: several formats may have this name
@@ -196,6 +247,7 @@ int user_event_registry_add(struct user_event *event)
 	dyn_event_add(&event->dyn, &event->call);
 	last_id = event->id;
 	nr_events++;
+	user_event_registry_changed();
 	return 0;
 }
 
@@ -211,6 +263,7 @@ void user_event_registry_remove(struct user_event *event)
 	rhashtable_remove_fast(&events_by_key, &event->node, key_params);
 	xa_erase(&events_by_id, event->id);
 	nr_events--;
+	user_event_registry_changed();
 }
 
 /**

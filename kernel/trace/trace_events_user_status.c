@@ -9,6 +9,7 @@
  */
 #include <linux/oom.h>
 #include <linux/pid_namespace.h>
+#include <linux/poll.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/seq_file.h>
@@ -21,6 +22,7 @@
  * @event: the event to be shown, NULL for the summary; event_mutex
  * @active: events shown
  * @busy: how many of them were in use
+ * @seen: number of the last change when it began, 0 if it never did
  *
  * Events come and go between the reads it takes. The position is the id of an
  * event, which no other one gets, so that none is shown twice or passed over.
@@ -29,6 +31,7 @@ struct status_state {
 	struct user_event	*event;
 	unsigned int		active;
 	unsigned int		busy;
+	unsigned long		seen;
 };
 
 /* Past the id of any event, and itself not the last position there is */
@@ -55,6 +58,7 @@ static void *status_start(struct seq_file *seq, loff_t *pos)
 	if (!*pos) {
 		state->active = 0;
 		state->busy = 0;
+		WRITE_ONCE(state->seen, user_event_registry_changes());
 	}
 	return status_at(seq, pos);
 }
@@ -120,9 +124,19 @@ static int status_open(struct inode *inode, struct file *file)
 				sizeof(struct status_state));
 }
 
+/* There is something to see that was not read, or has changed since */
+static __poll_t status_poll(struct file *file, poll_table *wait)
+{
+	struct seq_file *seq = file->private_data;
+	struct status_state *state = seq->private;
+
+	return user_event_registry_poll(file, wait, READ_ONCE(state->seen));
+}
+
 const struct file_operations user_event_status_fops = {
 	.owner		= THIS_MODULE,
 	.open		= status_open,
+	.poll		= status_poll,
 	.read		= seq_read,
 	.llseek		= seq_lseek,
 	.release	= seq_release_private,

@@ -430,6 +430,8 @@ static int __init trace_events_user_init(void)
 			  &data_fops);
 	trace_create_file("user_events_status", TRACE_MODE_READ, NULL, NULL,
 			  &user_event_status_fops);
+	trace_create_file("user_events_losses", TRACE_MODE_READ, NULL, NULL,
+			  &user_event_losses_fops);
 	/* Root's, whoever may read the rest: it tells where memory is */
 	trace_create_file("user_events_enablers", 0400, NULL, NULL,
 			  &user_event_enablers_fops);

@@ -47,9 +47,10 @@
  *   access	locks and pages		    repair	fixing bits later
  *   switch	the bits of an event	    register	bits of the caller
  *   hooks	fork, exec, exit	    call	the trace core's view
- *   listener	listeners		    event	declaring, deleting
- *   dyn	dynamic_events		    write	records
- *   status	files to read		    (core)	files, ioctls, start-up
+ *   losses	records that were lost	    listener	listeners
+ *   event	declaring, deleting	    dyn		dynamic_events
+ *   write	records			    status	files to read
+ *   (core)	files, ioctls, start-up
  *
  * Locks, outermost first
  * ----------------------
@@ -201,6 +202,15 @@ void user_event_record_text(const struct user_event_format *format,
 #define USER_EVENT_BY_FTRACE	1U
 #define USER_EVENT_BY_PERF	2U
 
+/* Why a listener did not get a record */
+enum user_event_loss {
+	USER_EVENT_LOSS_FULL,		/* no room in a buffer */
+	USER_EVENT_LOSS_OFF,		/* recording is switched off */
+	USER_EVENT_LOSS_SIZE,		/* larger than the listener takes */
+	USER_EVENT_LOSS_DATA,		/* not readable, or points outside */
+	USER_EVENT_LOSSES
+};
+
 /**
  * struct user_event - a trace event declared by user programs
  * @format: fields; constant
@@ -228,6 +238,8 @@ void user_event_record_text(const struct user_event_format *format,
  * @dyn: in the list of dynamic events, until it is deleted; event_mutex
  * @remembered: in the list of deleted events that have records; event_mutex
  * @next_idle: the next one in a list of the reaper; the reaper's lock
+ * @perf_events: perf events whose losses count; event_mutex
+ * @losses: records that a listener did not get, by reason
  *
  * Aligned so that an enabler can keep a bit number beside its pointer.
  */
@@ -258,6 +270,10 @@ struct user_event {
 		struct list_head	remembered;
 	};
 	struct user_event		*next_idle;
+#ifdef CONFIG_PERF_EVENTS
+	struct hlist_head		perf_events;
+#endif
+	atomic64_t			losses[USER_EVENT_LOSSES];
 } __aligned(64);
 
 /* Its name in tracefs, with the ID of a multi-format event */
@@ -677,6 +693,22 @@ int user_event_call_init(struct user_event *event,
 			 int (*reg)(struct trace_event_call *call,
 				    enum trace_reg type, void *data));
 int user_event_call_add(struct user_event *event, const struct cred *cred);
+
+/*
+ * trace_events_user_losses.c - records that were lost
+ */
+extern const struct file_operations user_event_losses_fops;
+
+void user_event_losses_count(struct user_event *event,
+			     enum user_event_loss reason);
+enum user_event_loss
+user_event_losses_of_ring(const struct trace_event_file *file);
+bool user_event_losses_is_wanted(const struct trace_event_file *file,
+				 void *entry);
+int user_event_losses_open_perf(struct user_event *event,
+				struct perf_event *perf);
+void user_event_losses_close_perf(struct user_event *event,
+				  struct perf_event *perf);
 
 /*
  * trace_events_user_listener.c - the listeners of an event

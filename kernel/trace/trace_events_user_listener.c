@@ -90,7 +90,7 @@ static void remove_tracer(struct user_event *event,
  * user_event_listener_reg() - a listener comes or goes
  * @call: the trace event
  * @type: which listener, and whether it comes
- * @data: of ftrace, the event in the trace instance
+ * @data: of ftrace, the event in the trace instance; of perf, the perf event
  *
  * Context: event_mutex held and may sleep, but for TRACE_REG_PERF_ADD and _DEL,
  * which come from the scheduler.
@@ -113,6 +113,11 @@ int user_event_listener_reg(struct trace_event_call *call, enum trace_reg type,
 		break;
 	case TRACE_REG_PERF_UNREGISTER:
 		set_listener(event, USER_EVENT_BY_PERF, false);
+		break;
+	case TRACE_REG_PERF_OPEN:
+		return user_event_losses_open_perf(event, data);
+	case TRACE_REG_PERF_CLOSE:
+		user_event_losses_close_perf(event, data);
 		break;
 #endif
 	default:

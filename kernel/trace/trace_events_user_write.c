@@ -203,7 +203,28 @@ static int check_before_triggers(struct user_event *event,
 				       payload->len);
 }
 
-/* As any trace event does it, whatever the instance is told to do */
+/*
+ * The entry is not in the buffer of the instance. Either the buffer was swapped
+ * for the one of the snapshot just now, or it took no record, and only triggers
+ * look at this one.
+ */
+static noinline int write_elsewhere(struct trace_event_buffer *fbuffer)
+{
+	struct trace_event_file *file = fbuffer->trace_file;
+	bool lost = user_event_losses_is_wanted(file, fbuffer->entry);
+
+#ifdef CONFIG_TRACER_MAX_TRACE
+	if (fbuffer->buffer == file->tr->max_buffer.buffer)
+		lost = false;
+#endif
+	trace_event_buffer_commit(fbuffer);
+	return lost ? -ENOBUFS : 0;
+}
+
+/*
+ * As any trace event does it, whatever the instance is told to do. -ENOBUFS when
+ * its buffer does not take the record.
+ */
 static noinline int write_by_core(struct user_event *event,
 				  struct trace_event_file *file,
 				  const struct user_event_payload *payload)
@@ -224,14 +245,24 @@ static noinline int write_by_core(struct user_event *event,
 
 	entry = trace_event_buffer_reserve(&fbuffer, file, size);
 	if (!entry)
-		return 0;
+		return (READ_ONCE(file->flags) & EVENT_FILE_FL_PID_FILTER) &&
+			trace_event_ignore_this_pid(file) ? 0 : -ENOBUFS;
 
 	ret = fill_entry(event, payload, entry);
-	if (unlikely(ret))
+	if (unlikely(ret)) {
 		__trace_event_discard_commit(fbuffer.buffer, fbuffer.event);
-	else
-		trace_event_buffer_commit(&fbuffer);
-	return ret;
+		return ret;
+	}
+	if (unlikely(fbuffer.buffer != file->tr->array_buffer.buffer))
+		return write_elsewhere(&fbuffer);
+
+	trace_event_buffer_commit(&fbuffer);
+	if (unlikely(__this_cpu_read(trace_buffered_event_lost) ==
+		     event->call.event.type)) {
+		__this_cpu_write(trace_buffered_event_lost, 0);
+		return -ENOBUFS;
+	}
+	return 0;
 }
 
 /*
@@ -263,7 +294,7 @@ write_to_tracer(struct user_event *event, struct trace_event_file *file,
 
 	ring_event = ring_buffer_lock_reserve(buffer, size);
 	if (unlikely(!ring_event))
-		return 0;
+		return -ENOBUFS;
 
 	entry = ring_buffer_event_data(ring_event);
 	tracing_generic_entry_update(entry, event->call.event.type,
@@ -299,7 +330,7 @@ static int write_to_perf(struct user_event *event,
 
 	entry = perf_trace_buf_alloc(size, &regs, &rctx);
 	if (!entry)
-		return 0;
+		return -ENOBUFS;
 
 	ret = fill_entry(event, payload, entry);
 	if (unlikely(ret)) {
@@ -325,6 +356,29 @@ static int write_to_perf(struct user_event *event,
 #endif
 
 /*
+ * A listener, the instance of @file or perf, did not get the record. Count that,
+ * unless it gets another chance. Return what is an error for the program, too.
+ */
+static noinline int count_loss(struct user_event *event,
+			       const struct trace_event_file *file, int error)
+{
+	switch (error) {
+	case -ENOBUFS:
+		user_event_losses_count(event, file ?
+					user_event_losses_of_ring(file) :
+					USER_EVENT_LOSS_FULL);
+		return 0;
+	case -EMSGSIZE:
+		user_event_losses_count(event, USER_EVENT_LOSS_SIZE);
+		break;
+	case -EFAULT:
+		user_event_losses_count(event, USER_EVENT_LOSS_DATA);
+		break;
+	}
+	return error;
+}
+
+/*
  * Hand the payload to each listener that does not have it yet, with preemption
  * disabled. One that cannot take it does not keep it from the others.
  */
@@ -342,17 +396,22 @@ write_to_listeners(struct user_event *event, unsigned int listeners,
 
 		error = write_to_tracer(event, tracer->file, payload);
 		if (unlikely(error)) {
-			if (error != -EMSGSIZE)
+			error = count_loss(event, tracer->file, error);
+			if (error && error != -EMSGSIZE)
 				return error;
-			payload->result = error;
+			if (error)
+				payload->result = error;
 		}
 		payload->done = tracer->serial;
 	}
 
 	if (listeners & USER_EVENT_BY_PERF) {
 		error = write_to_perf(event, payload);
-		if (unlikely(error))
-			return error;
+		if (unlikely(error)) {
+			error = count_loss(event, NULL, error);
+			if (error)
+				return error;
+		}
 	} else if (unlikely(!payload->done)) {
 		/* The last tracer left after it was seen to listen */
 		return -EBADF;
@@ -405,7 +464,22 @@ static noinline int write_payload(struct user_event_table __rcu **table,
 	return __write_payload(table, index, payload);
 }
 
-/* Fetch the record, and give it to those listeners that do not have it yet */
+/* The payload of the event at @index could not be fetched */
+static void count_unfetched(struct user_event_table __rcu **table, int index,
+			    int error)
+{
+	struct user_event *event;
+
+	preempt_disable_notrace();
+	event = table_event(table, index);
+	if (event)
+		user_event_losses_count(event, error == -ENOMEM ?
+					USER_EVENT_LOSS_FULL :
+					USER_EVENT_LOSS_DATA);
+	preempt_enable_notrace();
+}
+
+/* Get the record whole, and give it to the listeners that do not have it yet */
 static noinline int write_fetched(struct user_event_table __rcu **table,
 				  int index, struct user_event_payload *payload)
 {
@@ -413,7 +487,9 @@ static noinline int write_fetched(struct user_event_table __rcu **table,
 
 	if (!ret)
 		ret = write_payload(table, index, payload);
-	kfree(payload->copy);
+	else
+		count_unfetched(table, index, ret);
+	kvfree(payload->copy);
 	return ret;
 }
 

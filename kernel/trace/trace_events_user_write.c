@@ -5,7 +5,8 @@
  * A record goes from user space straight into the buffer of each listener: one
  * copy each, no allocation, no lock. That needs preemption off and page faults
  * with it. Only when a page turns out to be missing is the record fetched into
- * memory of the kernel, and the listeners go on from there.
+ * memory of the kernel, and the listeners go on from there; likewise when it is
+ * too large for the buffer that perf has for each CPU.
  */
 #include <linux/perf_event.h>
 #include <linux/rculist.h>
@@ -20,6 +21,26 @@
  * its pages and events; what is larger has to ask.
  */
 #define RING_ALWAYS_TAKES	(PAGE_SIZE - 64)
+
+/*
+ * perf puts a u32 before a record, and wants both together aligned. Its per-CPU
+ * buffer takes payloads of so many bytes.
+ */
+#define PERF_SIZE(len) \
+	(ALIGN(sizeof(struct trace_entry) + (len) + sizeof(u32), \
+	       sizeof(u64)) - sizeof(u32))
+#define PERF_BUF_TAKES \
+	(PERF_MAX_TRACE_SIZE - sizeof(u32) - sizeof(struct trace_entry))
+
+/*
+ * The size of a sample has 16 bits. Besides the record it has what a perf event
+ * asks for: a fixed part that is far below this, and things of any size, see
+ * sample_fits().
+ */
+#define PERF_SAMPLE_REST	1024
+#define PERF_TAKES \
+	(U16_MAX + 1 - PERF_SAMPLE_REST - sizeof(u32) - \
+	 sizeof(struct trace_entry))
 
 /*
  * Up to here a record, most often a number or two, is copied by the word. The
@@ -40,8 +61,9 @@
  * @len: its bytes
  * @buf: where it is in user space, in one piece, if neither of these is set:
  * @iter: what it is gathered from, index included
- * @copy: where the kernel has it, behind room for the common fields, after a page
- *	was missing or because it has to be known early
+ * @copy: where the kernel has it, after a page was missing, because it has to be
+ *	known early, or because it is too large for perf's buffer; behind room for
+ *	the common fields, and padded with zeroes as perf wants it
  * @done: serial number of the last tracer that has been asked already
  * @result: -EMSGSIZE if one of these does not take it, else 0
  */
@@ -137,18 +159,18 @@ static __always_inline bool payload_get(const struct user_event_payload *payload
 /* Fetch the payload into memory of the kernel, faulting pages in */
 static int payload_fetch(struct user_event_payload *payload)
 {
-	size_t len = payload->len;
+	size_t len = payload->len, size = PERF_SIZE(len);
 	void *to;
 	bool ok;
 
-	payload->copy = kmalloc(sizeof(struct trace_entry) + len,
-				GFP_KERNEL_ACCOUNT);
+	payload->copy = kvmalloc(size, GFP_KERNEL_ACCOUNT);
 	if (!payload->copy)
 		return -ENOMEM;
 
 	/* What a location finds there must not tell of older memory */
 	memset(payload->copy, 0, sizeof(struct trace_entry));
 	to = payload->copy + sizeof(struct trace_entry);
+	memset(to + len, 0, size - sizeof(struct trace_entry) - len);
 	if (payload->iter)
 		ok = gather(to, payload) == len;
 	else
@@ -308,6 +330,83 @@ write_to_tracer(struct user_event *event, struct trace_event_file *file,
 }
 
 #ifdef CONFIG_PERF_EVENTS
+/* Does a sample for @perf, with a record of @size bytes, fit into 16 bits? */
+static bool sample_fits(const struct perf_event *perf, size_t size)
+{
+	const struct perf_event_attr *attr = &perf->attr;
+	u64 type = attr->sample_type;
+
+	if (!(type & PERF_SAMPLE_RAW))
+		return true;
+
+	size += sizeof(u32) + sizeof(struct perf_event_header) +
+		perf->header_size;
+	if (type & PERF_SAMPLE_CALLCHAIN)
+		size += sizeof(u64) * (1UL + sysctl_perf_event_max_stack +
+				       sysctl_perf_event_max_contexts_per_stack);
+	if (type & PERF_SAMPLE_BRANCH_STACK)
+		size += 2 * sizeof(u64);
+	if (type & PERF_SAMPLE_REGS_USER)
+		size += sizeof(u64) * (1 + hweight64(attr->sample_regs_user));
+	if (type & PERF_SAMPLE_REGS_INTR)
+		size += sizeof(u64) * (1 + hweight64(attr->sample_regs_intr));
+	/* These two make do with what is left */
+	if (type & PERF_SAMPLE_STACK_USER)
+		size += 3 * sizeof(u64);
+	if (type & PERF_SAMPLE_AUX)
+		size += sizeof(u64);
+	return size <= round_down(U16_MAX, sizeof(u64));
+}
+
+/*
+ * A record that is too large for the per-CPU buffer goes to perf from where it was
+ * fetched to. Of the buffer only what else comes with it is used: the protection
+ * against recursion, and the registers.
+ */
+static noinline int write_large_to_perf(struct user_event *event,
+					const struct user_event_payload *payload,
+					struct hlist_head *head, bool has_bpf)
+{
+	struct trace_event_call *call = &event->call;
+	size_t size = PERF_SIZE(payload->len);
+	struct perf_event *perf;
+	struct pt_regs *regs;
+	unsigned long flags;
+	int ret, rctx;
+
+	if (payload->len > PERF_TAKES)
+		return -EMSGSIZE;
+	if (!payload->copy)
+		return -EAGAIN;
+
+	ret = user_event_record_check(event->format, payload->copy,
+				      sizeof(struct trace_entry) + payload->len);
+	if (ret)
+		return ret;
+
+	/* No perf event comes in between, from an interrupt of another CPU */
+	local_irq_save(flags);
+	hlist_for_each_entry_rcu(perf, head, hlist_entry,
+				 rcu_read_lock_sched_held()) {
+		if (!sample_fits(perf, size))
+			ret = -EMSGSIZE;
+	}
+	if (!ret && !perf_trace_buf_alloc(sizeof(u64), &regs, &rctx))
+		ret = -ENOBUFS;
+	if (!ret) {
+		perf_fetch_caller_regs(regs);
+		if (has_bpf)
+			perf_trace_run_bpf_submit(payload->copy, size, rctx,
+						  call, 1, regs, head, NULL);
+		else
+			perf_trace_buf_submit(payload->copy, size, rctx,
+					      call->event.type, 1, regs, head,
+					      NULL);
+	}
+	local_irq_restore(flags);
+	return ret;
+}
+
 static int write_to_perf(struct user_event *event,
 			 const struct user_event_payload *payload)
 {
@@ -322,11 +421,10 @@ static int write_to_perf(struct user_event *event,
 	if (!has_bpf && hlist_empty(head))
 		return 0;
 
-	/* perf puts a u32 before it and wants both together aligned */
-	size = ALIGN(sizeof(struct trace_entry) + payload->len + sizeof(u32),
-		     sizeof(u64)) - sizeof(u32);
-	if (size > PERF_MAX_TRACE_SIZE)
-		return -EMSGSIZE;
+	if (unlikely(payload->len > PERF_BUF_TAKES))
+		return write_large_to_perf(event, payload, head, has_bpf);
+
+	size = PERF_SIZE(payload->len);
 
 	entry = perf_trace_buf_alloc(size, &regs, &rctx);
 	if (!entry)
@@ -507,7 +605,7 @@ static noinline int write_fetched(struct user_event_table __rcu **table,
  * * -ENOENT	- the file has not registered the index
  * * -EBADF	- nobody listens
  * * -EMSGSIZE	- a listener does not take records of this size
- * * -ENOMEM	- no memory to fetch a missing page into
+ * * -ENOMEM	- no memory to fetch the record into
  */
 ssize_t user_event_write(struct user_event_table __rcu **table,
 			 const char __user *buf, size_t count)

@@ -471,7 +471,7 @@ TEST_F(bpf, holds_the_event)
 /* A record too large for perf is too large for its programs. */
 TEST_F(bpf, record_that_does_not_fit)
 {
-	static char payload[10000];
+	static char payload[70000];
 	int prog, perf;
 
 	ASSERT_LE(0, self->map) TH_LOG("needs CONFIG_BPF_SYSCALL");
@@ -486,6 +486,71 @@ TEST_F(bpf, record_that_does_not_fit)
 	EXPECT_EQ(1, read_map(self->map).runs);
 	close(perf);
 	close(prog);
+}
+
+/* What the largest record that perf takes has behind its common fields */
+#define LARGEST		(65536 - 1024 - 12)
+
+/* Keeps @size bytes of the record in the map, which has one value of 64 KiB */
+static int load_copier(int map, int size)
+{
+	struct bpf_insn insns[] = {
+		MOV_REG(BPF_REG_6, BPF_REG_1),
+		STORE_IMM(BPF_W, BPF_REG_10, -4, 0),
+		MOV_REG(BPF_REG_2, BPF_REG_10),
+		ADD_IMM(BPF_REG_2, -4),
+		MAP_FD(BPF_REG_1, map),
+		CALL(BPF_FUNC_map_lookup_elem),
+		JUMP_IF_0(BPF_REG_0, 4),
+		MOV_REG(BPF_REG_1, BPF_REG_0),
+		MOV_IMM(BPF_REG_2, size),
+		MOV_REG(BPF_REG_3, BPF_REG_6),
+		CALL(BPF_FUNC_probe_read_kernel),
+		MOV_IMM(BPF_REG_0, 0),
+		LEAVE,
+	};
+
+	return load(insns, ARRAY_SIZE(insns));
+}
+
+TEST_F(bpf, largest_record)
+{
+	union bpf_attr create = {
+		.map_type = BPF_MAP_TYPE_ARRAY,
+		.key_size = 4,
+		.value_size = 65536,
+		.max_entries = 1,
+	};
+	static char payload[LARGEST + 1], copy[65536];
+	union bpf_attr lookup = { .value = (uintptr_t)copy };
+	int index, map, prog, perf, i;
+	__u32 key = 0;
+
+	index = uev_reg_index(self->fd, self->value + 1, "bpf_large u32 n");
+	ASSERT_LE(0, index);
+	map = bpf(BPF_MAP_CREATE, &create);
+	ASSERT_LE(0, map);
+	prog = load_copier(map, 8 + LARGEST);
+	ASSERT_LE(0, prog) TH_LOG("%s", verifier_log);
+	perf = attach("bpf_large", prog);
+	ASSERT_LE(0, perf);
+	ASSERT_BECOMES(1, self->value[1]);
+
+	for (i = 0; i < LARGEST + 1; i++)
+		payload[i] = i * 7 + i / 256;
+	ASSERT_ERR(EMSGSIZE, uev_emit(self->fd, index, payload, LARGEST + 1));
+	lookup.map_fd = map;
+	lookup.key = (uintptr_t)&key;
+	ASSERT_OK(bpf(BPF_MAP_LOOKUP_ELEM, &lookup));
+	for (i = 0; i < (int)sizeof(copy); i++)
+		ASSERT_EQ(0, copy[i]);
+
+	ASSERT_EQ(4 + LARGEST, uev_emit(self->fd, index, payload, LARGEST));
+	ASSERT_OK(bpf(BPF_MAP_LOOKUP_ELEM, &lookup));
+	EXPECT_EQ(0, memcmp(payload, copy + 8, LARGEST));
+	close(perf);
+	close(prog);
+	close(map);
 }
 
 TEST_HARNESS_MAIN

@@ -10,7 +10,7 @@ tests=(list record_a_program_that_starts record_all_shows_every_field
 	negative_numbers_of_8_and_16_bits record_a_running_process
 	record_attached_after_the_start record_with_a_filter record_several_events
 	stat_counts trace_shows_fields a_32_bit_writer
-	what_is_lost_is_reported)
+	the_largest_record what_is_lost_is_reported)
 slow_tests=(record_a_running_process)
 
 data=$scratch/perf.data
@@ -250,6 +250,31 @@ a_32_bit_writer()
 	stop_perf
 	is "perf script" "small: n=-5000000000 s=text
 small: n=-5000000000 s=text" "$(script)"
+}
+
+# Of text that makes a record as large as perf takes, and a byte larger
+the_largest_record()
+{
+	local text
+
+	text=$(seq -w 20000 | tr -d '\n' | head -c 64495)
+	events "large __rel_loc char[] s"
+	start_perf record -a -q -m 256 -D -1 -o "$data" -e user_events:large
+	emit <<-END
+		event large __rel_loc char[] s
+		emit large $text
+	END
+	if printf 'event large __rel_loc char[] s\nemit large %s\n' "${text}1" |
+		"$uev" >"$scratch/said"; then
+		wrong "perf took one byte more"
+	fi
+	has "the writer" 'Message too long' "$(cat "$scratch/said")"
+	stop_perf
+	script >"$scratch/shown"
+	echo "large: s=$text" | cmp - "$scratch/shown" ||
+		wrong "perf script shows $(wc -c <"$scratch/shown") bytes: $(head -c 100 "$scratch/shown")"
+	grep -qx 'large full=0 off=0 size=1 data=0' user_events_losses ||
+		wrong "the losses are $(cat user_events_losses)"
 }
 
 # stormed: all writers are through with their storm. Without a process.

@@ -18,7 +18,7 @@
 
 #define MAX_EVENTS	16
 #define MAX_FIELDS	16
-#define MAX_RECORD	4096
+#define MAX_RECORD	(1 << 17)	/* more than any listener takes */
 #define COMMON_SIZE	8	/* what a __data_loc counts before the payload */
 
 enum kind { NUMBER, FIXED_TEXT, DATA_LOC, REL_LOC };

@@ -208,18 +208,48 @@ TEST_F(uev, filter_of_a_perf_event)
 	uev_perf_close(&perf);
 }
 
-/* A payload with its first 4 bytes as a number, in a page of its own. */
+/* perf takes 64 KiB, but for 1 KiB of what else is in a sample, and 12 bytes */
+#define LARGEST		(65536 - 1024 - 12)
+
+/* What each byte of a large payload is, also when it is shown to have moved */
+static char pattern(int i)
+{
+	return i * 7 + i / 256;
+}
+
+/* A payload with its first 4 bytes as a number, and the rest of the pattern */
 static int emit_sized(int fd, int index, __u32 n, int size)
 {
-	static char payload[20000];
+	static char payload[300000];
+	int i;
 
+	for (i = sizeof(n); i < size; i++)
+		payload[i] = pattern(i);
 	memcpy(payload, &n, sizeof(n));
 	return uev_emit(fd, index, payload, size);
 }
 
-static int largest_for(int fd, int index)
+/* @sample is what emit_sized() wrote, to the last byte */
+static bool is_whole(const struct uev_sample *sample, __u32 n, int size)
 {
-	int good = 4, bad = 16384, size, ret;
+	int i;
+
+	if (sample->raw_size != padded(8 + size) || uev_sample_u32(sample) != n)
+		return false;
+	for (i = sizeof(n); i < size; i++) {
+		if (sample->raw[8 + i] != pattern(i))
+			return false;
+	}
+	for (i = 8 + size; i < (int)sample->raw_size; i++) {
+		if (sample->raw[i])
+			return false;
+	}
+	return true;
+}
+
+static int largest_for(int fd, int index, int bad)
+{
+	int good = 4, size, ret;
 
 	while (bad - good > 1) {
 		size = (good + bad) / 2;
@@ -237,26 +267,94 @@ static int largest_for(int fd, int index)
 TEST_F(uev, largest_record)
 {
 	int index = uev_reg_index(self->fd, self->value, "pf_large u32 n");
+	struct common *common = (void *)sample.raw;
 	struct uev_perf perf;
-	int largest;
+	int i;
 
 	ASSERT_LE(0, index);
 	ASSERT_OK(attach(&perf, "pf_large"));
-	largest = largest_for(self->fd, index);
-	/* perf takes 8192 bytes, the common fields and a u32 before them included. */
-	EXPECT_EQ(8192 - 8 - 4, largest);
+	EXPECT_EQ(LARGEST, largest_for(self->fd, index, 70000));
 	while (uev_perf_next(&perf, &sample, NULL))
 		;
-	ASSERT_EQ(largest + 4, emit_sized(self->fd, index, 1, largest));
-	ASSERT_ERR(EMSGSIZE, emit_sized(self->fd, index, 2, largest + 1));
-	ASSERT_ERR(EMSGSIZE, emit_sized(self->fd, index, 3, 16000));
+	ASSERT_EQ(LARGEST + 4, emit_sized(self->fd, index, 1, LARGEST));
+	ASSERT_ERR(EMSGSIZE, emit_sized(self->fd, index, 2, LARGEST + 1));
+	ASSERT_ERR(EMSGSIZE, emit_sized(self->fd, index, 3, 300000));
 	ASSERT_EQ(8, emit_sized(self->fd, index, 4, 4));
 	ASSERT_TRUE(uev_perf_next(&perf, &sample, NULL));
-	EXPECT_EQ(1, uev_sample_u32(&sample));
-	EXPECT_EQ(padded(8 + largest), sample.raw_size);
+	EXPECT_TRUE(is_whole(&sample, 1, LARGEST));
+	EXPECT_EQ(getpid(), sample.pid);
+	EXPECT_EQ(uev_event_id("pf_large"), common->type);
+	EXPECT_EQ(getpid(), common->pid);
 	ASSERT_TRUE(uev_perf_next(&perf, &sample, NULL));
-	EXPECT_EQ(4, uev_sample_u32(&sample));
+	EXPECT_TRUE(is_whole(&sample, 4, 4));
 	EXPECT_FALSE(uev_perf_next(&perf, &sample, NULL));
+
+	/* Around what fits into the buffer that perf has for each CPU */
+	for (i = 8192 - 32; i < 8192 + 32; i++) {
+		ASSERT_EQ(i + 4, emit_sized(self->fd, index, i, i));
+		ASSERT_TRUE(uev_perf_next(&perf, &sample, NULL));
+		EXPECT_TRUE(is_whole(&sample, i, i)) TH_LOG("%d bytes", i);
+	}
+	EXPECT_FALSE(uev_perf_next(&perf, &sample, NULL));
+	uev_perf_close(&perf);
+}
+
+/* The dynamic fields of a large record are looked at like those of any other. */
+TEST_F(uev, large_record_is_checked)
+{
+	int index = uev_reg_index(self->fd, self->value,
+				  "pf_check __rel_loc char[] s");
+	struct {
+		__u32 loc;
+		char text[30000];
+	} payload = { DYN_LOC(0, 30001) };
+	struct uev_perf perf;
+
+	ASSERT_LE(0, index);
+	ASSERT_OK(attach(&perf, "pf_check"));
+	memset(payload.text, 'x', sizeof(payload.text) - 1);
+	ASSERT_ERR(EFAULT, uev_emit(self->fd, index, &payload,
+				    sizeof(payload)));
+	payload.loc = DYN_LOC(0, 29999);
+	ASSERT_ERR(EFAULT, uev_emit(self->fd, index, &payload,
+				    sizeof(payload)));
+	EXPECT_FALSE(uev_perf_next(&perf, &sample, NULL));
+	payload.loc = DYN_LOC(0, 30000);
+	ASSERT_EQ(4 + sizeof(payload), uev_emit(self->fd, index, &payload,
+						sizeof(payload)));
+	ASSERT_TRUE(uev_perf_next(&perf, &sample, NULL));
+	EXPECT_EQ(0, memcmp(sample.raw + 8, &payload, sizeof(payload)));
+	uev_perf_close(&perf);
+}
+
+/*
+ * A sample that has so much beside the record that both do not fit into the 16
+ * bits of its size: refused, not cut, and not the end of what follows.
+ */
+TEST_F(uev, large_record_in_a_large_sample)
+{
+	int index = uev_reg_index(self->fd, self->value, "pf_chain u32 n");
+	__u64 type = UEV_SAMPLE_TYPE | PERF_SAMPLE_CALLCHAIN;
+	struct uev_perf perf;
+	int fd;
+	struct {
+		struct perf_event_header header;
+		__u32 pid, tid;
+		__u64 nr;
+	} head;
+
+	ASSERT_LE(0, index);
+	uev_stay_on_cpu(0);
+	fd = uev_perf_open(uev_event_id("pf_chain"), -1, 0, type);
+	ASSERT_OK(uev_perf_map(&perf, fd));
+	ASSERT_ERR(EMSGSIZE, emit_sized(self->fd, index, 1, LARGEST));
+	ASSERT_EQ(60004, emit_sized(self->fd, index, 2, 60000));
+	/* One sample, of a size that has not run over */
+	uev_ring_copy(&perf, &head, 0, sizeof(head));
+	EXPECT_EQ(PERF_RECORD_SAMPLE, head.header.type);
+	EXPECT_EQ(sizeof(head) + 8 * head.nr + 4 + padded(60008),
+		  head.header.size);
+	EXPECT_EQ(perf.head->data_head, head.header.size);
 	uev_perf_close(&perf);
 }
 
@@ -271,7 +369,7 @@ TEST_F(uev, too_large_for_ftrace_only)
 
 	ASSERT_LE(0, index);
 	ASSERT_OK(uev_enable("pf_both", true));
-	ftrace_largest = largest_for(self->fd, index);
+	ftrace_largest = largest_for(self->fd, index, 16384);
 	ASSERT_LT(3900, ftrace_largest);
 	ASSERT_GT(8000, ftrace_largest);
 	uev_trace_clear();
@@ -290,6 +388,8 @@ TEST_F(uev, too_large_for_ftrace_only)
 	ASSERT_TRUE(uev_perf_next(&perf, &sample, NULL));
 	EXPECT_EQ(2, uev_sample_u32(&sample));
 	EXPECT_EQ(padded(8 + ftrace_largest + 1), sample.raw_size);
+	ASSERT_TRUE(uev_perf_next(&perf, &sample, NULL));
+	EXPECT_TRUE(is_whole(&sample, 3, 16000));
 	EXPECT_FALSE(uev_perf_next(&perf, &sample, NULL));
 
 	/* Also when its pages have to be brought in for perf */

@@ -621,4 +621,68 @@ TEST_F(uev, size_of_parts_of_a_buffer)
 	ASSERT_SHOWN("n=6\n", trace, "tr_parts");
 }
 
+#define SUBBUF	"instances/" UEV_INSTANCE "/buffer_subbuf_size_kb"
+
+/* Writes @size bytes of a pattern that begins with @n */
+static int emit_pattern(int fd, int index, __u32 n, char *payload, int size)
+{
+	int i;
+
+	for (i = sizeof(n); i < size; i++)
+		payload[i] = i * 7 + i / 256;
+	memcpy(payload, &n, sizeof(n));
+	return uev_emit(fd, index, payload, size);
+}
+
+/* An administrator makes the parts larger that a trace buffer consists of. */
+TEST_F(uev, raised_sub_buffer)
+{
+	int index = uev_reg_index(self->fd, self->value, "tr_sub u32 n");
+	static char payload[300000], page[300000];
+	int good, bad, size, kb, ret, raw;
+	char text[16];
+
+	ASSERT_LE(0, index);
+	ASSERT_EQ(0, mkdir(TRACEFS "instances/" UEV_INSTANCE, 0750));
+	if (!uev_exists(SUBBUF))
+		SKIP(return, "parts of a trace buffer are pages here");
+
+	uev_stay_on_cpu(0);
+	for (kb = 16; kb <= 128; kb *= 2) {
+		snprintf(text, sizeof(text), "%d", kb);
+		ASSERT_OK(uev_put(SUBBUF, text));
+		ASSERT_OK(uev_instance_enable(UEV_INSTANCE, "tr_sub", true));
+		good = 4;
+		bad = sizeof(payload);
+		while (bad - good > 1) {
+			size = (good + bad) / 2;
+			ret = emit_pattern(self->fd, index, 0, payload, size);
+			if (ret == size + 4)
+				good = size;
+			else if (ret == -EMSGSIZE)
+				bad = size;
+			else
+				ASSERT_EQ(0, ret) TH_LOG("%d bytes", size);
+		}
+		/* All but headers */
+		EXPECT_LT(kb * 1024 - 64, good);
+		EXPECT_GT(kb * 1024, good);
+
+		ASSERT_OK(uev_put("instances/" UEV_INSTANCE "/trace", ""));
+		ASSERT_EQ(good + 4, emit_pattern(self->fd, index, kb, payload,
+						 good));
+		ASSERT_ERR(EMSGSIZE, emit_pattern(self->fd, index, kb, payload,
+						  good + 1));
+		raw = open(TRACEFS "instances/" UEV_INSTANCE
+			   "/per_cpu/cpu0/trace_pipe_raw", O_RDONLY | O_NONBLOCK);
+		ASSERT_LE(0, raw);
+		ret = read(raw, page, sizeof(page));
+		EXPECT_LT(good, ret);
+		if (ret > good)
+			EXPECT_NE(NULL, memmem(page, ret, payload, good));
+		close(raw);
+		ASSERT_OK(uev_instance_enable(UEV_INSTANCE, "tr_sub", false));
+	}
+}
+
 TEST_HARNESS_MAIN

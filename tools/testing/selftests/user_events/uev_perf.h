@@ -30,7 +30,7 @@ struct uev_perf {
 struct uev_sample {
 	__u32 pid, tid;
 	__u32 raw_size;
-	char raw[16384];
+	char raw[65536];
 };
 
 #define UEV_SAMPLE_TYPE	(PERF_SAMPLE_TID | PERF_SAMPLE_RAW)

@@ -68,6 +68,7 @@ static inline pmd_t *user_events_pte_table(struct mm_struct *mm,
 	return pmd_trans_unstable(pmd) ? NULL : pmd;
 }
 
+#ifdef CONFIG_HUGETLB_PAGE
 /* The entry of a hugetlb page; get_user_pages() would fault it in */
 static inline int user_events_hugetlb_page_lock(struct vm_area_struct *vma,
 						unsigned long addr,
@@ -94,6 +95,14 @@ static inline int user_events_hugetlb_page_lock(struct vm_area_struct *vma,
 	__release(at->ptl);
 	return 0;
 }
+#else
+static inline int user_events_hugetlb_page_lock(struct vm_area_struct *vma,
+						unsigned long addr,
+						struct user_events_page *at)
+{
+	return -EFAULT;
+}
+#endif
 
 /*
  * Other huge pages have no entry of that kind, and for DAX it shows none. Get the

@@ -25,6 +25,9 @@ vm:
 test:
 	@scripts/test
 
+kunit:
+	@scripts/kunit
+
 series:
 	@scripts/series
 
@@ -43,4 +46,4 @@ bench:
 clean:
 	@scripts/clean
 
-.PHONY: bench check help kernel image vm test demo tour series clean
+.PHONY: bench check help kunit kernel image vm test demo tour series clean

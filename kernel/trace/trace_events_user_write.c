@@ -52,6 +52,11 @@
 #define FILE_FL_CHOOSY	(EVENT_FILE_FL_FILTERED | EVENT_FILE_FL_SOFT_DISABLED | \
 			 EVENT_FILE_FL_TRIGGER_MODE | EVENT_FILE_FL_PID_FILTER)
 
+/* What of that has to be looked at before the record is made */
+#define FILE_FL_EARLY \
+	(EVENT_FILE_FL_SOFT_DISABLED | EVENT_FILE_FL_TRIGGER_MODE | \
+	 EVENT_FILE_FL_PID_FILTER)
+
 /* What makes it add to them */
 #define TRACE_ITER_STACKS \
 	(TRACE_ITER_STACKTRACE | TRACE_ITER_USERSTACKTRACE)
@@ -258,12 +263,13 @@ static noinline int write_by_core(struct user_event *event,
 
 	if (size > user_events_ring_max(file->tr->array_buffer.buffer))
 		return -EMSGSIZE;
-	ret = check_before_triggers(event, file, payload);
-	if (ret)
-		return ret;
-
-	if (trace_trigger_soft_disabled(file))
-		return 0;
+	if (unlikely(READ_ONCE(file->flags) & FILE_FL_EARLY)) {
+		ret = check_before_triggers(event, file, payload);
+		if (ret)
+			return ret;
+		if (trace_trigger_soft_disabled(file))
+			return 0;
+	}
 
 	entry = trace_event_buffer_reserve(&fbuffer, file, size);
 	if (!entry)

@@ -15,6 +15,7 @@
 
 #ifdef CONFIG_USER_EVENTS
 
+void __user_events_dup_special(struct mm_struct *oldmm);
 int __user_events_dup_mmap(struct mm_struct *mm, struct mm_struct *oldmm);
 void __user_events_mmput(struct mm_struct *mm);
 void __user_events_release(struct mm_struct *mm);
@@ -28,6 +29,20 @@ void __user_events_unmap(struct mm_struct *mm, unsigned long start,
 static inline void user_events_mm_init(struct mm_struct *mm)
 {
 	mm->user_event_mm = NULL;
+}
+
+/**
+ * user_events_dup_special() - a mapping is not copied as it is, or not at all
+ * @oldmm: address space of the parent
+ *
+ * So that user_events_dup_mmap() need not look at each mapping.
+ *
+ * Context: the mmap_lock held for writing.
+ */
+static inline void user_events_dup_special(struct mm_struct *oldmm)
+{
+	if (unlikely(oldmm->user_event_mm))
+		__user_events_dup_special(oldmm);
 }
 
 /**
@@ -99,6 +114,10 @@ static inline void user_events_unmap(struct mm_struct *mm, unsigned long start,
 #else /* !CONFIG_USER_EVENTS */
 
 static inline void user_events_mm_init(struct mm_struct *mm)
+{
+}
+
+static inline void user_events_dup_special(struct mm_struct *oldmm)
 {
 }
 

@@ -413,8 +413,7 @@ static int __init trace_events_user_init(void)
 	if (!ret)
 		ret = user_event_set_init();
 	if (!ret)
-		ret = user_event_mm_init(user_event_repair_work,
-					 user_event_register_clean);
+		ret = user_event_mm_init(user_event_register_work);
 	if (!ret)
 		ret = user_event_repair_init();
 	if (!ret)

@@ -543,9 +543,10 @@ enum user_event_mm_stale {
  *	changes under the mmap_lock for writing, or for reading and event_mutex;
  *	read under the mmap_lock and event_mutex
  * @ref: memory
- * @repair: brings all bits up to date; on the queue it has a reference
- * @clean: takes enablers in @gone off their events; on the queue it has a
- *	reference
+ * @special: memory that a child does not inherit was met by a fork that goes on;
+ *	the mmap_lock for writing
+ * @work: takes enablers in @gone off their events and brings bits up to date; on
+ *	the queue it has a reference
  * @rcu: frees, once there is no reference
  */
 struct user_event_mm {
@@ -561,6 +562,7 @@ struct user_event_mm {
 	struct user_event_owner	*owner;
 	struct mutex		access;	/* writes, dead */
 	bool			dead;
+	bool			special;
 	int			stale;
 	u64			right;
 	u64			failed;
@@ -568,8 +570,7 @@ struct user_event_mm {
 	struct list_head	waiting;
 	struct rb_root		gone;
 	refcount_t		ref;
-	struct delayed_work	repair;
-	struct delayed_work	clean;
+	struct delayed_work	work;
 };
 
 /**
@@ -589,7 +590,7 @@ static inline struct user_event_range *to_range(struct rb_node *node)
 	return rb_entry_safe(node, struct user_event_range, node);
 }
 
-int user_event_mm_init(work_func_t repair, work_func_t clean);
+int user_event_mm_init(work_func_t work);
 int user_event_mm_add_gone(struct user_event_mm *umm, unsigned long start,
 			   unsigned long end, gfp_t gfp);
 bool user_event_mm_is_gone(struct user_event_mm *umm, unsigned long addr);
@@ -626,7 +627,8 @@ int user_event_bit_write(struct user_event_mm *umm,
 			 const struct user_event_enabler *enabler,
 			 unsigned int flags);
 int user_event_bit_clear(struct user_event_mm *umm,
-			 const struct user_event_enabler *enabler);
+			 const struct user_event_enabler *enabler,
+			 bool *shared);
 int user_event_bit_state(struct user_event_mm *umm,
 			 const struct user_event_enabler *enabler);
 
@@ -665,7 +667,9 @@ void user_event_access_go_to(struct user_event_access *access,
  * trace_events_user_repair.c - repairing bits that could not be switched
  */
 int user_event_repair_init(void);
-void user_event_repair_work(struct work_struct *work);
+void user_event_repair(struct user_event_mm *umm);
+void user_event_repair_queue_work(struct user_event_mm *umm,
+				  unsigned long delay);
 void user_event_repair_queue(struct user_event_mm *umm);
 u64 user_event_repair_count_switch(void);
 void user_event_repair_interrupt(struct user_event_mm *umm);
@@ -681,7 +685,7 @@ bool user_event_switch_may_have_missed(struct user_event_mm *parent);
 /*
  * trace_events_user_register.c - which bits a program has registered
  */
-void user_event_register_clean(struct work_struct *work);
+void user_event_register_work(struct work_struct *work);
 int user_event_register(struct user_event *event, unsigned long addr,
 			unsigned int size, unsigned int bit);
 int user_event_unregister(unsigned long addr, unsigned int bit);

@@ -46,9 +46,9 @@ static void word_change(void *word, unsigned int size, unsigned int bit,
 }
 
 /* Set or clear a bit as @on says; see user_event_bit_write() for the rest */
-static int put_bit(struct user_event_mm *umm,
-		   const struct user_event_enabler *enabler, bool on,
-		   unsigned int flags)
+static __always_inline int put_bit(struct user_event_mm *umm,
+				   const struct user_event_enabler *enabler,
+				   bool on, unsigned int flags, bool *shared)
 {
 	unsigned int size = enabler_size(enabler), bit = enabler_bit(enabler);
 	unsigned long addr = enabler_addr(enabler);
@@ -69,6 +69,8 @@ static int put_bit(struct user_event_mm *umm,
 		word = kmap_local_page(at.page) + offset_in_page(addr);
 		is_on = word_test(word, size, bit);
 	}
+	if (shared)
+		*shared = at.shared;
 	if (at.writable) {
 		if (is_on != on) {
 			word_change(word, size, bit, on);
@@ -108,22 +110,24 @@ int user_event_bit_write(struct user_event_mm *umm,
 			 const struct user_event_enabler *enabler,
 			 unsigned int flags)
 {
-	return put_bit(umm, enabler, enabler_event(enabler)->listeners,
-			  flags);
+	return put_bit(umm, enabler, enabler_event(enabler)->listeners, flags,
+		       NULL);
 }
 
 /**
  * user_event_bit_clear() - clear a bit that is unregistered
  * @umm: the address space
  * @enabler: which bit
+ * @shared: set to whether it is in a file that others may have mapped
  *
  * Context: as user_event_bit_write().
  * Return: as user_event_bit_write(); 0 also for a bit that is clear.
  */
 int user_event_bit_clear(struct user_event_mm *umm,
-			 const struct user_event_enabler *enabler)
+			 const struct user_event_enabler *enabler,
+			 bool *shared)
 {
-	return put_bit(umm, enabler, false, USER_EVENT_BIT_LAZY);
+	return put_bit(umm, enabler, false, USER_EVENT_BIT_LAZY, shared);
 }
 
 /* Look at the bit, between user_event_mm_begin() and user_event_mm_end() */

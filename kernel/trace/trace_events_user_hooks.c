@@ -135,6 +135,17 @@ static int inherit_gone(struct user_event_mm *umm, struct user_event_mm *parent)
 }
 
 /**
+ * __user_events_dup_special() - user_events_dup_special() of a parent that has bits
+ * @oldmm: address space of the parent
+ *
+ * Context: the mmap_lock held for writing.
+ */
+void __user_events_dup_special(struct mm_struct *oldmm)
+{
+	oldmm->user_event_mm->special = true;
+}
+
+/**
  * __user_events_dup_mmap() - user_events_dup_mmap() of a parent that has bits
  * @mm: address space of the child, its copy complete
  * @oldmm: address space of the parent
@@ -163,8 +174,9 @@ int __user_events_dup_mmap(struct mm_struct *mm, struct mm_struct *oldmm)
 		return -ENOMEM;
 
 	ret = inherit_gone(umm, parent);
-	if (!ret)
+	if (!ret && parent->special)
 		ret = inherit_mappings(umm, oldmm, set, &wiped);
+	parent->special = false;
 	if (ret) {
 		user_event_mm_put(umm);
 		return ret;
@@ -207,9 +219,7 @@ void __user_events_unmap(struct mm_struct *mm, unsigned long start,
 	/* There is no way back: a few bytes that cannot fail */
 	user_event_mm_add_gone(umm, start, end,
 			       GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
-	refcount_inc(&umm->ref);
-	if (!queue_delayed_work(system_unbound_wq, &umm->clean, 0))
-		user_event_mm_put(umm);
+	user_event_repair_queue_work(umm, 0);
 }
 
 /**

@@ -15,8 +15,8 @@
 
 static struct kmem_cache *mm_cache;
 
-/* Work functions of user_event_mm.repair and .clean; constant */
-static work_func_t repair_func, clean_func;
+/* Work function of user_event_mm.work; constant */
+static work_func_t mm_work;
 
 /**
  * user_event_mm_alloc() - make the object of an address space
@@ -44,8 +44,7 @@ struct user_event_mm *user_event_mm_alloc(struct mm_struct *mm,
 	refcount_set(&umm->ref, 1);
 	INIT_LIST_HEAD(&umm->waiting);
 	umm->gone = RB_ROOT;
-	INIT_DELAYED_WORK(&umm->repair, repair_func);
-	INIT_DELAYED_WORK(&umm->clean, clean_func);
+	INIT_DELAYED_WORK(&umm->work, mm_work);
 	return umm;
 }
 
@@ -221,15 +220,13 @@ struct user_event_mm *user_event_mm_of_current(void)
 
 /**
  * user_event_mm_init() - prepare to track address spaces
- * @repair: work function of user_event_mm.repair
- * @clean: work function of user_event_mm.clean
+ * @work: work function of user_event_mm.work
  *
  * Return: 0, or -ENOMEM.
  */
-int __init user_event_mm_init(work_func_t repair, work_func_t clean)
+int __init user_event_mm_init(work_func_t work)
 {
-	repair_func = repair;
-	clean_func = clean;
+	mm_work = work;
 	mm_cache = KMEM_CACHE(user_event_mm, 0);
 	return mm_cache ? 0 : -ENOMEM;
 }

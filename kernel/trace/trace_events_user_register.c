@@ -134,31 +134,40 @@ static int visit_clean(struct user_event_access *access)
 	return clean_some(access->umm);
 }
 
+/* Take enablers whose memory was unmapped off their events, if that can be done */
+static void clean(struct user_event_mm *umm)
+{
+	struct user_event_access access = { .umm = umm, .visit = visit_clean };
+	int ret;
+
+	if (!mmget_not_zero(umm->mm))
+		return;
+	do {
+		access.try = 0;
+		ret = user_event_access(&access);
+		cond_resched();
+	} while (ret > 0);
+	mmput(umm->mm);
+	/* The process keeps its lock busy: nothing is lost by coming back */
+	if (ret == -EBUSY)
+		user_event_repair_queue_work(umm, HZ / 10);
+}
+
 /**
- * user_event_register_clean() - take enablers off whose memory was unmapped
- * @work: user_event_mm.clean
+ * user_event_register_work() - do what could not be done at once
+ * @work: user_event_mm.work
  *
  * Context: a workqueue; takes event_mutex.
  */
-void user_event_register_clean(struct work_struct *work)
+void user_event_register_work(struct work_struct *work)
 {
 	struct user_event_mm *umm = container_of(to_delayed_work(work),
-						 struct user_event_mm, clean);
-	struct user_event_access access = { .umm = umm, .visit = visit_clean };
-	int ret = 0;
+						 struct user_event_mm, work);
 
-	if (mmget_not_zero(umm->mm)) {
-		do {
-			access.try = 0;
-			ret = user_event_access(&access);
-			cond_resched();
-		} while (ret > 0);
-		mmput(umm->mm);
-	}
-	/* The process keeps its lock busy: nothing is lost by coming back */
-	if (ret == -EBUSY && queue_delayed_work(system_unbound_wq, &umm->clean,
-						HZ / 10))
-		return;
+	user_event_repair(umm);
+	/* A race with unmapping queues another run */
+	if (data_race(!RB_EMPTY_ROOT(&umm->gone)))
+		clean(umm);
 	user_event_mm_put(umm);
 }
 
@@ -206,7 +215,7 @@ static int visit_register(struct user_event_access *access)
 	}
 
 	ret = own_set(change);
-	if (!ret)
+	if (!ret && !RB_EMPTY_ROOT(&umm->gone))
 		ret = clean_some(umm);
 	if (ret)
 		return ret;
@@ -280,32 +289,36 @@ static int visit_unregister(struct user_event_access *access)
 {
 	struct change *change = container_of(access, struct change, access);
 	struct user_event_mm *umm = access->umm;
+	struct user_event_set *set = umm->set;
 	struct user_event_enabler *enabler;
 	struct vm_area_struct *vma;
+	bool shared = false;
 	int ret;
 
-	if (!umm->set || !user_event_set_find(umm->set, change->addr,
-					      change->bit))
+	enabler = set ? user_event_set_find(set, change->addr, change->bit) :
+			NULL;
+	if (!enabler)
 		return -ENOENT;
 
 	ret = own_set(change);
-	if (!ret)
+	if (!ret && !RB_EMPTY_ROOT(&umm->gone))
 		ret = clean_some(umm);
 	if (ret)
 		return ret;
+	if (umm->set != set)
+		enabler = user_event_set_find(umm->set, change->addr,
+					      change->bit);
 
-	enabler = user_event_set_find(umm->set, change->addr, change->bit);
 	if (!enabler_is_gone(enabler)) {
-		ret = user_event_bit_clear(umm, enabler);
+		ret = user_event_bit_clear(umm, enabler, &shared);
 		if (ret && !change->force)
 			return ret;
-
+	}
+	if (!ret && shared) {
 		vma = vma_lookup(umm->mm, change->addr);
-		if (!ret && vma && vma->vm_flags & VM_SHARED && vma->vm_file) {
-			change->shared = get_file(vma->vm_file);
-			change->pgoff = vma->vm_pgoff +
-				((change->addr - vma->vm_start) >> PAGE_SHIFT);
-		}
+		change->shared = get_file(vma->vm_file);
+		change->pgoff = vma->vm_pgoff +
+			((change->addr - vma->vm_start) >> PAGE_SHIFT);
 	}
 	user_event_set_remove(enabler);
 	drop_empty_set(umm);

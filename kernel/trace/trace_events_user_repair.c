@@ -327,6 +327,23 @@ static int waiter_thread(void *data)
 	return 0;
 }
 
+/**
+ * user_event_repair_queue_work() - run the work item of an address space
+ * @umm: the address space
+ * @delay: jiffies from now, whenever it was to run before
+ *
+ * Takes no memory, so it cannot fail.
+ *
+ * Context: process context.
+ */
+void user_event_repair_queue_work(struct user_event_mm *umm, unsigned long delay)
+{
+	refcount_inc(&umm->ref);
+	/* One that is queued already has a reference */
+	if (mod_delayed_work(repair_queue, &umm->work, delay))
+		user_event_mm_put(umm);
+}
+
 /* Have a thread of the owner repair @umm, and wait if need be */
 static void leave_to_thread(struct user_event_mm *umm)
 {
@@ -353,21 +370,18 @@ static void leave_to_thread(struct user_event_mm *umm)
 	owner->nr_threads--;
 	spin_unlock(&owner->lock);
 	user_event_owner_put(owner);
-	refcount_inc(&umm->ref);
-	if (!queue_delayed_work(repair_queue, &umm->repair, HZ))
-		user_event_mm_put(umm);
+	user_event_repair_queue_work(umm, HZ);
 }
 
 /**
- * user_event_repair_work() - bring all bits of an address space up to date
- * @work: user_event_mm.repair
+ * user_event_repair() - bring all bits of an address space up to date
+ * @umm: the address space
  *
- * Context: its own workqueue; takes event_mutex.
+ * Context: a work item; takes event_mutex, and waits for nothing that a program
+ * controls. What has to wait is left to a thread.
  */
-void user_event_repair_work(struct work_struct *work)
+void user_event_repair(struct user_event_mm *umm)
 {
-	struct user_event_mm *umm = container_of(to_delayed_work(work),
-						 struct user_event_mm, repair);
 	bool done = true;
 
 	/* An earlier repair may have fixed what failed before this one */
@@ -377,7 +391,6 @@ void user_event_repair_work(struct work_struct *work)
 	}
 	if (!done)
 		leave_to_thread(umm);
-	user_event_mm_put(umm);
 }
 
 /**
@@ -391,9 +404,7 @@ void user_event_repair_work(struct work_struct *work)
 void user_event_repair_queue(struct user_event_mm *umm)
 {
 	WRITE_ONCE(umm->stale, USER_EVENT_MM_STALE);
-	refcount_inc(&umm->ref);
-	if (!queue_delayed_work(repair_queue, &umm->repair, 0))
-		user_event_mm_put(umm);
+	user_event_repair_queue_work(umm, 0);
 }
 
 /**

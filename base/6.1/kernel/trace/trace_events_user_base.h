@@ -36,12 +36,14 @@ static inline bool user_events_vma_writable(const struct vm_area_struct *vma)
  * struct user_events_page - a page where an address space has it mapped
  * @page: the page, NULL if it is the one of zeroes
  * @writable: the address space can write it as it is
+ * @shared: it belongs to a file that others can map
  * @pte: the entry of the page table, mapped; NULL if it is a huge page's
  * @ptl: the lock of the entry, held; NULL if the page itself is locked
  */
 struct user_events_page {
 	struct page		*page;
 	bool			writable;
+	bool			shared;
 	pte_t			*pte;
 	spinlock_t		*ptl;	/* of the entry */
 };
@@ -151,6 +153,7 @@ static inline int user_events_page_lock(struct mm_struct *mm,
 	if (!vma || (vma->vm_flags & (VM_IO | VM_PFNMAP)) ||
 	    vma_is_secretmem(vma))
 		return -EFAULT;
+	at->shared = vma->vm_flags & VM_SHARED && vma->vm_file;
 
 	if (is_vm_hugetlb_page(vma))
 		return user_events_hugetlb_page_lock(vma, addr, at);

@@ -35,12 +35,14 @@ static inline bool user_events_vma_writable(const struct vm_area_struct *vma)
  * struct user_events_page - a page where an address space has it mapped
  * @page: the page, NULL if it is the one of zeroes
  * @writable: the address space can write it as it is
+ * @shared: it belongs to a file that others can map
  * @walk: the entry of the page table, locked
  * @vma: the mapping; NULL if the page itself is locked
  */
 struct user_events_page {
 	struct page		*page;
 	bool			writable;
+	bool			shared;
 	struct folio_walk	walk;
 	struct vm_area_struct	*vma;
 };
@@ -99,6 +101,7 @@ static inline int user_events_page_lock(struct mm_struct *mm,
 	if (!vma || (vma->vm_flags & (VM_IO | VM_PFNMAP)) ||
 	    vma_is_secretmem(vma))
 		return -EFAULT;
+	at->shared = vma->vm_flags & VM_SHARED && vma->vm_file;
 	if (vma_is_dax(vma))
 		return user_events_dax_page_lock(mm, addr, at);
 	if (!folio_walk_start(&at->walk, vma, addr, FW_ZEROPAGE))

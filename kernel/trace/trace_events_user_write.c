@@ -52,7 +52,10 @@
 #define FILE_FL_CHOOSY	(EVENT_FILE_FL_FILTERED | EVENT_FILE_FL_SOFT_DISABLED | \
 			 EVENT_FILE_FL_TRIGGER_MODE | EVENT_FILE_FL_PID_FILTER)
 
-/* What of that has to be looked at before the record is made */
+/*
+ * What of that is looked at before the record is made, but for triggers with a
+ * condition, which look at the record
+ */
 #define FILE_FL_EARLY \
 	(EVENT_FILE_FL_SOFT_DISABLED | EVENT_FILE_FL_TRIGGER_MODE | \
 	 EVENT_FILE_FL_PID_FILTER)
@@ -215,13 +218,10 @@ static __always_inline bool only_keeps(const struct trace_event_file *file)
  * kept, and only once, if nothing can go wrong from then on.
  */
 static int check_before_triggers(struct user_event *event,
-				 struct trace_event_file *file,
+				 unsigned long flags,
 				 const struct user_event_payload *payload)
 {
-	unsigned long flags = READ_ONCE(file->flags);
-
-	if (!(flags & EVENT_FILE_FL_TRIGGER_MODE) ||
-	    flags & EVENT_FILE_FL_TRIGGER_COND)
+	if (!(flags & EVENT_FILE_FL_TRIGGER_MODE))
 		return 0;
 	if (!payload->copy)
 		return -EAGAIN;
@@ -258,13 +258,16 @@ static noinline int write_by_core(struct user_event *event,
 {
 	size_t size = sizeof(struct trace_entry) + payload->len;
 	struct trace_event_buffer fbuffer;
+	unsigned long flags;
 	void *entry;
 	int ret;
 
 	if (size > user_events_ring_max(file->tr->array_buffer.buffer))
 		return -EMSGSIZE;
-	if (unlikely(READ_ONCE(file->flags) & FILE_FL_EARLY)) {
-		ret = check_before_triggers(event, file, payload);
+	flags = READ_ONCE(file->flags);
+	if (unlikely(flags & FILE_FL_EARLY) &&
+	    !(flags & EVENT_FILE_FL_TRIGGER_COND)) {
+		ret = check_before_triggers(event, flags, payload);
 		if (ret)
 			return ret;
 		if (trace_trigger_soft_disabled(file))

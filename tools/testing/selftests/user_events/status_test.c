@@ -198,7 +198,7 @@ TEST_F(status, no_wake_up_is_lost)
 {
 	struct collector c = {
 		.status = open(STATUS, O_RDONLY | O_CLOEXEC),
-		.rounds = uev_rounds(10000),
+		.rounds = uev_rounds(2000),
 		.found = self->value + 3,
 	};
 	char command[64];

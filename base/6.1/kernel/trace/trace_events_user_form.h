@@ -1,32 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * What user_events needs that has another form from kernel to kernel.
- * This is the form of 6.1.
- */
-#ifndef _TRACE_EVENTS_USER_BASE_H
-#define _TRACE_EVENTS_USER_BASE_H
+/* The form that trace_events_user_base.h has on 6.1. Nothing else includes it. */
 
-#include <linux/cacheflush.h>
 #include <linux/dcache.h>
-#include <linux/fs.h>
 #include <linux/hugetlb.h>
-#include <linux/mm.h>
-#include <linux/pagemap.h>
-#include <linux/perf_event.h>
-#include <linux/ring_buffer.h>
-#include <linux/secretmem.h>
-#include <linux/uio.h>
 #include <asm/unaligned.h>
 
 /* A table of sysctls ends in an empty entry */
 #define USER_EVENTS_SYSCTL_END	{ }
 
-/**
- * user_events_vma_writable() - may a program write in a mapping
- * @vma: the mapping
- *
- * Return: whether it may, by instructions of any kind.
- */
 static inline bool user_events_vma_writable(const struct vm_area_struct *vma)
 {
 	return vma->vm_flags & VM_WRITE;
@@ -106,63 +87,28 @@ static inline int user_events_hugetlb_page_lock(struct vm_area_struct *vma,
 }
 #endif
 
-/*
- * Other huge pages have no entry of that kind, and for DAX it shows none. Get the
- * page for writing, or not at all.
- */
-static inline int user_events_other_page_lock(struct mm_struct *mm,
-					      unsigned long addr,
-					      struct user_events_page *at)
+static inline long user_events_get_page(struct mm_struct *mm,
+					unsigned long addr, struct page **page)
 {
-	if (get_user_pages_remote(mm, addr, 1, FOLL_NOFAULT | FOLL_WRITE,
-				  &at->page, NULL, NULL) != 1)
-		return -EFAULT;
-	if (!trylock_page(at->page)) {
-		put_page(at->page);
-		return -EAGAIN;
-	}
-	at->pte = NULL;
-	at->ptl = NULL;
-	at->writable = true;
-	return 0;
+	return get_user_pages_remote(mm, addr, 1, FOLL_NOFAULT | FOLL_WRITE,
+				     page, NULL, NULL);
 }
 
-/**
- * user_events_page_lock() - find the page at an address and keep it there
- * @mm: the address space, its mmap_lock held
- * @addr: the address
- * @at: is filled in
- *
- * The entry of the page table is locked: as long as it is, a write to the page
- * is as good as one by the process itself, if @at->writable.
- *
- * Context: may sleep for a moment; not between this and
- * user_events_page_unlock().
- * Return: 0, or
- * * -EAGAIN	- it is a transparent huge page or on DAX, and somebody has it locked
- * * -EFAULT	- there is no page that could be looked at
- */
-static inline int user_events_page_lock(struct mm_struct *mm,
-					unsigned long addr,
-					struct user_events_page *at)
+static inline int user_events_entry_lock(struct vm_area_struct *vma,
+					 unsigned long addr,
+					 struct user_events_page *at)
 {
-	struct vm_area_struct *vma = vma_lookup(mm, addr);
 	pmd_t *pmd;
-
-	/* The kernel cannot see secret memory, and devices are not memory */
-	if (!vma || (vma->vm_flags & (VM_IO | VM_PFNMAP)) ||
-	    vma_is_secretmem(vma))
-		return -EFAULT;
-	at->shared = vma->vm_flags & VM_SHARED && vma->vm_file;
 
 	if (is_vm_hugetlb_page(vma))
 		return user_events_hugetlb_page_lock(vma, addr, at);
 
-	pmd = vma_is_dax(vma) ? NULL : user_events_pte_table(mm, addr);
+	/* Other huge pages have no entry of that kind, and for DAX it shows none */
+	pmd = vma_is_dax(vma) ? NULL : user_events_pte_table(vma->vm_mm, addr);
 	if (!pmd)
-		return user_events_other_page_lock(mm, addr, at);
+		return user_events_whole_page_lock(vma->vm_mm, addr, at);
 
-	at->pte = pte_offset_map_lock(mm, pmd, addr, &at->ptl);
+	at->pte = pte_offset_map_lock(vma->vm_mm, pmd, addr, &at->ptl);
 	if (pte_present(*at->pte)) {
 		at->page = vm_normal_page(vma, addr, *at->pte);
 		at->writable = at->page && pte_write(*at->pte) &&
@@ -184,10 +130,6 @@ static inline int user_events_page_lock(struct mm_struct *mm,
 	return -EFAULT;
 }
 
-/**
- * user_events_page_unlock() - end what user_events_page_lock() began
- * @at: the page
- */
 static inline void user_events_page_unlock(struct user_events_page *at)
 {
 	if (at->pte) {
@@ -202,16 +144,11 @@ static inline void user_events_page_unlock(struct user_events_page *at)
 	}
 }
 
-/**
- * user_events_ring_max() - the largest entry that a trace buffer takes
- * @buffer: the trace buffer
- *
+/*
  * An entry has to fit into a page of the buffer, which starts with a time
  * stamp and a commit count, together with its own header of 8 bytes. With
  * absolute time stamps (histograms want them) one of 8 bytes precedes it, and
  * the base counts the header once more.
- *
- * Return: bytes.
  */
 static inline size_t user_events_ring_max(struct trace_buffer *buffer)
 {
@@ -221,23 +158,11 @@ static inline size_t user_events_ring_max(struct trace_buffer *buffer)
 	return ring_buffer_time_stamp_abs(buffer) ? max - 16 : max;
 }
 
-/**
- * user_events_iov() - the pieces of user space an iterator is at
- * @iter: the iterator, iter_is_iovec()
- *
- * Return: the current piece; the iterator is at its iov_offset.
- */
 static inline const struct iovec *user_events_iov(const struct iov_iter *iter)
 {
 	return iter->iov;
 }
 
-/**
- * user_events_has_files() - whether an event has its files in an instance
- * @file: the event in the instance
- *
- * Return: whether the directory and what a user needs in it could be made.
- */
 static inline bool user_events_has_files(const struct trace_event_file *file)
 {
 	static const char * const names[] = {
@@ -263,28 +188,14 @@ static inline bool user_events_has_files(const struct trace_event_file *file)
 	return true;
 }
 
-/**
- * user_events_not_for() - whether an instance may be without an event
- * @tr: the instance
- *
- * Return: false, each one has all.
- */
 static inline bool user_events_not_for(const struct trace_array *tr)
 {
 	return false;
 }
 
 #ifdef CONFIG_PERF_EVENTS
-/**
- * user_events_perf_allowed() - may the caller read records through perf
- * @perf: the perf event that is opened
- *
- * Return: 0, -EACCES or -EPERM.
- */
 static inline int user_events_perf_allowed(struct perf_event *perf)
 {
 	return perf_allow_tracepoint(&perf->attr);
 }
 #endif
-
-#endif /* _TRACE_EVENTS_USER_BASE_H */

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What user_events needs that has another form from kernel to kernel. The form is
+ * in trace_events_user_form.h, which each base has of its own.
+ */
+#ifndef _TRACE_EVENTS_USER_BASE_H
+#define _TRACE_EVENTS_USER_BASE_H
+
+#include <linux/cacheflush.h>
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/perf_event.h>
+#include <linux/ring_buffer.h>
+#include <linux/secretmem.h>
+#include <linux/uio.h>
+
+struct user_events_page;
+
+/**
+ * user_events_vma_writable() - may a program write in a mapping
+ * @vma: the mapping
+ *
+ * Return: whether it may, by instructions of any kind.
+ */
+static inline bool user_events_vma_writable(const struct vm_area_struct *vma);
+
+/**
+ * user_events_entry_lock() - lock the entry of the page table for an address
+ * @vma: the mapping, its mmap_lock held; of memory that the kernel can see
+ * @addr: the address
+ * @at: is filled in
+ *
+ * Return: as user_events_page_lock().
+ */
+static inline int user_events_entry_lock(struct vm_area_struct *vma,
+					 unsigned long addr,
+					 struct user_events_page *at);
+
+/**
+ * user_events_page_unlock() - end what user_events_page_lock() began
+ * @at: the page
+ */
+static inline void user_events_page_unlock(struct user_events_page *at);
+
+/**
+ * user_events_ring_max() - the largest entry that a trace buffer takes
+ * @buffer: the trace buffer
+ *
+ * Return: bytes.
+ */
+static inline size_t user_events_ring_max(struct trace_buffer *buffer);
+
+/**
+ * user_events_iov() - the pieces of user space an iterator is at
+ * @iter: the iterator, iter_is_iovec()
+ *
+ * Return: the current piece; the iterator is at its iov_offset.
+ */
+static inline const struct iovec *user_events_iov(const struct iov_iter *iter);
+
+/**
+ * user_events_has_files() - whether an event has its files in an instance
+ * @file: the event in the instance
+ *
+ * Return: whether the directory could be made, and what a user needs in it where
+ * that is not made only when somebody looks.
+ */
+static inline bool user_events_has_files(const struct trace_event_file *file);
+
+/**
+ * user_events_not_for() - whether an instance may be without an event
+ * @tr: the instance
+ *
+ * Return: whether it was made for certain systems only.
+ */
+static inline bool user_events_not_for(const struct trace_array *tr);
+
+#ifdef CONFIG_PERF_EVENTS
+/**
+ * user_events_perf_allowed() - may the caller read records through perf
+ * @perf: the perf event that is opened
+ *
+ * Return: 0, -EACCES or -EPERM.
+ */
+static inline int user_events_perf_allowed(struct perf_event *perf);
+#endif
+
+/*
+ * A page without an entry that could be locked: get it for writing, and lock the
+ * page itself, or not at all.
+ */
+static inline int user_events_whole_page_lock(struct mm_struct *mm,
+					      unsigned long addr,
+					      struct user_events_page *at);
+
+#include "trace_events_user_form.h"
+
+static inline int user_events_whole_page_lock(struct mm_struct *mm,
+					      unsigned long addr,
+					      struct user_events_page *at)
+{
+	struct page *page;
+
+	if (user_events_get_page(mm, addr, &page) != 1)
+		return -EFAULT;
+	if (!trylock_page(page)) {
+		put_page(page);
+		return -EAGAIN;
+	}
+	*at = (struct user_events_page){
+		.page = page, .writable = true, .shared = at->shared,
+	};
+	return 0;
+}
+
+/**
+ * user_events_page_lock() - find the page at an address and keep it there
+ * @mm: the address space, its mmap_lock held
+ * @addr: the address
+ * @at: is filled in
+ *
+ * The entry of the page table is locked: as long as it is, a write to the page
+ * is as good as one by the process itself, if @at->writable.
+ *
+ * Context: may sleep for a moment; not between this and
+ * user_events_page_unlock().
+ * Return: 0, or
+ * * -EAGAIN	- the page itself must be locked (on DAX; on 6.1 also a
+ *		  transparent huge page), and somebody has it locked
+ * * -EFAULT	- there is no page that could be looked at
+ */
+static inline int user_events_page_lock(struct mm_struct *mm,
+					unsigned long addr,
+					struct user_events_page *at)
+{
+	struct vm_area_struct *vma = vma_lookup(mm, addr);
+
+	/* The kernel cannot see secret memory, and devices are not memory */
+	if (!vma || (vma->vm_flags & (VM_IO | VM_PFNMAP)) ||
+	    vma_is_secretmem(vma))
+		return -EFAULT;
+	at->shared = vma->vm_flags & VM_SHARED && vma->vm_file;
+	return user_events_entry_lock(vma, addr, at);
+}
+
+#endif /* _TRACE_EVENTS_USER_BASE_H */

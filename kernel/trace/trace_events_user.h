@@ -40,13 +40,13 @@
  *
  * A file uses those above it, never one below:
  *
- *   format	command strings		    registry	which events there are
- *   record	what is in a record	    life	holding, deleting, reaping
- *   set	registered enablers	    owner	users
- *   mm		address spaces		    bit		enable bits in memory
- *   access	locks and pages		    repair	fixing bits later
- *   switch	the bits of an event	    register	bits of the caller
- *   hooks	fork, exec, exit	    call	the trace core's view
+ *   format	command strings		    record	what is in a record
+ *   call	the trace core's view	    registry	which events there are
+ *   life	holding, deleting, reaping  set	registered enablers
+ *   owner	users			    mm		address spaces
+ *   bit		enable bits in memory	    access	locks and pages
+ *   repair	fixing bits later	    switch	the bits of an event
+ *   register	bits of the caller	    hooks	fork, exec, exit
  *   losses	records that were lost	    listener	listeners
  *   event	declaring, deleting	    dyn		dynamic_events
  *   write	records			    status	files to read
@@ -195,7 +195,7 @@ void user_event_record_text(const struct user_event_format *format,
 			    size_t size);
 
 /*
- * trace_events_user_registry.c - which events there are
+ * The events
  */
 
 /* user_event.listeners */
@@ -282,6 +282,19 @@ static inline const char *user_event_name(const struct user_event *event)
 	return event->tp.name;
 }
 
+/*
+ * trace_events_user_call.c - an event as the trace core sees it
+ */
+int user_event_call_init(struct user_event *event,
+			 int (*reg)(struct trace_event_call *call,
+				    enum trace_reg type, void *data));
+int user_event_call_remove(struct user_event *event);
+void user_event_call_free(struct user_event *event);
+int user_event_call_add(struct user_event *event, const struct cred *cred);
+
+/*
+ * trace_events_user_registry.c - which events there are
+ */
 int user_event_registry_init(struct dyn_event_operations *ops);
 struct user_event *user_event_registry_alloc(struct user_event_format *format,
 					     bool multi);
@@ -689,14 +702,6 @@ void user_event_register_work(struct work_struct *work);
 int user_event_register(struct user_event *event, unsigned long addr,
 			unsigned int size, unsigned int bit);
 int user_event_unregister(unsigned long addr, unsigned int bit);
-
-/*
- * trace_events_user_call.c - an event as the trace core sees it
- */
-int user_event_call_init(struct user_event *event,
-			 int (*reg)(struct trace_event_call *call,
-				    enum trace_reg type, void *data));
-int user_event_call_add(struct user_event *event, const struct cred *cred);
 
 /*
  * trace_events_user_losses.c - records that were lost

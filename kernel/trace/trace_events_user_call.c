@@ -2,8 +2,10 @@
 /*
  * User events: an event as the trace core sees it.
  *
- * The trace core asks for the fields of an event and has its records printed.
+ * The trace core looks at the fields of an event and has its records printed.
  */
+#include <linux/slab.h>
+
 #include "trace_events_user.h"
 #include "trace_output.h"
 
@@ -45,39 +47,40 @@ static struct trace_event_functions call_funcs = {
 	.trace = print_at_once,
 };
 
+/* Fields of all user events: each brings a list of its own */
+static struct trace_event_fields call_fields[] = {
+	{ }
+};
+
 /*
- * The trace core asks for the fields when it makes the first directory. Whether
- * all came about it does not ask, see user_event_call_add().
+ * The fields, in memory that is charged to whoever declares the event: what the
+ * trace core allocates for them is charged to nobody.
  */
-static int define_fields(struct trace_event_call *call)
+static int make_fields(struct user_event *event)
 {
-	struct user_event *event = container_of(call, struct user_event, call);
 	const struct user_event_format *format = event->format;
-	int i, ret;
+	struct ftrace_event_field *to;
+	int i;
 
 	for (i = 0; i < format->nr_fields; i++) {
 		const struct user_event_field *field = &format->fields[i];
 
-		ret = trace_define_field(call, field->type, field->name,
-					 field->offset, field->size,
-					 field->is_signed, FILTER_OTHER);
-		if (ret)
-			return ret;
-
+		to = kzalloc(sizeof(*to), GFP_KERNEL_ACCOUNT);
+		if (!to)
+			return -ENOMEM;
+		to->type = field->type;
+		to->name = field->name;
+		to->filter_type = filter_assign_type(field->type);
+		to->offset = field->offset;
+		to->size = field->size;
+		to->is_signed = field->is_signed;
 		/* Else tools see char NAME[], of any length */
 		if (field->kind == USER_EVENT_STRING)
-			list_first_entry(&event->class.fields,
-					 struct ftrace_event_field,
-					 link)->len = field->size;
+			to->len = field->size;
+		list_add(&to->link, &event->class.fields);
 	}
 	return 0;
 }
-
-/* Fields of all user events: each adds its own */
-static struct trace_event_fields call_fields[] = {
-	{ .type = TRACE_FUNCTION_TYPE, .define_fields = define_fields },
-	{ }
-};
 
 /*
  * The files are there. Instances that were made for certain systems only have
@@ -114,6 +117,10 @@ int user_event_call_init(struct user_event *event,
 			 int (*reg)(struct trace_event_call *call,
 				    enum trace_reg type, void *data))
 {
+	int ret = make_fields(event);
+
+	if (ret)
+		return ret;
 	event->call.print_fmt = user_event_record_print_fmt(event->format);
 	if (!event->call.print_fmt)
 		return -ENOMEM;
@@ -122,7 +129,6 @@ int user_event_call_init(struct user_event *event,
 					     USER_EVENTS_SYSTEM;
 	event->class.fields_array = call_fields;
 	event->class.reg = reg;
-	INIT_LIST_HEAD(&event->class.fields);
 	event->call.class = &event->class;
 	event->call.tp = &event->tp;
 	event->call.flags = TRACE_EVENT_FL_TRACEPOINT | TRACE_EVENT_FL_DYNAMIC;
@@ -132,6 +138,45 @@ int user_event_call_init(struct user_event *event,
 	event->shown.flags = TRACE_EVENT_FL_TRACEPOINT;
 	event->shown.event.funcs = &record_funcs;
 	return 0;
+}
+
+/**
+ * user_event_call_remove() - take an event away from the trace core
+ * @event: the event, without holders or listeners
+ *
+ * Its type number stays, and so do the fields, to show its records by.
+ *
+ * Context: event_mutex held. May sleep.
+ * Return: 0, or -EBUSY when the trace core uses it.
+ */
+int user_event_call_remove(struct user_event *event)
+{
+	LIST_HEAD(fields);
+	int ret;
+
+	/* Else the trace core would return the number, and free the fields */
+	event->call.event.funcs = NULL;
+	list_splice_init(&event->class.fields, &fields);
+
+	ret = trace_remove_event_call(&event->call);
+
+	list_splice(&fields, &event->class.fields);
+	if (ret)
+		event->call.event.funcs = &call_funcs;
+	return ret;
+}
+
+/**
+ * user_event_call_free() - free what describes an event to the trace core
+ * @event: the event, of which the trace core knows nothing
+ */
+void user_event_call_free(struct user_event *event)
+{
+	struct ftrace_event_field *field, *next;
+
+	list_for_each_entry_safe(field, next, &event->class.fields, link)
+		kfree(field);
+	kfree(event->call.print_fmt);
 }
 
 /**
@@ -148,8 +193,7 @@ int user_event_call_init(struct user_event *event,
 int user_event_call_add(struct user_event *event, const struct cred *cred)
 {
 	const struct cred *old;
-	struct list_head *pos;
-	int ret, missing = event->format->nr_fields;
+	int ret;
 
 	old = override_creds(cred);
 	ret = trace_add_event_call(&event->call);
@@ -157,13 +201,10 @@ int user_event_call_add(struct user_event *event, const struct cred *cred)
 	if (ret)
 		return ret;
 
-	/* No memory for a file or a field is no error to the core */
-	list_for_each(pos, &event->class.fields)
-		missing--;
-	if (!missing && has_files(event))
+	/* No memory for a file is no error to the core */
+	if (has_files(event))
 		return 0;
 
-	event->call.event.funcs = NULL;
-	trace_remove_event_call(&event->call);
+	user_event_call_remove(event);
 	return -ENOMEM;
 }

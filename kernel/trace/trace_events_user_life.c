@@ -363,18 +363,13 @@ int user_event_life_get_type(struct user_event *event)
  */
 int user_event_life_destroy(struct user_event *event)
 {
-	struct trace_event_functions *funcs = event->call.event.funcs;
 	int ret;
 
 	lockdep_assert_held(&event_mutex);
 
-	/* Else the type number would go with it */
-	event->call.event.funcs = NULL;
-	ret = trace_remove_event_call(&event->call);
-	if (ret) {
-		event->call.event.funcs = funcs;
+	ret = user_event_call_remove(event);
+	if (ret)
 		return ret;
-	}
 
 	user_event_registry_remove(event);
 	event->dead = true;

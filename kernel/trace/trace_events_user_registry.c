@@ -116,7 +116,7 @@ static void free_event(struct kref *ref)
 {
 	struct user_event *event = container_of(ref, struct user_event, ref);
 
-	kfree(event->call.print_fmt);
+	user_event_call_free(event);
 	if (event->multi)
 		kfree(event->tp.name);
 	kfree(event->format);
@@ -208,6 +208,7 @@ struct user_event *user_event_registry_alloc(struct user_event_format *format,
 	event->format = format;
 	kref_init(&event->ref);
 	INIT_LIST_HEAD(&event->tracers);
+	INIT_LIST_HEAD(&event->class.fields);
 	INIT_HLIST_HEAD(&event->left);
 	INIT_HLIST_HEAD(&event->enablers);
 	return event;

@@ -6,6 +6,8 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
+#include <sys/stat.h>
+
 #include "uev_harness.h"
 
 #define MANY	10000
@@ -378,6 +380,73 @@ TEST_F(limits, events_go_with_their_process)
 		uev_nap();
 	EXPECT_EQ(0, uev_status_count("Active"));
 	EXPECT_FALSE(uev_event_exists("lim_exit0"));
+}
+
+#define CGROUPS		"/sys/fs/cgroup/"
+#define CGROUP		CGROUPS "uev_limits"
+#define NR_CHARGED	300
+#define NR_FIELDS	80
+
+/* A child in a cgroup of its own, and events of many fields */
+static int register_in_cgroup(void *arg)
+{
+	__u32 *value = arg;
+	char command[512], text[32];
+	int i, j, len, fd = uev_open();
+
+	snprintf(text, sizeof(text), "%d", getpid());
+	if (fd < 0 || uev_put(CGROUP "/cgroup.procs", text))
+		return 1;
+	for (i = 0; i < NR_CHARGED; i++) {
+		len = sprintf(command, "lc%d", i);
+		for (j = 0; j < NR_FIELDS; j++)
+			len += sprintf(command + len, "%cu8 %c%c", j ? ';' : ' ',
+				       'a' + j / 26, 'a' + j % 26);
+		if (uev_reg_index(fd, value + i, command) < 0)
+			return 2;
+	}
+	UEV_WRITE(value[NR_CHARGED], 1);
+	while (!UEV_READ(value[NR_CHARGED + 1]))
+		uev_nap();
+	return 0;
+}
+
+static long charged_kernel_memory(void)
+{
+	char *text = uev_get(CGROUP "/memory.stat"), *at;
+	long slab = -1;
+
+	at = strstr(text, "\nslab ");
+	if (at)
+		sscanf(at, "\nslab %ld", &slab);
+	free(text);
+	return slab;
+}
+
+/*
+ * What it takes to describe a field to tools is memory of whoever declares it:
+ * two structures of 24 and of 56 bytes or so, and the texts.
+ */
+TEST_F(limits, fields_are_charged)
+{
+	__u32 *value = uev_shared((NR_CHARGED + 2) * sizeof(*value));
+	long charged;
+	pid_t pid;
+
+	uev_put(CGROUPS "cgroup.subtree_control", "+memory");
+	if ((mkdir(CGROUP, 0755) && errno != EEXIST) ||
+	    charged_kernel_memory() < 0)
+		SKIP(return, "no memory controller");
+	pid = uev_fork(register_in_cgroup, value);
+	EXPECT_TRUE(uev_wait_for(UEV_READ(value[NR_CHARGED])));
+	/* The kernel counts in batches. */
+	EXPECT_TRUE(uev_wait_for((charged = charged_kernel_memory()) /
+				 NR_CHARGED >= NR_FIELDS * (24 + 32 + 48)));
+	TH_LOG("%ld bytes for each event of %d fields", charged / NR_CHARGED,
+	       NR_FIELDS);
+	UEV_WRITE(value[NR_CHARGED + 1], 1);
+	EXPECT_EQ(0, uev_join(pid));
+	EXPECT_TRUE(uev_wait_for(!rmdir(CGROUP)));
 }
 
 TEST_HARNESS_MAIN

@@ -91,6 +91,7 @@
 #define _TRACE_EVENTS_USER_H
 
 #include <linux/kref.h>
+#include <linux/ratelimit_types.h>
 #include <linux/rbtree.h>
 #include <linux/rhashtable-types.h>
 #include <linux/spinlock.h>
@@ -504,6 +505,7 @@ void user_event_set_enabler_free(struct user_event_enabler *enabler);
  * @waited: address spaces that have been waited for in vain; after @fresh
  * @waiters: threads that wait
  * @nr_threads: number of these threads, and of those being started
+ * @complaints: limits lines in the log; has a lock of its own
  */
 struct user_event_owner {
 	kuid_t			uid;
@@ -513,9 +515,11 @@ struct user_event_owner {
 	struct list_head	waited;
 	struct list_head	waiters;
 	unsigned int		nr_threads;
+	struct ratelimit_state	complaints;
 };
 
-struct user_event_owner *user_event_owner_of_current(void);
+struct user_event_owner *
+user_event_owner_of_current(struct user_event_owner *likely_one);
 void user_event_owner_get(struct user_event_owner *owner);
 void user_event_owner_put(struct user_event_owner *owner);
 

@@ -162,6 +162,7 @@ int __user_events_dup_mmap(struct mm_struct *mm, struct mm_struct *oldmm)
 {
 	struct user_event_mm *parent = READ_ONCE(oldmm->user_event_mm);
 	struct user_event_set *set = parent->set;
+	struct user_event_owner *owner;
 	struct user_event_mm *umm;
 	bool wiped = false;
 	int ret;
@@ -169,7 +170,12 @@ int __user_events_dup_mmap(struct mm_struct *mm, struct mm_struct *oldmm)
 	if (!set)
 		return 0;
 
-	umm = user_event_mm_alloc(mm, parent->owner);
+	/* Whoever has become another user since then waits as that one */
+	owner = user_event_owner_of_current(parent->owner);
+	if (!owner)
+		return -ENOMEM;
+	umm = user_event_mm_alloc(mm, owner);
+	user_event_owner_put(owner);
 	if (!umm)
 		return -ENOMEM;
 

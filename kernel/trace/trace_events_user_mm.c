@@ -198,7 +198,7 @@ struct user_event_mm *user_event_mm_of_current(void)
 	if (umm)
 		return umm;
 
-	owner = user_event_owner_of_current();
+	owner = user_event_owner_of_current(NULL);
 	if (!owner)
 		return ERR_PTR(-ENOMEM);
 	umm = user_event_mm_alloc(mm, owner);

@@ -8,11 +8,15 @@
  * and the few threads that do the waiting.
  */
 #include <linux/cred.h>
+#include <linux/ratelimit.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uidgid.h>
 
 #include "trace_events_user.h"
+
+/* At most this many lines a minute about enable words that cannot be written */
+#define COMPLAINTS_MAX	10
 
 /* Owners by UID; its lock serialises adding and removing */
 static DEFINE_XARRAY(owners);
@@ -32,15 +36,22 @@ static struct user_event_owner *owner_get_by_uid(kuid_t uid)
 
 /**
  * user_event_owner_of_current() - find or make the object of the caller's user
+ * @likely_one: an owner, referenced, that is looked at before the search; or NULL
  *
  * Context: may sleep.
  * Return: the owner, referenced, or NULL when there is no memory.
  */
-struct user_event_owner *user_event_owner_of_current(void)
+struct user_event_owner *
+user_event_owner_of_current(struct user_event_owner *likely_one)
 {
 	kuid_t uid = current_uid();
 	struct user_event_owner *owner;
 	int ret;
+
+	if (likely_one && uid_eq(likely_one->uid, uid)) {
+		user_event_owner_get(likely_one);
+		return likely_one;
+	}
 
 	do {
 		owner = owner_get_by_uid(uid);
@@ -56,6 +67,8 @@ struct user_event_owner *user_event_owner_of_current(void)
 		INIT_LIST_HEAD(&owner->fresh);
 		INIT_LIST_HEAD(&owner->waited);
 		INIT_LIST_HEAD(&owner->waiters);
+		ratelimit_state_init(&owner->complaints, 60 * HZ,
+				     COMPLAINTS_MAX);
 
 		ret = xa_insert(&owners, __kuid_val(uid), owner,
 				GFP_KERNEL_ACCOUNT);

@@ -30,9 +30,6 @@
 /* Enablers that are looked at before event_mutex is dropped once */
 #define REPAIR_PIECE	256
 
-/* At most this many lines a minute about enable words that cannot be written */
-static DEFINE_RATELIMIT_STATE(complaints, 60 * HZ, 10);
-
 /* Repairs that need no waiting */
 static struct workqueue_struct *repair_queue;
 
@@ -61,18 +58,18 @@ struct repair {
 	bool				left;
 };
 
-static void complain(struct mm_struct *mm, struct user_event *event,
+static void complain(struct user_event_mm *umm, struct user_event *event,
 		     unsigned long addr, unsigned int bit)
 {
 	struct task_struct *leader, *task, *user = NULL;
 
 	/* It also says how many it has left out, under this name */
-	if (!___ratelimit(&complaints, "user_events"))
+	if (!___ratelimit(&umm->owner->complaints, "user_events"))
 		return;
 
 	rcu_read_lock();
 	for_each_process_thread(leader, task) {
-		if (READ_ONCE(task->mm) == mm) {
+		if (READ_ONCE(task->mm) == umm->mm) {
 			user = leader;
 			goto found;
 		}
@@ -117,7 +114,7 @@ static void give_up(struct repair *repair, struct user_event *event,
 		    unsigned long addr, unsigned int bit)
 {
 	if (!repair->given_up++)
-		complain(repair->access.umm->mm, event, addr, bit);
+		complain(repair->access.umm, event, addr, bit);
 }
 
 /*

@@ -339,7 +339,7 @@ TEST_F(neighbour, who_is_killed_takes_its_memory_along)
 	close(waits.fd);
 }
 
-/* Many children of a stuck process, each with many values that are not mapped */
+/* Many children of a stuck process, each with many values that cannot be written */
 #define LOST_CHILDREN	50
 
 static int forks_with_lost_values(void *arg)
@@ -359,7 +359,7 @@ static int forks_with_lost_values(void *arg)
 			    NULL))
 			return failed();
 	}
-	munmap(area, size);
+	mprotect(area, size, PROT_READ);
 	ready();
 	while (!UEV_READ(shared->go))
 		usleep(10000);

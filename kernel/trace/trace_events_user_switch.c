@@ -108,7 +108,8 @@ static void switch_at(struct user_event_mm *umm, unsigned long addr,
 	/* From here on event_mutex keeps the set, even if the address space goes */
 	enabler = alive && umm->set ?
 		user_event_set_find(umm->set, addr, bit) : NULL;
-	if (!enabler)
+	/* One that is gone has left its event, which may be freed */
+	if (!enabler || enabler_is_gone(enabler))
 		return;
 
 	enabler_event(enabler)->switched = user_event_repair_count_switch();

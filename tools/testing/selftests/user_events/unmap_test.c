@@ -186,6 +186,32 @@ TEST_F(uev, what_is_mapped_next_is_not_touched)
 	free(before);
 }
 
+/* A bit in shared memory is brought up to date only where it is registered. */
+TEST_F(uev, shared_memory_where_something_was)
+{
+	size_t page = uev_page_size();
+	char *area = map_anon(NULL, page), *twin;
+	int fd = memfd_create("uev", MFD_CLOEXEC);
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, ftruncate(fd, page));
+	ASSERT_OK(uev_reg(self->fd, area, 3, 4, 0, EVENT, NULL));
+	ASSERT_EQ(0, munmap(area, page));
+	ASSERT_EQ(area, map_at(area, page, MAP_SHARED, fd));
+	twin = map_at(NULL, page, MAP_SHARED, fd);
+	ASSERT_NE(NULL, twin);
+	ASSERT_OK(uev_enable(EVENT_NAME, true));
+
+	/* To register one enabler takes those that are gone off their events */
+	ASSERT_OK(uev_reg(self->fd, twin, 3, 4, 0, EVENT, NULL));
+	ASSERT_EQ(8, *(__u32 *)twin);
+	ASSERT_OK(uev_unreg(self->fd, twin, 3));
+	EXPECT_EQ(0, *(__u32 *)twin);
+	EXPECT_OK(uev_unreg(self->fd, area, 3));
+	EXPECT_EQ(0, *(__u32 *)twin);
+	close(fd);
+}
+
 /* Neighbours stay registered, and right. */
 TEST_F(uev, only_what_was_unmapped_goes)
 {

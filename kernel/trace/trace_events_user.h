@@ -593,7 +593,8 @@ struct user_event_mm {
 /**
  * struct user_event_range - addresses that were unmapped
  * @node: in user_event_mm.gone
- * @start: the first one; constant
+ * @start: the first one, past the enablers that have left their events; as
+ *	user_event_mm.gone
  * @end: the first one after it; constant
  */
 struct user_event_range {

@@ -91,7 +91,7 @@ static int own_set(struct change *change)
 	return 0;
 }
 
-/* Enablers that leave their events under one hold of event_mutex */
+/* Enablers that are looked at under one hold of event_mutex */
 #define CLEAN_PIECE	256
 
 /*
@@ -109,11 +109,13 @@ static int clean_some(struct user_event_mm *umm)
 			user_event_set_from(umm->set, range->start, 0) : NULL;
 		for (; enabler && enabler_addr(enabler) < range->end;
 		     enabler = enabler_next(enabler)) {
-			if (enabler_is_gone(enabler))
-				continue;
-			if (nr++ == CLEAN_PIECE)
+			/* An address has at most 64: the next run gets past it */
+			if (nr++ == CLEAN_PIECE) {
+				range->start = enabler_addr(enabler);
 				return 1;
-			user_event_set_leave_event(enabler);
+			}
+			if (!enabler_is_gone(enabler))
+				user_event_set_leave_event(enabler);
 		}
 		rb_erase(&range->node, &umm->gone);
 		kfree(range);
@@ -188,7 +190,10 @@ static int change_make(struct change *change)
 		ret = user_event_access(&change->access);
 		if (ret == -ESTALE)
 			ret = change_prepare(change);
-		else if (ret <= 0)
+		else if (ret > 0)
+			/* A piece was cleaned up: no reason to back off */
+			change->access.try = 0;
+		else
 			break;
 	} while (ret >= 0);
 

@@ -559,6 +559,8 @@ enum user_event_mm_stale {
  * @gone: ranges that were unmapped since they had enablers, none of them twice;
  *	changes under the mmap_lock for writing, or for reading and event_mutex;
  *	read under the mmap_lock and event_mutex
+ * @unmaps: how often a range with enablers was unmapped; the mmap_lock, for
+ *	writing to change it
  * @ref: memory
  * @special: memory that a child does not inherit was met by a fork that goes on;
  *	the mmap_lock for writing
@@ -586,6 +588,7 @@ struct user_event_mm {
 	unsigned long		resume;
 	struct list_head	waiting;
 	struct rb_root		gone;
+	unsigned int		unmaps;
 	refcount_t		ref;
 	struct delayed_work	work;
 };
@@ -665,6 +668,7 @@ int user_event_bit_state(struct user_event_mm *umm,
  * @flags: USER_EVENT_ACCESS_WAIT, or 0
  * @try: how often it was tried
  * @missing: how often the page at @addr was missing although it was brought in
+ * @unmaps: user_event_mm.unmaps when @visit last ran
  *
  * Belongs to the task that makes the access.
  */
@@ -675,6 +679,7 @@ struct user_event_access {
 	unsigned int		flags;
 	unsigned int		try;
 	unsigned int		missing;
+	unsigned int		unmaps;
 };
 
 int user_event_access(struct user_event_access *access);

@@ -139,7 +139,8 @@ static int lock_mmap_first(struct user_event_access *access)
 		return -EINTR;
 	}
 
-	if (access->missing)
+	/* After an unmapping, another look comes first: the word may be gone */
+	if (access->missing && access->unmaps == umm->unmaps)
 		ret = fault_in(access, &locked);
 	if (!ret && !mutex_trylock(&event_mutex))
 		ret = -EAGAIN;
@@ -211,6 +212,7 @@ int user_event_access(struct user_event_access *access)
 				   lock_event_mutex_first(access);
 		if (!ret) {
 			ret = access->visit(access);
+			access->unmaps = access->umm->unmaps;
 			user_event_mm_end(access->umm);
 			mutex_unlock(&event_mutex);
 			if (ret == -EFAULT) {

@@ -225,6 +225,7 @@ void __user_events_unmap(struct mm_struct *mm, unsigned long start,
 	/* There is no way back: a few bytes that cannot fail */
 	user_event_mm_add_gone(umm, start, end,
 			       GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
+	umm->unmaps++;
 	user_event_repair_queue_work(umm, 0);
 }
 

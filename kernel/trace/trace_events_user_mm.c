@@ -95,13 +95,13 @@ int user_event_mm_add_gone(struct user_event_mm *umm, unsigned long start,
 	if (!new)
 		return -ENOMEM;
 
-	/* Take in what is unmapped a second time */
+	/* Take in what is unmapped a second time, or borders on it */
 	while (*link) {
 		parent = *link;
 		range = to_range(parent);
-		if (end <= range->start) {
+		if (end < range->start) {
 			link = &parent->rb_left;
-		} else if (start >= range->end) {
+		} else if (start > range->end) {
 			link = &parent->rb_right;
 		} else {
 			start = min(start, range->start);

@@ -24,6 +24,8 @@
  * @shared: the bit was cleared in this file, which others can have registered
  *	too; referenced, or NULL
  * @pgoff: number of the page in @shared
+ * @wanted: the set that own_set() wants a copy of, referenced, or NULL for an
+ *	empty one; until change_prepare()
  * @copied: the set that @copy has the enablers of, referenced, or NULL
  * @copy: a set that only this address space uses, made without locks; or NULL
  */
@@ -35,6 +37,7 @@ struct change {
 	bool				force;
 	struct file			*shared;
 	pgoff_t				pgoff;
+	struct user_event_set		*wanted;
 	struct user_event_set		*copied;
 	struct user_event_set		*copy;
 };
@@ -53,9 +56,14 @@ static void change_end(struct change *change)
 /* Make the set that own_set() asked for; no locks held */
 static int change_prepare(struct change *change)
 {
-	struct user_event_set *copy = change->copied ?
-		user_event_set_copy(change->copied) : user_event_set_alloc();
+	struct user_event_set *copy;
 
+	/* A copy that is out of date can be large */
+	change_end(change);
+	change->copied = change->wanted;
+	change->wanted = NULL;
+	copy = change->copied ? user_event_set_copy(change->copied) :
+				user_event_set_alloc();
 	if (IS_ERR_OR_NULL(copy))
 		return copy ? PTR_ERR(copy) : -ENOMEM;
 	change->copy = copy;
@@ -76,10 +84,9 @@ static int own_set(struct change *change)
 		return 0;
 
 	if (!change->copy || change->copied != set) {
-		change_end(change);
 		if (set)
 			user_event_set_get(set);
-		change->copied = set;
+		change->wanted = set;
 		return -ESTALE;
 	}
 

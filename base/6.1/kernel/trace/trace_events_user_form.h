@@ -57,14 +57,20 @@ static inline int user_events_hugetlb_page_lock(struct vm_area_struct *vma,
 						unsigned long addr,
 						struct user_events_page *at)
 {
+	struct address_space *mapping = vma->vm_file->f_mapping;
 	struct hstate *h = hstate_vma(vma);
 	pte_t entry, *pte;
 
+	/* A page table that is shared cannot go until its lock is taken */
+	if (!i_mmap_trylock_read(mapping))
+		return -EAGAIN;
 	pte = huge_pte_offset(vma->vm_mm, addr & huge_page_mask(h),
 			      huge_page_size(h));
+	if (pte)
+		at->ptl = huge_pte_lock(h, vma->vm_mm, pte);
+	i_mmap_unlock_read(mapping);
 	if (!pte)
 		return -EFAULT;
-	at->ptl = huge_pte_lock(h, vma->vm_mm, pte);
 	entry = huge_ptep_get(pte);
 	if (!pte_present(entry)) {
 		spin_unlock(at->ptl);

@@ -9,10 +9,11 @@
  *
  * Usage: enable_bit_torture [-t SECONDS] [-s SEED] [-v]
  *
- * A value that its process discards or takes away (MADV_DONTNEED, PROT_READ,
- * munmap) is as it was left until the event is switched again, which the
- * contract says. It is marked as such, and looked at in a second pass, after a
- * switch of all events; all others must be right in the first one.
+ * A value that its process discards or protects (MADV_DONTNEED, PROT_READ) is as
+ * it was left until the event is switched again, which the contract says. It is
+ * marked as such, and looked at in a second pass, after a switch of all events;
+ * all others must be right in the first one. A registration whose memory is
+ * unmapped has ended: what is mapped there next must keep what it has.
  */
 #include <sched.h>
 #include <signal.h>
@@ -60,7 +61,7 @@ static struct {
 	int phase, step;
 	int seed;
 	int wanted[EVENTS];	/* listened to, while nothing is switched */
-	long wrong, checked, spoiled, late;
+	long wrong, checked, spoiled, lost, late;
 	long acts, forks, execs, exits, vforks, vms, swaps, syncs, collapses;
 	int deepest;
 	struct proc procs[MAX_PROCS];
@@ -208,6 +209,25 @@ static void spoil(int p)
 	}
 }
 
+/* The memory of a page was unmapped, and with it what was registered there. */
+static void lose(int p)
+{
+	int s, ret;
+
+	for (s = 0; s < SLOTS; s++) {
+		struct slot *slot = &slots[p][s];
+
+		if (slot->event < 0)
+			continue;
+		slot->event = -1;
+		__atomic_add_fetch(&all->lost, 1, __ATOMIC_RELAXED);
+		/* To say so is allowed, and changes nothing. */
+		ret = rnd(2) ? uev_unreg(data_fd, value_of(p, s), slot->bit) : 0;
+		if (ret)
+			wrong("unregister fails", value_of(p, s), -ret, 0);
+	}
+}
+
 static void act_discard(void)
 {
 	static const int advice[] = { MADV_DONTNEED, MADV_FREE };
@@ -248,14 +268,14 @@ static void act_remap(void)
 		sched_yield();
 	mmap(page_at(p), page, PROT_READ | PROT_WRITE,
 	     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-	spoil(p);
 	restore_page(p);
+	lose(p);
 }
 
-/* Moves the page away and back: the values are as they were, or older. */
+/* Moves the page away and back: what was registered is not there any more. */
 static void act_move(void)
 {
-	int p = rnd(PAGES);
+	int p = rnd(PAGES), s;
 	char *other;
 
 	if (!page_ok[p])
@@ -263,9 +283,15 @@ static void act_move(void)
 	other = mmap(NULL, page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (other == MAP_FAILED)
 		return;
-	mremap(page_at(p), page, page, MREMAP_MAYMOVE | MREMAP_FIXED, other);
+	if (mremap(page_at(p), page, page, MREMAP_MAYMOVE | MREMAP_FIXED,
+		   other) == MAP_FAILED) {
+		munmap(other, page);
+		return;
+	}
 	mremap(other, page, page, MREMAP_MAYMOVE | MREMAP_FIXED, page_at(p));
-	spoil(p);
+	for (s = 0; s < SLOTS; s++)
+		UEV_WRITE(*value_of(p, s), OWN_BITS);
+	lose(p);
 }
 
 /* All that the acts above have taken apart */
@@ -281,8 +307,8 @@ static void act_new_huge(void)
 	     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 	madvise(huge, HUGE, MADV_HUGEPAGE);
 	for (p = SMALL_PAGES; p < PAGES; p++) {
-		spoil(p);
 		restore_page(p);
+		lose(p);
 	}
 }
 
@@ -943,8 +969,8 @@ int main(int argc, char **argv)
 	ksft_print_msg("%ld acts: %ld fork, %ld vfork, %ld clone, %ld exec, %ld exit\n",
 		       all->acts, all->forks, all->vforks, all->vms, all->execs,
 		       all->exits);
-	ksft_print_msg("up to %d generations; %ld values discarded or taken away\n",
-		       all->deepest, all->spoiled);
+	ksft_print_msg("up to %d generations; %ld values discarded or protected, %ld unmapped\n",
+		       all->deepest, all->spoiled, all->lost);
 	ksft_print_msg("%ld pages swapped, %ld synced or dropped, %ld made huge\n",
 		       all->swaps, all->syncs, all->collapses);
 	ksft_print_msg("%ld bits looked at, %ld wrong, %ld seconds more for repairs\n",

@@ -310,7 +310,7 @@ static int watch_gone(void *arg)
 	struct child *c = arg;
 
 	UEV_WRITE(*c->step, 1);
-	while (UEV_READ(*c->step) == 1)
+	while (UEV_READ(*c->step) != 2)
 		uev_nap();
 	return *(__u32 *)c->value ? 2 : 0;
 }

@@ -98,9 +98,10 @@ static int inherit_mappings(struct user_event_mm *umm, struct mm_struct *oldmm,
 			    struct user_event_set *set, bool *wiped)
 {
 	struct vm_area_struct *vma;
-	VMA_ITERATOR(vmi, oldmm, 0);
+	struct vma_iterator vmi;
 	int ret;
 
+	vma_iter_init(&vmi, oldmm, 0);
 	for_each_vma(vmi, vma) {
 		if (likely(!(vma->vm_flags & (VM_WIPEONFORK | VM_DONTCOPY))))
 			continue;

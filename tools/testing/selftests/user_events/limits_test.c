@@ -430,6 +430,7 @@ static long charged_kernel_memory(void)
 TEST_F(limits, fields_are_charged)
 {
 	__u32 *value = uev_shared((NR_CHARGED + 2) * sizeof(*value));
+	const long least = NR_CHARGED * NR_FIELDS * (24 + 32 + 48L);
 	long charged;
 	pid_t pid;
 
@@ -440,8 +441,7 @@ TEST_F(limits, fields_are_charged)
 	pid = uev_fork(register_in_cgroup, value);
 	EXPECT_TRUE(uev_wait_for(UEV_READ(value[NR_CHARGED])));
 	/* The kernel counts in batches. */
-	EXPECT_TRUE(uev_wait_for((charged = charged_kernel_memory()) /
-				 NR_CHARGED >= NR_FIELDS * (24 + 32 + 48)));
+	EXPECT_TRUE(uev_wait_for((charged = charged_kernel_memory()) >= least));
 	TH_LOG("%ld bytes for each event of %d fields", charged / NR_CHARGED,
 	       NR_FIELDS);
 	UEV_WRITE(value[NR_CHARGED + 1], 1);

@@ -235,7 +235,8 @@ static void events_of(int fd, char *lines)
 	char path[64], *info, *line, *rest;
 
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-	rest = info = uev_get(path);
+	info = uev_get(path);
+	rest = info;
 	*lines = '\0';
 	while ((line = strsep(&rest, "\n"))) {
 		if (!strncmp(line, "user_event:", 11))

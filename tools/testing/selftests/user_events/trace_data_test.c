@@ -82,7 +82,7 @@ TEST_F(uev, control_characters)
 		"td_text char[16] a;__rel_loc char[] b;__data_loc char[] c";
 	static const char forged[] =
 		"x\n            bash-1     [000] d..2.     1.000000: sched_switch: prev\n";
-	static const char escape[] = "\033[2J\r\x7f \xc2\x9b" "2J";
+	static const char escape[] = "\033[2J\r\x7f \302\2332J";
 	const unsigned int fields = 16 + 4 + 4;
 	struct record r = { };
 	struct writer w = {
@@ -92,7 +92,7 @@ TEST_F(uev, control_characters)
 
 	ASSERT_OK(declare(self->fd, self->value, command));
 	/* Text of any language is no control character. */
-	add(&r, "Gr\xc3\x9c\xc3\x9f" "e\t\\n\0\0\0\0\0\0\0\0", 16);
+	add(&r, "Gr\303\234\303\237e\t\\n\0\0\0\0\0\0\0\0", 16);
 	add_u32(&r, DYN_LOC(4, sizeof(forged)));
 	add_u32(&r, DYN_LOC(8 + fields + sizeof(forged), sizeof(escape)));
 	add(&r, forged, sizeof(forged));
@@ -104,7 +104,7 @@ TEST_F(uev, control_characters)
 	EXPECT_EQ(NULL, strstr(text, "\n            bash-1 "));
 	free(text);
 	shown = uev_trace_of("trace", "td_text");
-	EXPECT_STREQ("a=Gr\xc3\x9c\xc3\x9f" "e\\x09\\n "
+	EXPECT_STREQ("a=Gr\303\234\303\237e\\x09\\n "
 		     "b=x\\x0a            bash-1     [000] d..2.     1.000000: sched_switch: prev\\x0a "
 		     "c=\\x1b[2J\\x0d\\x7f \\xc2\\x9b2J\n", shown);
 	free(shown);

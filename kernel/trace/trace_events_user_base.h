@@ -109,7 +109,7 @@ static inline int user_events_whole_page_lock(struct mm_struct *mm,
 		return -EAGAIN;
 	}
 	*at = (struct user_events_page){
-		.page = page, .writable = true, .shared = at->shared,
+		.page = page, .writable = true, .flags = at->flags,
 	};
 	return 0;
 }
@@ -140,7 +140,7 @@ static inline int user_events_page_lock(struct mm_struct *mm,
 	if (!vma || (vma->vm_flags & (VM_IO | VM_PFNMAP)) ||
 	    vma_is_secretmem(vma))
 		return -EFAULT;
-	at->shared = vma->vm_flags & VM_SHARED && vma->vm_file;
+	at->flags = vma->vm_flags;
 	return user_events_entry_lock(vma, addr, at);
 }
 

@@ -70,7 +70,7 @@ static __always_inline int put_bit(struct user_event_mm *umm,
 		is_on = word_test(word, size, bit);
 	}
 	if (shared)
-		*shared = at.shared;
+		*shared = at.flags & VM_SHARED;
 	if (at.writable) {
 		if (is_on != on) {
 			word_change(word, size, bit, on);
@@ -118,7 +118,7 @@ int user_event_bit_write(struct user_event_mm *umm,
  * user_event_bit_clear() - clear a bit that is unregistered
  * @umm: the address space
  * @enabler: which bit
- * @shared: set to whether it is in a file that others may have mapped
+ * @shared: set to whether it is in memory that others may have mapped
  *
  * Context: as user_event_bit_write().
  * Return: as user_event_bit_write(); 0 also for a bit that is clear.

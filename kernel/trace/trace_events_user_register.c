@@ -326,8 +326,9 @@ static int visit_unregister(struct user_event_access *access)
 		if (ret && !change->force)
 			return ret;
 	}
-	if (!ret && shared) {
-		vma = vma_lookup(umm->mm, change->addr);
+	vma = !ret && shared ? vma_lookup(umm->mm, change->addr) : NULL;
+	/* Shared memory without a name has a file, too */
+	if (vma && vma->vm_file) {
 		change->shared = get_file(vma->vm_file);
 		change->pgoff = vma->vm_pgoff +
 			((change->addr - vma->vm_start) >> PAGE_SHIFT);

@@ -17,14 +17,14 @@ static inline bool user_events_vma_writable(const struct vm_area_struct *vma)
  * struct user_events_page - a page where an address space has it mapped
  * @page: the page, NULL if it is the one of zeroes
  * @writable: the address space can write it as it is
- * @shared: it belongs to a file that others can map
+ * @flags: vm_flags of its mapping
  * @pte: the entry of the page table, mapped; NULL if it is a huge page's
  * @ptl: the lock of the entry, held; NULL if the page itself is locked
  */
 struct user_events_page {
 	struct page		*page;
 	bool			writable;
-	bool			shared;
+	unsigned long		flags;
 	pte_t			*pte;
 	spinlock_t		*ptl;	/* of the entry */
 };

@@ -16,14 +16,14 @@ static inline bool user_events_vma_writable(const struct vm_area_struct *vma)
  * struct user_events_page - a page where an address space has it mapped
  * @page: the page, NULL if it is the one of zeroes
  * @writable: the address space can write it as it is
- * @shared: it belongs to a file that others can map
+ * @flags: vm_flags of its mapping
  * @walk: the entry of the page table, locked
  * @vma: the mapping; NULL if the page itself is locked
  */
 struct user_events_page {
 	struct page		*page;
 	bool			writable;
-	bool			shared;
+	unsigned long		flags;
 	struct folio_walk	walk;
 	struct vm_area_struct	*vma;
 };

@@ -116,6 +116,51 @@ static void switch_at(struct user_event_mm *umm, unsigned long addr,
 	switch_one(umm, enabler);
 }
 
+/* Mappings of a page that are looked up in one go */
+#define SHARERS_PIECE	32
+
+/**
+ * struct sharer - where an address space has a shared page mapped
+ * @umm: the address space, referenced
+ * @addr: of the enable word there
+ */
+struct sharer {
+	struct user_event_mm	*umm;
+	unsigned long		addr;
+};
+
+/*
+ * Find some mappings of the page that @pgoff is of, past the first @skip, and add
+ * to that how many were looked at. Returns how many of them are registered.
+ */
+static unsigned int find_sharers(struct address_space *mapping, pgoff_t pgoff,
+				 unsigned int offset, unsigned long *skip,
+				 struct sharer *sharers)
+{
+	unsigned long at = 0, end = *skip;
+	struct vm_area_struct *vma;
+	struct user_event_mm *umm;
+	unsigned int nr = 0;
+
+	i_mmap_lock_read(mapping);
+	vma_interval_tree_foreach(vma, &mapping->i_mmap, pgoff, pgoff) {
+		if (at++ < *skip)
+			continue;
+		if (nr == SHARERS_PIECE)
+			break;
+		end = at;
+		umm = vma->vm_flags & VM_SHARED ? umm_of_vma(vma) : NULL;
+		if (!umm)
+			continue;
+		sharers[nr].umm = umm;
+		sharers[nr++].addr = vma->vm_start + offset +
+			((pgoff - vma->vm_pgoff) << PAGE_SHIFT);
+	}
+	i_mmap_unlock_read(mapping);
+	*skip = end;
+	return nr;
+}
+
 /**
  * user_event_switch_sharers() - bring one bit in shared memory up to date
  * @mapping: the memory
@@ -124,33 +169,29 @@ static void switch_at(struct user_event_mm *umm, unsigned long addr,
  * @bit: the bit that was cleared there
  *
  * Whoever else has registered the bit where the page is mapped has it right
- * again, now or by a repair. Costs in proportion to the mappings of the page.
+ * again, now or by a repair. Costs in proportion to the mappings of the page,
+ * some of which are looked up at a time: unmapping takes the lock of the mappings
+ * inside of an mmap_lock, so no write into an address space may begin under it.
  *
  * Context: no locks held, takes event_mutex. May sleep.
  */
 void user_event_switch_sharers(struct address_space *mapping, pgoff_t pgoff,
 			       unsigned int offset, unsigned int bit)
 {
-	struct vm_area_struct *vma;
-	struct user_event_mm *umm;
+	struct sharer sharers[SHARERS_PIECE];
+	unsigned long skip = 0;
+	unsigned int nr, i;
 
-	/* Programs can keep the lock of the mappings busy: do not wait for it */
-	mutex_lock(&event_mutex);
-	while (!i_mmap_trylock_read(mapping)) {
-		mutex_unlock(&event_mutex);
-		schedule_timeout_uninterruptible(1);
+	do {
+		nr = find_sharers(mapping, pgoff, offset, &skip, sharers);
 		mutex_lock(&event_mutex);
-	}
-	vma_interval_tree_foreach(vma, &mapping->i_mmap, pgoff, pgoff) {
-		umm = vma->vm_flags & VM_SHARED ? umm_of_vma(vma) : NULL;
-		if (!umm)
-			continue;
-		switch_at(umm, vma->vm_start + offset +
-			  ((pgoff - vma->vm_pgoff) << PAGE_SHIFT), bit);
-		user_event_mm_put(umm);
-	}
-	i_mmap_unlock_read(mapping);
-	mutex_unlock(&event_mutex);
+		for (i = 0; i < nr; i++)
+			switch_at(sharers[i].umm, sharers[i].addr, bit);
+		mutex_unlock(&event_mutex);
+		for (i = 0; i < nr; i++)
+			user_event_mm_put(sharers[i].umm);
+		cond_resched();
+	} while (nr == SHARERS_PIECE);
 }
 
 /**

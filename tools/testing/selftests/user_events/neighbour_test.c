@@ -40,6 +40,12 @@ static struct {
 
 static int data_fd;
 
+/*
+ * What waits for a bad neighbour waits for much longer, some of it for ever; what
+ * does not takes a fraction of this, also on a host that has much else to do.
+ */
+#define QUITE_LONG_US	8000000
+
 static __u64 now_us(void)
 {
 	struct timespec now;
@@ -283,7 +289,7 @@ TEST_F(neighbour, whose_pages_never_come_delays_no_other_user)
 	       quiet, with, count, threads - threads_before);
 	EXPECT_LE(0, with);
 	/* A second, and what a slow machine needs in any case */
-	EXPECT_GT(1000000 + 10 * quiet, with);
+	EXPECT_GT(QUITE_LONG_US + 10 * quiet, with);
 	/* A few of the user, and some that come and go */
 	EXPECT_GT(100, threads - threads_before);
 }
@@ -415,7 +421,7 @@ TEST_F(neighbour, who_forks_with_lost_values)
 	close(kmsg);
 	TH_LOG("%ld ms of CPU time in %llu ms, %ld lines suppressed",
 	       ticks * 1000 / hz, (unsigned long long)took, lines);
-	EXPECT_GT(took / 4, (__u64)ticks * 1000 / hz);
+	EXPECT_GT(took / 2, (__u64)ticks * 1000 / hz);
 	/* One for each process and pass at most, not for each value */
 	EXPECT_GT(10 * (LOST_CHILDREN + 1), lines);
 }
@@ -496,7 +502,9 @@ TEST_F(neighbour, who_copies_much_holds_nobody_up)
 			took = UEV_READ(shared->took_us);
 	}
 	ASSERT_EQ(0, UEV_READ(shared->failed));
-	EXPECT_GT(took / 2, best);
+	/* Where every instruction is checked the time is the checker's */
+	if (!uev_kernel_is_slow())
+		EXPECT_GT(took / 2, best);
 }
 
 /* The same where memory is so short that each allocation has to wait */
@@ -528,7 +536,7 @@ TEST_F(neighbour, who_copies_much_without_memory)
 	TH_LOG("longest switch %llu us of %d", (unsigned long long)longest, i);
 	uev_put(CGROUP "/memory.high", "max");
 	/* It waits for seconds where the allocations are waited for */
-	EXPECT_GT(uev_kernel_is_slow() ? 4000000 : 1500000, longest);
+	EXPECT_GT(QUITE_LONG_US, longest);
 }
 
 /* Memory */
@@ -557,7 +565,8 @@ TEST_F(neighbour, who_copies_much_is_followed_by_the_clearing)
 	UEV_WRITE(shared->quit, 1);
 	TH_LOG("%d rounds, slabs grew by up to %ld KiB, %ld KiB are registered",
 	       UEV_READ(shared->ready), most, living);
-	EXPECT_GT(4 * living + 32768, most);
+	/* KASAN keeps what is freed for a while */
+	EXPECT_GT(4 * living + (uev_kernel_is_slow() ? 262144 : 32768), most);
 }
 
 /* Shared memory */

@@ -21,6 +21,7 @@
 
 /**
  * struct user_events_fd - an open user_events_data
+ * @group: the group that its events are in, referenced; constant
  * @table: events by index; replaced under @lock, read under RCU
  * @lock: serialises registering through this file
  * @nr: number of indexes given out; @lock
@@ -28,6 +29,7 @@
  *	at the same cost however many there are; @lock
  */
 struct user_events_fd {
+	struct user_event_group		*group;
 	struct user_event_table __rcu	*table;
 	struct mutex			lock;	/* registering */
 	unsigned int			nr;
@@ -36,18 +38,19 @@ struct user_events_fd {
 
 static int data_open(struct inode *inode, struct file *file)
 {
+	struct user_event_group *group = user_event_group_open(inode);
 	struct user_events_fd *fd;
-	int ret;
 
-	/* Refuse under lockdown */
-	ret = tracing_check_open_get_tr(NULL);
-	if (ret)
-		return ret;
+	if (IS_ERR(group))
+		return PTR_ERR(group);
 
 	fd = kzalloc(sizeof(*fd), GFP_KERNEL_ACCOUNT);
-	if (!fd)
+	if (!fd) {
+		user_event_group_put(group);
 		return -ENOMEM;
+	}
 
+	fd->group = group;
 	mutex_init(&fd->lock);
 	xa_init(&fd->indexes);
 	file->private_data = fd;
@@ -70,6 +73,7 @@ static int data_release(struct inode *inode, struct file *file)
 	kvfree(table);
 	xa_destroy(&fd->indexes);
 	mutex_destroy(&fd->lock);
+	user_event_group_put(fd->group);
 	kfree(fd);
 	return 0;
 }
@@ -212,7 +216,9 @@ static int check_reg(struct user_reg *reg)
 }
 
 /* The event that a registration asks for, held and referenced */
-static struct user_event *reg_event(const struct user_reg *reg)
+static struct user_event *reg_event(struct user_event_group *group,
+				    struct user_event_owner *owner,
+				    const struct user_reg *reg)
 {
 	/* Small enough for the stack, and most registrations need no other */
 	char cmd[USER_EVENT_CMD_MAX];
@@ -227,7 +233,7 @@ static struct user_event *reg_event(const struct user_reg *reg)
 	if (len == sizeof(cmd))
 		return ERR_PTR(-EINVAL);
 
-	return user_event_find_or_create(cmd, reg->flags);
+	return user_event_find_or_create(group, owner, cmd, reg->flags);
 }
 
 /*
@@ -237,10 +243,14 @@ static struct user_event *reg_event(const struct user_reg *reg)
 static int fd_register(struct user_events_fd *fd, const struct user_reg *reg,
 		       u32 __user *write_index)
 {
-	struct user_event *event = reg_event(reg);
+	struct user_event_mm *umm = user_event_mm_of_current();
+	struct user_event *event;
 	unsigned int index;
 	int ret;
 
+	if (IS_ERR(umm))
+		return PTR_ERR(umm);
+	event = reg_event(fd->group, umm->owner, reg);
 	if (IS_ERR(event))
 		return PTR_ERR(event);
 
@@ -252,7 +262,7 @@ static int fd_register(struct user_events_fd *fd, const struct user_reg *reg,
 	if (ret)
 		goto err_index;
 
-	ret = user_event_register(event, reg->enable_addr, reg->enable_size,
+	ret = user_event_register(umm, event, reg->enable_addr, reg->enable_size,
 				  reg->enable_bit);
 	if (ret)
 		goto err_index;
@@ -265,7 +275,7 @@ static int fd_register(struct user_events_fd *fd, const struct user_reg *reg,
 err_index:
 	fd_cancel_index(fd, event, index);
 err_event:
-	mutex_lock(&event_mutex);
+	user_event_owner_lock(umm->owner);
 	user_event_life_unhold_now(event);
 	mutex_unlock(&event_mutex);
 	return ret;
@@ -283,7 +293,7 @@ static long ioctl_reg(struct user_events_fd *fd, void __user *arg)
 	if (ret)
 		return ret;
 
-	/* Another process may register an address whose page never comes */
+	/* The holder may wait for a page that never comes */
 	if (mutex_lock_killable(&fd->lock))
 		return -EINTR;
 	ret = fd_register(fd, &reg, &ureg->write_index);
@@ -309,15 +319,20 @@ static long ioctl_unreg(void __user *arg)
 	return user_event_unregister(addr, unreg.disable_bit);
 }
 
-static long ioctl_del(const char __user *arg)
+static long ioctl_del(struct user_events_fd *fd, const char __user *arg)
 {
 	char *name = strndup_user(arg, USER_EVENT_CMD_MAX);
-	long ret;
+	struct user_event_owner *owner;
+	long ret = -ENOMEM;
 
 	if (IS_ERR(name))
 		return PTR_ERR(name);
 
-	ret = user_event_delete(name);
+	owner = user_event_owner_of_current(NULL);
+	if (owner) {
+		ret = user_event_delete(fd->group, owner, name);
+		user_event_owner_put(owner);
+	}
 	kfree(name);
 	return ret;
 }
@@ -332,7 +347,7 @@ static long data_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case DIAG_IOCSUNREG:
 		return ioctl_unreg(uarg);
 	case DIAG_IOCSDEL:
-		return ioctl_del(uarg);
+		return ioctl_del(file->private_data, uarg);
 	default:
 		return -ENOTTY;
 	}
@@ -405,10 +420,43 @@ static const struct file_operations data_fops = {
 	.show_fdinfo	= data_show_fdinfo,
 };
 
+/* What each group has */
+static const struct {
+	const char			*name;
+	umode_t				mode;
+	const struct file_operations	*fops;
+} files[] = {
+	{ "user_events_data", TRACE_MODE_WRITE, &data_fops },
+	{ "user_events_status", TRACE_MODE_READ, &user_event_status_fops },
+	{ "user_events_losses", TRACE_MODE_READ, &user_event_losses_fops },
+	/* Shows addresses, so only root may read it, whatever mode the others have */
+	{ "user_events_enablers", 0400, &user_event_enablers_fops },
+};
+
+/**
+ * user_event_create_files() - make the files of a group
+ * @dir: where, NULL for the top of tracefs
+ * @id: user_event_group.id
+ *
+ * Context: may sleep.
+ * Return: whether all of them could be made.
+ */
+bool user_event_create_files(struct dentry *dir, unsigned long id)
+{
+	bool all = true;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(files); i++)
+		all &= !!trace_create_file(files[i].name, files[i].mode, dir,
+					   (void *)id, files[i].fops);
+	return all;
+}
+
 static int __init trace_events_user_init(void)
 {
 	int ret;
 
+	user_event_limit_init();
 	ret = user_event_registry_init(&user_event_dyn_ops);
 	if (!ret)
 		ret = user_event_set_init();
@@ -417,7 +465,7 @@ static int __init trace_events_user_init(void)
 	if (!ret)
 		ret = user_event_repair_init();
 	if (!ret)
-		ret = user_event_event_init();
+		ret = user_event_call_setup();
 	if (!ret)
 		ret = tracing_init_dentry();
 	if (ret) {
@@ -425,15 +473,7 @@ static int __init trace_events_user_init(void)
 		return ret;
 	}
 
-	trace_create_file("user_events_data", TRACE_MODE_WRITE, NULL, NULL,
-			  &data_fops);
-	trace_create_file("user_events_status", TRACE_MODE_READ, NULL, NULL,
-			  &user_event_status_fops);
-	trace_create_file("user_events_losses", TRACE_MODE_READ, NULL, NULL,
-			  &user_event_losses_fops);
-	/* Root's, whoever may read the rest: it tells where memory is */
-	trace_create_file("user_events_enablers", 0400, NULL, NULL,
-			  &user_event_enablers_fops);
+	user_event_create_files(NULL, 0);
 	return 0;
 }
 fs_initcall(trace_events_user_init);

@@ -32,8 +32,10 @@
  *			repairs its bits when they could not be written at
  *			once. There is one for an mm_struct, so tasks that
  *			share an address space share it.
- * user_event_owner	one user, and the address spaces of that user whose
- *			repair has to wait.
+ * user_event_owner	one user, the address spaces of that user whose repair
+ *			has to wait, and the turn of its tasks at event_mutex.
+ * user_event_group	the events that one set of files shows. Open files and
+ *			events take a reference; an administrator removes it.
  *
  * Rooms
  * -----
@@ -41,26 +43,29 @@
  * A file uses those above it, never one below:
  *
  *   format	command strings		    record	what is in a record
- *   call	the trace core's view	    registry	which events there are
- *   life	holding, deleting, reaping  set	registered enablers
- *   owner	users			    mm		address spaces
+ *   limit	limits per user		    owner	users
+ *   group	groups of events	    call	the trace core's view
+ *   registry	which events there are	    life	holding, deleting, reaping
+ *   set		registered enablers	    mm		address spaces
  *   bit		enable bits in memory	    access	locks and pages
  *   repair	fixing bits later	    switch	the bits of an event
  *   register	bits of the caller	    hooks	fork, exec, exit
  *   losses	records that were lost	    listener	listeners
  *   event	declaring, deleting	    dyn		dynamic_events
  *   write	records			    status	files to read
- *   (core)	files, ioctls, start-up
+ *   (core)	files, ioctls, start-up	    control	making groups
  *
  * Locks, outermost first
  * ----------------------
  *
+ *   control_lock	making and removing groups
  *   user_events_fd.lock	registering through one file
- *     event_mutex		events, listeners, enablers, bits
- *       user_event_mm.access	a write into the address space; its end
- *         mmap_lock		by trylock only
- *           page table lock	of the entry that has the page
- *       trace_types_lock, trace_event_sem	taken by the trace core
+ *     user_event_owner.turn	waiting for event_mutex
+ *       event_mutex		events, listeners, enablers, bits
+ *         user_event_mm.access	a write into the address space; its end
+ *           mmap_lock		by trylock only
+ *             page table lock	of the entry that has the page
+ *         trace_types_lock, trace_event_sem	taken by the trace core
  *     user_event_set.lock	under the mmap_lock of fork as well
  *     user_event_owner.lock	innermost
  *
@@ -94,9 +99,12 @@
 #include <linux/ratelimit_types.h>
 #include <linux/rbtree.h>
 #include <linux/rhashtable-types.h>
+#include <linux/seq_file.h>
 #include <linux/spinlock.h>
 #include <linux/tracepoint.h>
 #include <linux/user_events.h>
+#include <linux/user_namespace.h>
+#include <linux/wait.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 #include <uapi/linux/user_events.h>
@@ -196,6 +204,110 @@ void user_event_record_text(const struct user_event_format *format,
 			    size_t size);
 
 /*
+ * trace_events_user_limit.c - limits per user
+ */
+struct ucounts *user_event_limit_get_user(void);
+int user_event_limit_charge(struct ucounts *user, enum ucount_type type,
+			    unsigned int nr);
+void user_event_limit_uncharge(struct ucounts *user, enum ucount_type type,
+			       unsigned int nr);
+void user_event_limit_init(void);
+
+/*
+ * trace_events_user_owner.c - the users whose address spaces have enable bits
+ */
+
+/**
+ * struct user_event_owner - a user, and what waits on its behalf
+ * @uid: the user; constant
+ * @ref: address spaces, threads, and tasks that look it up
+ * @turn: held by the one task of the user that waits for event_mutex
+ * @lock: protects the lists and @nr_threads
+ * @fresh: address spaces whose repair has to wait
+ * @waited: address spaces that have been waited for in vain; after @fresh
+ * @waiters: threads that wait
+ * @nr_threads: number of these threads, and of those being started
+ * @complaints: limits lines in the log; has a lock of its own
+ */
+struct user_event_owner {
+	kuid_t			uid;
+	refcount_t		ref;
+	struct mutex		turn;	/* waiting for event_mutex */
+	spinlock_t		lock;	/* lists, nr_threads */
+	struct list_head	fresh;
+	struct list_head	waited;
+	struct list_head	waiters;
+	unsigned int		nr_threads;
+	struct ratelimit_state	complaints;
+};
+
+struct user_event_owner *
+user_event_owner_of_current(struct user_event_owner *likely_one);
+void user_event_owner_get(struct user_event_owner *owner);
+void user_event_owner_put(struct user_event_owner *owner);
+void user_event_owner_lock(struct user_event_owner *owner);
+
+/*
+ * trace_events_user_group.c - groups of events
+ */
+
+/* The longest name of a group */
+#define USER_EVENT_GROUP_NAME_MAX	32
+
+/**
+ * struct user_event_group - events that have files of their own
+ * @name: as an administrator gave it, "" for the default group; constant
+ * @system: system of its single-format events; constant
+ * @multi_system: system of its multi-format events; constant
+ * @id: number that its files know it by, 0 for the default group; constant
+ * @ref: memory
+ * @max: how many events it may have; event_mutex
+ * @nr_events: how many it has; event_mutex
+ * @last_id: user_event.id of its newest event; event_mutex
+ * @events: its events by user_event.id; event_mutex
+ * @dead: is being removed, no event comes any more; event_mutex
+ * @nr_changes: counts changes of its events and of their listeners; 0 before the
+ *	first one. Changed under event_mutex, read without
+ * @change_wait: tasks that poll for a change
+ * @dir: its folder in tracefs; control_lock
+ */
+struct user_event_group {
+	const char		*name;
+	const char		*system;
+	const char		*multi_system;
+	unsigned long		id;
+	struct kref		ref;
+	unsigned int		max;
+	unsigned int		nr_events;
+	unsigned long		last_id;
+	struct xarray		events;
+	bool			dead;
+	unsigned long		nr_changes;
+	wait_queue_head_t	change_wait;
+	struct dentry		*dir;
+};
+
+struct user_event_group *user_event_group_open(struct inode *inode);
+struct user_event_group *user_event_group_get(struct user_event_group *group);
+void user_event_group_put(struct user_event_group *group);
+int user_event_group_seq_open(struct inode *inode, struct file *file,
+			      const struct seq_operations *ops, size_t size);
+int user_event_group_seq_release(struct inode *inode, struct file *file);
+struct user_event_group *user_event_group_next(unsigned long *id);
+struct user_event_group *user_event_group_of_system(const char *system,
+						    size_t len);
+struct user_event_group *user_event_group_find(const char *name);
+struct user_event_group *user_event_group_add(const char *name,
+					      unsigned int max);
+void user_event_group_remove(struct user_event_group *group);
+void user_event_group_changed(struct user_event_group *group);
+unsigned long user_event_group_changes(struct user_event_group *group);
+__poll_t user_event_group_poll(struct user_event_group *group,
+			       struct file *file,
+			       struct poll_table_struct *wait,
+			       unsigned long seen);
+
+/*
  * The events
  */
 
@@ -228,7 +340,10 @@ enum user_event_loss {
  *	are left. The trace core's locks
  * @class: describes @call; constant
  * @tp: gives @call its name, is never hit; constant
- * @id: unique while the system is up; constant
+ * @group: the group it belongs to, referenced; constant
+ * @user: whose limit it counts against, until its type number is free again, then
+ *	NULL; event_mutex
+ * @id: unique in its group while the system is up; constant
  * @switched: number of its last switch; event_mutex
  * @last_tracer: serial number of the newest tracer; event_mutex
  * @left: tracers of instances that may have records of it; event_mutex
@@ -258,6 +373,8 @@ struct user_event {
 	struct trace_event_call		shown;
 	struct trace_event_class	class;
 	struct tracepoint		tp;
+	struct user_event_group		*group;
+	struct ucounts			*user;
 	unsigned long			id;
 	u64				switched;
 	u64				last_tracer;
@@ -286,32 +403,32 @@ static inline const char *user_event_name(const struct user_event *event)
 /*
  * trace_events_user_call.c - an event as the trace core sees it
  */
+int user_event_call_setup(void);
+const struct cred *user_event_call_override_creds(void);
 int user_event_call_init(struct user_event *event,
 			 int (*reg)(struct trace_event_call *call,
 				    enum trace_reg type, void *data));
 int user_event_call_remove(struct user_event *event);
 void user_event_call_free(struct user_event *event);
-int user_event_call_add(struct user_event *event, const struct cred *cred);
+int user_event_call_add(struct user_event *event);
 
 /*
  * trace_events_user_registry.c - which events there are
  */
 int user_event_registry_init(struct dyn_event_operations *ops);
-struct user_event *user_event_registry_alloc(struct user_event_format *format,
+struct user_event *user_event_registry_alloc(struct user_event_group *group,
+					     struct user_event_format *format,
 					     bool multi);
 void user_event_registry_put(struct user_event *event);
-bool user_event_registry_is_full(void);
+bool user_event_registry_is_full(const struct user_event_group *group);
+void user_event_registry_uncharge(struct user_event *event);
 int user_event_registry_add(struct user_event *event);
 void user_event_registry_remove(struct user_event *event);
 struct user_event *
-user_event_registry_find(const char *name,
+user_event_registry_find(struct user_event_group *group, const char *name,
 			 const struct user_event_format *format);
-struct user_event *user_event_registry_next(unsigned long *id);
-void user_event_registry_changed(void);
-unsigned long user_event_registry_changes(void);
-__poll_t user_event_registry_poll(struct file *file,
-				  struct poll_table_struct *wait,
-				  unsigned long seen);
+struct user_event *user_event_registry_next(struct user_event_group *group,
+					    unsigned long *id);
 
 /*
  * trace_events_user_life.c - the life of an event
@@ -365,6 +482,7 @@ void user_event_life_reap_some(void);
  * @enablers: by address and bit; changes under event_mutex, and only while
  *	@users is 1
  * @nr: number of enablers; as @enablers
+ * @user: whose limit @nr counts against, referenced; constant
  * @users: address spaces, and copies that are being made. From 1 it rises only
  *	in a fork of the one address space, which holds its mmap_lock for writing.
  * @lock: protects @mms
@@ -374,6 +492,7 @@ void user_event_life_reap_some(void);
 struct user_event_set {
 	struct rb_root		enablers;
 	unsigned int		nr;
+	struct ucounts		*user;
 	refcount_t		users;
 	spinlock_t		lock;	/* mms */
 	struct hlist_head	mms;
@@ -457,6 +576,16 @@ enabler_next(struct user_event_enabler *enabler)
 }
 
 /**
+ * struct user_event_gap - addresses without enable words
+ * @start: the first one
+ * @end: the first one after them; 0 for none
+ */
+struct user_event_gap {
+	unsigned long		start;
+	unsigned long		end;
+};
+
+/**
  * struct user_event_place - where in a set an enabler goes
  * @parent: node above it, or NULL
  * @link: what points to it there
@@ -468,7 +597,8 @@ struct user_event_place {
 
 int user_event_set_init(void);
 struct user_event_set *user_event_set_alloc(void);
-struct user_event_set *user_event_set_copy(struct user_event_set *set);
+struct user_event_set *user_event_set_copy(struct user_event_set *set,
+					   struct user_event_owner *owner);
 void user_event_set_get(struct user_event_set *set);
 void user_event_set_put(struct user_event_set *set);
 void user_event_set_join(struct user_event_set *set, struct user_event_mm *umm);
@@ -479,8 +609,12 @@ struct user_event_enabler *user_event_set_from(struct user_event_set *set,
 struct user_event_enabler *user_event_set_find(struct user_event_set *set,
 					       unsigned long addr,
 					       unsigned int bit);
+bool user_event_set_overlaps(struct user_event_set *set, unsigned long start,
+			     unsigned long end, struct user_event_gap *gap);
 bool user_event_set_place(struct user_event_set *set, unsigned long addr,
 			  unsigned int bit, struct user_event_place *place);
+int user_event_set_charge(struct user_event_set *set);
+void user_event_set_uncharge(struct user_event_set *set);
 void user_event_set_add(struct user_event_set *set,
 			struct user_event_enabler *enabler,
 			const struct user_event_place *place);
@@ -491,37 +625,6 @@ struct user_event_enabler *user_event_set_enabler(struct user_event *event,
 						  unsigned int size,
 						  unsigned int bit);
 void user_event_set_enabler_free(struct user_event_enabler *enabler);
-
-/*
- * trace_events_user_owner.c - the users whose address spaces have enable bits
- */
-
-/**
- * struct user_event_owner - a user, and what waits on its behalf
- * @uid: the user; constant
- * @ref: address spaces and threads
- * @lock: protects the lists and @nr_threads
- * @fresh: address spaces whose repair has to wait
- * @waited: address spaces that have been waited for in vain; after @fresh
- * @waiters: threads that wait
- * @nr_threads: number of these threads, and of those being started
- * @complaints: limits lines in the log; has a lock of its own
- */
-struct user_event_owner {
-	kuid_t			uid;
-	refcount_t		ref;
-	spinlock_t		lock;	/* lists, nr_threads */
-	struct list_head	fresh;
-	struct list_head	waited;
-	struct list_head	waiters;
-	unsigned int		nr_threads;
-	struct ratelimit_state	complaints;
-};
-
-struct user_event_owner *
-user_event_owner_of_current(struct user_event_owner *likely_one);
-void user_event_owner_get(struct user_event_owner *owner);
-void user_event_owner_put(struct user_event_owner *owner);
 
 /*
  * trace_events_user_mm.c - the address spaces that have enable bits
@@ -561,6 +664,9 @@ enum user_event_mm_stale {
  *	read under the mmap_lock and event_mutex
  * @unmaps: how often a range with enablers was unmapped; the mmap_lock, for
  *	writing to change it
+ * @gap: the last range that was unmapped and had no enabler, with its neighbourhood:
+ *	the next one is often near. Set under the mmap_lock for writing; emptied by
+ *	a registration, under the mmap_lock for reading and event_mutex
  * @ref: memory
  * @special: memory that a child does not inherit was met by a fork that goes on;
  *	the mmap_lock for writing
@@ -588,6 +694,7 @@ struct user_event_mm {
 	unsigned long		resume;
 	struct list_head	waiting;
 	struct rb_root		gone;
+	struct user_event_gap	gap;
 	unsigned int		unmaps;
 	refcount_t		ref;
 	struct delayed_work	work;
@@ -701,7 +808,8 @@ void user_event_repair_interrupt(struct user_event_mm *umm);
  * trace_events_user_switch.c - switching the bits of an event
  */
 void user_event_switch(struct user_event *event);
-void user_event_switch_sharers(struct address_space *mapping, pgoff_t pgoff,
+void user_event_switch_sharers(struct user_event_owner *owner,
+			       struct address_space *mapping, pgoff_t pgoff,
 			       unsigned int offset, unsigned int bit);
 bool user_event_switch_may_have_missed(struct user_event_mm *parent);
 
@@ -709,8 +817,8 @@ bool user_event_switch_may_have_missed(struct user_event_mm *parent);
  * trace_events_user_register.c - which bits a program has registered
  */
 void user_event_register_work(struct work_struct *work);
-int user_event_register(struct user_event *event, unsigned long addr,
-			unsigned int size, unsigned int bit);
+int user_event_register(struct user_event_mm *umm, struct user_event *event,
+			unsigned long addr, unsigned int size, unsigned int bit);
 int user_event_unregister(unsigned long addr, unsigned int bit);
 
 /*
@@ -740,10 +848,14 @@ int user_event_listener_perf_perm(struct trace_event_call *call,
 /*
  * trace_events_user_event.c - declaring and deleting events
  */
-int user_event_event_init(void);
-struct user_event *user_event_find_or_create(char *cmd, unsigned int flags);
-int user_event_create_persistent(struct user_event_format *format);
-int user_event_delete(const char *name);
+struct user_event *user_event_find_or_create(struct user_event_group *group,
+					     struct user_event_owner *owner,
+					     char *cmd, unsigned int flags);
+int user_event_create_persistent(const char *system, size_t len,
+				 struct user_event_format *format);
+int user_event_delete(struct user_event_group *group,
+		      struct user_event_owner *owner, const char *name);
+int user_event_delete_all(struct user_event_group *group);
 
 /*
  * trace_events_user_dyn.c - among the dynamic events
@@ -777,5 +889,10 @@ ssize_t user_event_write_iter(struct user_event_table __rcu **table,
  */
 extern const struct file_operations user_event_status_fops;
 extern const struct file_operations user_event_enablers_fops;
+
+/*
+ * trace_events_user.c - the files of a group
+ */
+bool user_event_create_files(struct dentry *dir, unsigned long id);
 
 #endif /* _TRACE_EVENTS_USER_H */

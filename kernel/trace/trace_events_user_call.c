@@ -4,10 +4,14 @@
  *
  * The trace core looks at the fields of an event and has its records printed.
  */
+#include <linux/cred.h>
 #include <linux/slab.h>
 
 #include "trace_events_user.h"
 #include "trace_output.h"
+
+/* Credentials to add files to tracefs with; constant */
+static const struct cred *tracefs_cred;
 
 static enum print_line_t print_event(struct trace_iterator *iter,
 				     struct user_event *event, size_t size)
@@ -125,8 +129,8 @@ int user_event_call_init(struct user_event *event,
 	if (!event->call.print_fmt)
 		return -ENOMEM;
 
-	event->class.system = event->multi ? USER_EVENTS_MULTI_SYSTEM :
-					     USER_EVENTS_SYSTEM;
+	event->class.system = event->multi ? event->group->multi_system :
+					     event->group->system;
 	event->class.fields_array = call_fields;
 	event->class.reg = reg;
 	event->call.class = &event->class;
@@ -180,22 +184,31 @@ void user_event_call_free(struct user_event *event)
 }
 
 /**
- * user_event_call_add() - give an event to the trace core, files and all
- * @event: the event
- * @cred: credentials to add files to tracefs with
+ * user_event_call_override_creds() - become who may add files to tracefs
  *
  * A program that may open user_events_data may have events, though it may not
  * look into tracefs, let alone add directories there.
  *
+ * Return: what to give to revert_creds() afterwards.
+ */
+const struct cred *user_event_call_override_creds(void)
+{
+	return override_creds(tracefs_cred);
+}
+
+/**
+ * user_event_call_add() - give an event to the trace core, files and all
+ * @event: the event
+ *
  * Context: event_mutex held. May sleep.
  * Return: 0, -ENOMEM, or another error of the trace core.
  */
-int user_event_call_add(struct user_event *event, const struct cred *cred)
+int user_event_call_add(struct user_event *event)
 {
 	const struct cred *old;
 	int ret;
 
-	old = override_creds(cred);
+	old = user_event_call_override_creds();
 	ret = trace_add_event_call(&event->call);
 	revert_creds(old);
 	if (ret)
@@ -207,4 +220,15 @@ int user_event_call_add(struct user_event *event, const struct cred *cred)
 
 	user_event_call_remove(event);
 	return -ENOMEM;
+}
+
+/**
+ * user_event_call_setup() - prepare to give events to the trace core
+ *
+ * Return: 0, or -ENOMEM.
+ */
+int __init user_event_call_setup(void)
+{
+	tracefs_cred = prepare_kernel_cred(&init_task);
+	return tracefs_cred ? 0 : -ENOMEM;
 }

@@ -13,6 +13,8 @@ static int dyn_show(struct seq_file *seq, struct dyn_event *dyn)
 	struct user_event *event = container_of(dyn, struct user_event, dyn);
 
 	seq_puts(seq, USER_EVENTS_PREFIX);
+	if (event->group->id)
+		seq_printf(seq, "%s/", event->class.system);
 	user_event_format_show(event->format, user_event_name(event), seq);
 	seq_putc(seq, '\n');
 	return 0;
@@ -67,7 +69,9 @@ static bool dyn_match(const char *system, const char *name, int argc,
 
 	if (strcmp(user_event_name(event), name))
 		return false;
-	if (system && *system && strcmp(event->class.system, system))
+	/* Without a system it is one of the default group */
+	if (system && *system ? strcmp(event->class.system, system) :
+				event->group->id)
 		return false;
 	if (!argc)
 		return true;
@@ -82,7 +86,9 @@ static bool dyn_match(const char *system, const char *name, int argc,
 
 static int dyn_create(const char *line)
 {
+	const char *system = USER_EVENTS_SYSTEM, *slash;
 	struct user_event_format *format;
+	size_t len = strlen(system);
 
 	if (!str_has_prefix(line, USER_EVENTS_PREFIX))
 		return -ECANCELED;
@@ -91,10 +97,18 @@ static int dyn_create(const char *line)
 	if (!perfmon_capable())
 		return -EPERM;
 
+	/* No name has a slash */
+	slash = strpbrk(line, "/ ");
+	if (slash && *slash == '/') {
+		system = line;
+		len = slash - line;
+		line = slash + 1;
+	}
+
 	format = user_event_format_parse(line, false);
 	if (IS_ERR(format))
 		return PTR_ERR(format);
-	return user_event_create_persistent(format);
+	return user_event_create_persistent(system, len, format);
 }
 
 /* User events among the dynamic events */

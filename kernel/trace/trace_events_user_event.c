@@ -5,32 +5,39 @@
  * An event is made when the first program asks for it, and is found from then
  * on, until it is deleted or nothing needs it any more.
  */
-#include <linux/cred.h>
 #include <linux/slab.h>
 
 #include "trace_events_user.h"
 
-/* Events that are deleted before others get a turn at event_mutex */
+/* Events that are deleted, or looked at, before others get event_mutex */
 #define DELETE_PIECE	64
+#define LOOK_PIECE	1024
 
-/* Credentials to add files to tracefs with; constant */
-static const struct cred *tracefs_cred;
+/* A new event, its files not made yet, unless a limit says no */
+static struct user_event *alloc_event(struct user_event_group *group,
+				      struct user_event_format *format,
+				      bool multi)
+{
+	if (user_event_registry_is_full(group))
+		return ERR_PTR(-EMFILE);
+	return user_event_registry_alloc(group, format, multi);
+}
 
 /* A new event, held; takes over @format when it succeeds */
-static struct user_event *create_event(struct user_event_format *format,
+static struct user_event *create_event(struct user_event_group *group,
+				       struct user_event_format *format,
 				       bool multi)
 {
 	struct user_event *event;
 	int ret;
 
-	if (user_event_registry_is_full())
+	event = alloc_event(group, format, multi);
+	if (event == ERR_PTR(-EMFILE)) {
 		user_event_life_reap_some();
-	if (user_event_registry_is_full())
-		return ERR_PTR(-EMFILE);
-
-	event = user_event_registry_alloc(format, multi);
-	if (!event)
-		return ERR_PTR(-ENOMEM);
+		event = alloc_event(group, format, multi);
+	}
+	if (IS_ERR(event))
+		return event;
 	ret = user_event_call_init(event, user_event_listener_reg);
 	if (ret)
 		goto err_free;
@@ -44,7 +51,7 @@ static struct user_event *create_event(struct user_event_format *format,
 	event->call.event.type = user_event_life_get_type(event);
 	if (!event->call.event.type)
 		goto err_remove;
-	ret = user_event_call_add(event, tracefs_cred);
+	ret = user_event_call_add(event);
 	if (ret)
 		goto err_type;
 
@@ -63,13 +70,13 @@ err_free:
 }
 
 /* The event that was declared with the same words; @cmd is as it was after */
-static struct user_event *find_spelled(char *cmd)
+static struct user_event *find_spelled(struct user_event_group *group, char *cmd)
 {
 	char *args = strchrnul(cmd, ' '), end = *args;
 	struct user_event *event;
 
 	*args = '\0';
-	event = user_event_registry_find(cmd, NULL);
+	event = group->dead ? NULL : user_event_registry_find(group, cmd, NULL);
 	*args = end;
 	if (event && user_event_format_is_spelled(event->format,
 						  end ? args + 1 : args))
@@ -78,12 +85,20 @@ static struct user_event *find_spelled(char *cmd)
 }
 
 /* With event_mutex held; @format is taken over, whatever comes of it */
-static struct user_event *find_or_create(struct user_event_format *format,
+static struct user_event *find_or_create(struct user_event_group *group,
+					 struct user_event_format *format,
 					 bool multi)
 {
 	struct user_event *event;
 
-	event = user_event_registry_find(format->name, multi ? format : NULL);
+	/* Removed since the file was opened */
+	if (group->dead) {
+		kfree(format);
+		return ERR_PTR(-ENODEV);
+	}
+
+	event = user_event_registry_find(group, format->name,
+					 multi ? format : NULL);
 	if (event && !user_event_format_same(event->format, format)) {
 		/* An idle event counts as deleted */
 		if (user_event_life_is_idle(event) &&
@@ -94,7 +109,7 @@ static struct user_event *find_or_create(struct user_event_format *format,
 	}
 
 	if (!event) {
-		event = create_event(format, multi);
+		event = create_event(group, format, multi);
 		if (!IS_ERR(event))
 			return event;
 	} else if (!IS_ERR(event)) {
@@ -107,6 +122,8 @@ static struct user_event *find_or_create(struct user_event_format *format,
 
 /**
  * user_event_find_or_create() - find or make the event that a program declares
+ * @group: the group of the program's file
+ * @owner: the user that the caller counts for
  * @cmd: its command string
  * @flags: enum user_reg_flag
  *
@@ -114,11 +131,15 @@ static struct user_event *find_or_create(struct user_event_format *format,
  * Return: the event, held and referenced, or
  * * -EINVAL		- @cmd is no command string
  * * -EADDRINUSE	- an event of this name that is in use has other fields
- * * -EMFILE		- as many events as there may be
- * * -ENODEV		- all type numbers of trace events are taken
+ * * -EMFILE		- as many events as the system, the group or the caller may
+ *			  have
+ * * -ENODEV		- all type numbers of trace events are taken, or the group
+ *			  was removed
  * * -ENOMEM		- no memory
  */
-struct user_event *user_event_find_or_create(char *cmd, unsigned int flags)
+struct user_event *user_event_find_or_create(struct user_event_group *group,
+					     struct user_event_owner *owner,
+					     char *cmd, unsigned int flags)
 {
 	bool multi = flags & USER_EVENT_REG_MULTI_FORMAT;
 	struct user_event_format *format;
@@ -126,8 +147,8 @@ struct user_event *user_event_find_or_create(char *cmd, unsigned int flags)
 
 	/* A known event, declared with the same words, needs no parsing */
 	if (!multi) {
-		mutex_lock(&event_mutex);
-		event = find_spelled(cmd);
+		user_event_owner_lock(owner);
+		event = find_spelled(group, cmd);
 		if (event)
 			user_event_life_hold(event);
 		mutex_unlock(&event_mutex);
@@ -139,25 +160,36 @@ struct user_event *user_event_find_or_create(char *cmd, unsigned int flags)
 	if (IS_ERR(format))
 		return ERR_CAST(format);
 
-	mutex_lock(&event_mutex);
-	event = find_or_create(format, multi);
+	user_event_owner_lock(owner);
+	event = find_or_create(group, format, multi);
 	mutex_unlock(&event_mutex);
 	return event;
 }
 
 /**
  * user_event_create_persistent() - make an event that needs no holder
+ * @system: the system it shall be in, of the default group or another one
+ * @len: bytes of @system
  * @format: name and fields; taken over, whatever comes of it
  *
  * Context: takes event_mutex. May sleep.
- * Return: 0, or the errors of user_event_find_or_create().
+ * Return: 0, -EINVAL if there is no such system, or the errors of
+ * user_event_find_or_create().
  */
-int user_event_create_persistent(struct user_event_format *format)
+int user_event_create_persistent(const char *system, size_t len,
+				 struct user_event_format *format)
 {
+	struct user_event_group *group;
 	struct user_event *event;
 
 	mutex_lock(&event_mutex);
-	event = find_or_create(format, false);
+	group = user_event_group_of_system(system, len);
+	if (group) {
+		event = find_or_create(group, format, false);
+	} else {
+		kfree(format);
+		event = ERR_PTR(-EINVAL);
+	}
 	if (!IS_ERR(event)) {
 		event->persist = true;
 		user_event_life_unhold(event);
@@ -169,43 +201,67 @@ int user_event_create_persistent(struct user_event_format *format)
 
 static bool is_named(const struct user_event *event, const char *name)
 {
-	return !strcmp(event->format->name, name);
+	return !name || !strcmp(event->format->name, name);
 }
 
-/* With event_mutex held: 0, or why the events of @name cannot be deleted */
-static int check_delete(const char *name)
+/**
+ * struct deletion - events that are being deleted
+ * @group: their group
+ * @owner: the user that the caller counts for, or NULL
+ * @name: their name, of multi-format events without the ID; NULL for all
+ * @id: user_event.id to go on from
+ * @found: there was one
+ * @denied: one persists, and the caller may not delete it
+ */
+struct deletion {
+	struct user_event_group	*group;
+	struct user_event_owner	*owner;
+	const char		*name;
+	unsigned long		id;
+	bool			found;
+	bool			denied;
+};
+
+/*
+ * With event_mutex held: look whether some events can be deleted. Returns 1 when
+ * there may be more of them, 0 when there are not, or -EBUSY.
+ */
+static int check_some(struct deletion *deletion)
 {
 	struct user_event *event;
-	unsigned long id = 0;
-	int ret = -ENOENT;
+	int nr = 0;
 
-	for (; (event = user_event_registry_next(&id)); id++) {
-		if (!is_named(event, name))
+	for (; (event = user_event_registry_next(deletion->group, &deletion->id));
+	     deletion->id++) {
+		if (nr++ == LOOK_PIECE)
+			return 1;
+		if (!is_named(event, deletion->name))
 			continue;
 		if (user_event_life_is_busy(event))
 			return -EBUSY;
-		if (event->persist && !perfmon_capable())
-			ret = -EPERM;
-		else if (ret == -ENOENT)
-			ret = 0;
+		deletion->found = true;
+		deletion->denied |= event->persist && !perfmon_capable();
 	}
-	return ret;
+	return 0;
 }
 
-/*
- * With event_mutex held: delete some events of @name from @id on. Returns 1 when
- * there may be more of them, 0 when there are not, or -EBUSY.
- */
-static int delete_some(const char *name, unsigned long *id)
+/* With event_mutex held: delete some events; returns as check_some(), or -EPERM */
+static int delete_some(struct deletion *deletion)
 {
 	struct user_event *event;
-	int ret, nr = 0;
+	int ret, nr = 0, looked = 0;
 
-	for (; (event = user_event_registry_next(id)); ++*id) {
-		if (!is_named(event, name))
+	for (; (event = user_event_registry_next(deletion->group, &deletion->id));
+	     deletion->id++) {
+		if (looked++ == LOOK_PIECE)
+			return 1;
+		if (!is_named(event, deletion->name))
 			continue;
 		if (nr++ == DELETE_PIECE)
 			return 1;
+		/* It may persist since it was looked at */
+		if (event->persist && !perfmon_capable())
+			return -EPERM;
 		ret = user_event_life_is_busy(event) ? -EBUSY :
 			user_event_life_destroy(event);
 		if (ret)
@@ -214,42 +270,74 @@ static int delete_some(const char *name, unsigned long *id)
 	return 0;
 }
 
+/* Do all of it, with event_mutex held for one piece at a time */
+static int in_pieces(struct deletion *deletion,
+		     int (*piece)(struct deletion *deletion))
+{
+	int ret;
+
+	lockdep_assert_held(&event_mutex);
+
+	deletion->id = 0;
+	while ((ret = piece(deletion)) > 0) {
+		mutex_unlock(&event_mutex);
+		cond_resched();
+		user_event_owner_lock(deletion->owner);
+	}
+	return ret;
+}
+
 /**
  * user_event_delete() - delete the events of a name
+ * @group: the group of the caller's file
+ * @owner: the user that the caller counts for
  * @name: the name, of a multi-format event without the ID
  *
  * Context: takes event_mutex, for some events at a time. May sleep.
  * Return: 0, and all of them are gone, or
  * * -ENOENT	- there is none
  * * -EBUSY	- one is held or has a listener, maybe since others were deleted
- * * -EPERM	- one persists and the caller lacks CAP_PERFMON
+ * * -EPERM	- one persists and the caller lacks CAP_PERFMON; as -EBUSY
  */
-int user_event_delete(const char *name)
+int user_event_delete(struct user_event_group *group,
+		      struct user_event_owner *owner, const char *name)
 {
-	unsigned long id = 0;
+	struct deletion deletion = {
+		.group = group, .owner = owner, .name = name,
+	};
 	int ret;
 
-	mutex_lock(&event_mutex);
-	ret = check_delete(name);
+	user_event_owner_lock(owner);
+	ret = in_pieces(&deletion, check_some);
+	if (!ret && deletion.denied)
+		ret = -EPERM;
+	if (!ret && !deletion.found)
+		ret = -ENOENT;
 	if (!ret)
-		ret = delete_some(name, &id);
-	while (ret > 0) {
-		mutex_unlock(&event_mutex);
-		cond_resched();
-		mutex_lock(&event_mutex);
-		ret = delete_some(name, &id);
-	}
+		ret = in_pieces(&deletion, delete_some);
 	mutex_unlock(&event_mutex);
 	return ret;
 }
 
 /**
- * user_event_event_init() - prepare to make events
+ * user_event_delete_all() - delete all events of a group, for ever
+ * @group: the group, dead when this succeeds: no event comes any more
  *
- * Return: 0, or -ENOMEM.
+ * Context: event_mutex held, which is dropped between pieces. May sleep.
+ * Return: 0, or -EBUSY when one is held or has a listener, maybe since others were
+ * deleted.
  */
-int __init user_event_event_init(void)
+int user_event_delete_all(struct user_event_group *group)
 {
-	tracefs_cred = prepare_kernel_cred(&init_task);
-	return tracefs_cred ? 0 : -ENOMEM;
+	struct deletion deletion = { .group = group };
+	int ret;
+
+	ret = in_pieces(&deletion, check_some);
+	if (ret)
+		return ret;
+	group->dead = true;
+	ret = in_pieces(&deletion, delete_some);
+	if (ret)
+		group->dead = false;
+	return ret;
 }

@@ -12,10 +12,10 @@
 #include "trace_events_user.h"
 
 /*
- * Whether the address space, which the caller has left, has another task. Its
- * mm_users do not tell: a repair is among them, and everybody who looks into
- * /proc/PID. user_event_mm.access serialises leavers, so exactly one of several
- * sees no other task.
+ * Check whether another task uses the address space that the caller has left.
+ * mm_users does not tell: repairs and readers of /proc/PID hold it as well.
+ * user_event_mm.access serialises leavers, so exactly one of several sees no
+ * other task.
  */
 static bool umm_has_task(struct user_event_mm *umm)
 {
@@ -81,15 +81,6 @@ static void umm_kill_if_unused(struct user_event_mm *umm)
 		user_event_set_leave(umm->set, umm);
 }
 
-/* Does a range have an enable word? */
-static bool has_enabler(struct user_event_set *set, unsigned long start,
-			unsigned long end)
-{
-	struct user_event_enabler *enabler = user_event_set_from(set, start, 0);
-
-	return enabler && enabler_addr(enabler) < end;
-}
-
 /*
  * Tell @umm of mappings that its parent has and it has not, MADV_DONTFORK, and
  * set @wiped if there are enable words in one that it has anew, MADV_WIPEONFORK.
@@ -98,6 +89,7 @@ static int inherit_mappings(struct user_event_mm *umm, struct mm_struct *oldmm,
 			    struct user_event_set *set, bool *wiped)
 {
 	struct vm_area_struct *vma;
+	struct user_event_gap gap;
 	struct vma_iterator vmi;
 	int ret;
 
@@ -105,7 +97,8 @@ static int inherit_mappings(struct user_event_mm *umm, struct mm_struct *oldmm,
 	for_each_vma(vmi, vma) {
 		if (likely(!(vma->vm_flags & (VM_WIPEONFORK | VM_DONTCOPY))))
 			continue;
-		if (!has_enabler(set, vma->vm_start, vma->vm_end))
+		if (!user_event_set_overlaps(set, vma->vm_start, vma->vm_end,
+					     &gap))
 			continue;
 		if (!(vma->vm_flags & VM_DONTCOPY)) {
 			*wiped = true;
@@ -171,7 +164,7 @@ int __user_events_dup_mmap(struct mm_struct *mm, struct mm_struct *oldmm)
 	if (!set)
 		return 0;
 
-	/* Whoever has become another user since then waits as that one */
+	/* The child's repairs count for the user that forks, who may be another now */
 	owner = user_event_owner_of_current(parent->owner);
 	if (!owner)
 		return -ENOMEM;
@@ -219,9 +212,14 @@ void __user_events_unmap(struct mm_struct *mm, unsigned long start,
 			 unsigned long end)
 {
 	struct user_event_mm *umm = mm->user_event_mm;
+	struct user_event_gap gap;
 
-	if (!umm->set || !has_enabler(umm->set, start, end))
+	if (!umm->set || (start >= umm->gap.start && end <= umm->gap.end))
 		return;
+	if (!user_event_set_overlaps(umm->set, start, end, &gap)) {
+		umm->gap = gap;
+		return;
+	}
 
 	/* There is no way back: a few bytes that cannot fail */
 	user_event_mm_add_gone(umm, start, end,
@@ -258,7 +256,7 @@ void __user_events_release(struct mm_struct *mm)
 	struct user_event_mm *umm = mm->user_event_mm;
 
 	umm_kill_if_unused(umm);
-	/* Those who come by a mapping of @mm see this, or a reference count of 0 */
+	/* A walk over mappings of @mm finds NULL here, or a reference count of 0 */
 	WRITE_ONCE(mm->user_event_mm, NULL);
 	user_event_mm_put(umm);
 }

@@ -37,7 +37,7 @@ static LIST_HEAD(remembered);
 /* How soon to look again at an event that something else in the kernel uses */
 #define REAP_AGAIN	HZ
 
-/* Idle events that a registration looks at when there is no room for it */
+/* Idle events, and deleted ones, that a registration looks at when there is no room */
 #define REAP_SOME	16
 
 /* Deleted events whose records are looked for when another one is deleted */
@@ -312,6 +312,7 @@ static bool has_records(struct user_event *event)
 static void release_type(struct user_event *event)
 {
 	unregister_trace_event(&event->shown.event);
+	user_event_registry_uncharge(event);
 	user_event_registry_put(event);
 }
 
@@ -448,9 +449,10 @@ static void reap(struct work_struct *work)
 }
 
 /**
- * user_event_life_reap_some() - delete a few events that the reaper would
+ * user_event_life_reap_some() - delete a few events that the reaper would, and
+ * forget a few that have no records left
  *
- * Makes room when the system holds as many events as it may.
+ * Makes room where there are as many events as there may be.
  *
  * Context: event_mutex held. May sleep.
  */
@@ -466,4 +468,5 @@ void user_event_life_reap_some(void)
 		reap_one(event);
 	}
 	reap_again();
+	forget(REAP_SOME);
 }

@@ -23,7 +23,7 @@ static void set_listener(struct user_event *event, unsigned int listener,
 	/* A writer that sees the listener sees its lists; pairs with the acquire */
 	smp_store_release(&event->listeners, new);
 	if (old != new)
-		user_event_registry_changed();
+		user_event_group_changed(event->group);
 	if (!old != !new)
 		user_event_switch(event);
 	if (!new)

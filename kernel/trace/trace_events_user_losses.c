@@ -69,7 +69,7 @@ bool user_event_losses_is_wanted(const struct trace_event_file *file,
 
 	return !(flags & EVENT_FILE_FL_SOFT_DISABLED) &&
 		(!(flags & EVENT_FILE_FL_FILTERED) ||
-		 filter_match_preds(file->filter, entry));
+		 filter_match_preds(rcu_dereference_sched(file->filter), entry));
 }
 
 #ifdef CONFIG_PERF_EVENTS
@@ -150,13 +150,28 @@ static u64 losses_of_perf(const struct user_event *event)
 }
 #endif
 
-/* The position is the id of an event, which no other event ever gets */
-static void *losses_at(loff_t *pos)
+/**
+ * struct losses_state - one reading of user_events_losses
+ * @group: see user_event_group_seq_open()
+ * @passed: events without losses that were passed over since event_mutex was
+ *	taken; event_mutex
+ */
+struct losses_state {
+	struct user_event_group	*group;
+	unsigned int		passed;
+};
+
+/* Events without losses that are looked at before others get event_mutex */
+#define LOSSES_PIECE	1024
+
+/* The position is the id of an event, which no other one in its group ever gets */
+static void *losses_at(struct losses_state *state, loff_t *pos)
 {
 	unsigned long id = *pos;
 	struct user_event *event;
 
-	event = *pos < LONG_MAX ? user_event_registry_next(&id) : NULL;
+	event = *pos < LONG_MAX ? user_event_registry_next(state->group, &id) :
+				  NULL;
 	if (event)
 		*pos = id;
 	return event;
@@ -164,14 +179,25 @@ static void *losses_at(loff_t *pos)
 
 static void *losses_start(struct seq_file *seq, loff_t *pos)
 {
+	struct losses_state *state = seq->private;
+
 	mutex_lock(&event_mutex);
-	return losses_at(pos);
+	state->passed = 0;
+	return losses_at(state, pos);
 }
 
 static void *losses_next(struct seq_file *seq, void *v, loff_t *pos)
 {
+	struct losses_state *state = seq->private;
+
+	if (state->passed == LOSSES_PIECE) {
+		mutex_unlock(&event_mutex);
+		cond_resched();
+		mutex_lock(&event_mutex);
+		state->passed = 0;
+	}
 	++*pos;
-	return losses_at(pos);
+	return losses_at(state, pos);
 }
 
 static void losses_stop(struct seq_file *seq, void *v)
@@ -181,6 +207,7 @@ static void losses_stop(struct seq_file *seq, void *v)
 
 static int losses_show(struct seq_file *seq, void *v)
 {
+	struct losses_state *state = seq->private;
 	struct user_event *event = v;
 	u64 lost[USER_EVENT_LOSSES], all = 0;
 	int i;
@@ -191,8 +218,10 @@ static int losses_show(struct seq_file *seq, void *v)
 			lost[i] += losses_of_perf(event);
 		all += lost[i];
 	}
-	if (!all)
+	if (!all) {
+		state->passed++;
 		return SEQ_SKIP;
+	}
 
 	seq_puts(seq, user_event_name(event));
 	for (i = 0; i < USER_EVENT_LOSSES; i++)
@@ -210,9 +239,8 @@ static const struct seq_operations losses_seq_ops = {
 
 static int losses_open(struct inode *inode, struct file *file)
 {
-	int ret = tracing_check_open_get_tr(NULL);
-
-	return ret ?: seq_open(file, &losses_seq_ops);
+	return user_event_group_seq_open(inode, file, &losses_seq_ops,
+					 sizeof(struct losses_state));
 }
 
 const struct file_operations user_event_losses_fops = {
@@ -220,5 +248,5 @@ const struct file_operations user_event_losses_fops = {
 	.open		= losses_open,
 	.read		= seq_read,
 	.llseek		= seq_lseek,
-	.release	= seq_release,
+	.release	= user_event_group_seq_release,
 };

@@ -125,6 +125,7 @@ int user_event_mm_add_gone(struct user_event_mm *umm, unsigned long start,
  * @addr: its address
  *
  * Context: event_mutex and the mmap_lock held.
+ * Return: whether it was.
  */
 bool user_event_mm_is_gone(struct user_event_mm *umm, unsigned long addr)
 {
@@ -184,16 +185,16 @@ void user_event_mm_end(struct user_event_mm *umm)
  *
  * The object stays for as long as the caller is in the address space.
  *
- * Context: takes event_mutex. May sleep.
+ * Context: may sleep.
  * Return: the address space, or -ENOMEM.
  */
 struct user_event_mm *user_event_mm_of_current(void)
 {
 	struct mm_struct *mm = current->mm;
 	struct user_event_owner *owner;
-	struct user_event_mm *umm;
+	struct user_event_mm *umm, *first;
 
-	/* Pairs with the release of another thread below */
+	/* Pairs with the cmpxchg() of another thread below */
 	umm = smp_load_acquire(&mm->user_event_mm);
 	if (umm)
 		return umm;
@@ -206,15 +207,12 @@ struct user_event_mm *user_event_mm_of_current(void)
 	if (!umm)
 		return ERR_PTR(-ENOMEM);
 
-	mutex_lock(&event_mutex);
-	if (mm->user_event_mm) {
+	/* Publishes it fully initialised, unless another thread was faster */
+	first = cmpxchg(&mm->user_event_mm, NULL, umm);
+	if (first) {
 		user_event_mm_put(umm);
-		umm = mm->user_event_mm;
-	} else {
-		/* Publish it fully initialised */
-		smp_store_release(&mm->user_event_mm, umm);
+		umm = first;
 	}
-	mutex_unlock(&event_mutex);
 	return umm;
 }
 

@@ -2,16 +2,18 @@
 /*
  * User events: the users whose address spaces have enable bits.
  *
- * Some repairs have to wait for something that a program controls, such as a
- * page that its pager holds back. What waits is bounded for each user: an
- * object here lists the address spaces of one user whose repair has to wait,
- * and the few threads that do the waiting.
+ * What waits is bounded for each user, however many processes it has. An object
+ * here lists the address spaces of one user whose repair has to wait for something
+ * that a program controls, such as a page that its pager holds back, and the few
+ * threads that do the waiting. One task of a user at a time waits for event_mutex in
+ * the ioctls.
  */
 #include <linux/cred.h>
 #include <linux/ratelimit.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uidgid.h>
+#include <linux/user_namespace.h>
 
 #include "trace_events_user.h"
 
@@ -20,6 +22,23 @@
 
 /* Owners by UID; its lock serialises adding and removing */
 static DEFINE_XARRAY(owners);
+
+/*
+ * The user that the caller counts for. The maker of a user namespace can get
+ * thousands of UIDs for it; they must not count as thousands of users. Where root
+ * made the namespace, for a container, root chose its UIDs: each counts as itself.
+ */
+static kuid_t accountable_uid(void)
+{
+	struct user_namespace *ns = current_user_ns();
+	kuid_t uid = current_uid();
+
+	for (; ns != &init_user_ns; ns = ns->parent) {
+		if (!uid_eq(ns->owner, GLOBAL_ROOT_UID))
+			uid = ns->owner;
+	}
+	return uid;
+}
 
 static struct user_event_owner *owner_get_by_uid(kuid_t uid)
 {
@@ -44,7 +63,7 @@ static struct user_event_owner *owner_get_by_uid(kuid_t uid)
 struct user_event_owner *
 user_event_owner_of_current(struct user_event_owner *likely_one)
 {
-	kuid_t uid = current_uid();
+	kuid_t uid = accountable_uid();
 	struct user_event_owner *owner;
 	int ret;
 
@@ -63,6 +82,7 @@ user_event_owner_of_current(struct user_event_owner *likely_one)
 			return NULL;
 		owner->uid = uid;
 		refcount_set(&owner->ref, 1);
+		mutex_init(&owner->turn);
 		spin_lock_init(&owner->lock);
 		INIT_LIST_HEAD(&owner->fresh);
 		INIT_LIST_HEAD(&owner->waited);
@@ -72,12 +92,13 @@ user_event_owner_of_current(struct user_event_owner *likely_one)
 
 		ret = xa_insert(&owners, __kuid_val(uid), owner,
 				GFP_KERNEL_ACCOUNT);
-		if (ret)
-			kfree(owner);
+		if (!ret)
+			return owner;
+		kfree(owner);
 		/* Another task of this user was faster */
 	} while (ret == -EBUSY);
 
-	return ret ? NULL : owner;
+	return NULL;
 }
 
 /**
@@ -99,10 +120,40 @@ void user_event_owner_get(struct user_event_owner *owner)
  */
 void user_event_owner_put(struct user_event_owner *owner)
 {
-	if (!refcount_dec_and_lock(&owner->ref, &owners.xa_lock))
+	bool last;
+
+	if (refcount_dec_not_one(&owner->ref))
 		return;
 
-	__xa_erase(&owners, __kuid_val(owner->uid));
+	/* Nobody finds an owner that is about to go */
+	xa_lock(&owners);
+	last = refcount_dec_and_test(&owner->ref);
+	if (last)
+		__xa_erase(&owners, __kuid_val(owner->uid));
 	xa_unlock(&owners);
-	kfree(owner);
+	if (last)
+		kfree(owner);
+}
+
+/**
+ * user_event_owner_lock() - take event_mutex when it is the turn of the caller
+ * @owner: the user that the caller counts for, or NULL for a worker that does not
+ *	wait for a user
+ *
+ * event_mutex is first come, first served: a user that may start any number of
+ * processes would otherwise make everybody wait for all of them. @owner bounds the
+ * waiting alone, so mutex_unlock(&event_mutex) is all it takes to unlock.
+ *
+ * Context: no locks that may be wanted under event_mutex. May sleep.
+ */
+void user_event_owner_lock(struct user_event_owner *owner)
+{
+	if (mutex_trylock(&event_mutex))
+		return;
+
+	if (owner)
+		mutex_lock(&owner->turn);
+	mutex_lock(&event_mutex);
+	if (owner)
+		mutex_unlock(&owner->turn);
 }

@@ -62,8 +62,9 @@ static int change_prepare(struct change *change)
 	change_end(change);
 	change->copied = change->wanted;
 	change->wanted = NULL;
-	copy = change->copied ? user_event_set_copy(change->copied) :
-				user_event_set_alloc();
+	copy = change->copied ?
+		user_event_set_copy(change->copied, change->access.umm->owner) :
+		user_event_set_alloc();
 	if (IS_ERR_OR_NULL(copy))
 		return copy ? PTR_ERR(copy) : -ENOMEM;
 	change->copy = copy;
@@ -231,6 +232,14 @@ static int visit_register(struct user_event_access *access)
 		ret = clean_some(umm);
 	if (ret)
 		return ret;
+
+	ret = user_event_set_charge(umm->set);
+	if (ret)
+		goto err_set;
+	ret = user_event_bit_write(umm, change->enabler, 0);
+	if (ret)
+		goto err_charge;
+	/* It takes the place of one whose memory was unmapped */
 	if (gone)
 		user_event_set_remove(user_event_set_find(umm->set,
 							  change->addr,
@@ -238,19 +247,21 @@ static int visit_register(struct user_event_access *access)
 	if (gone || umm->set != set)
 		user_event_set_place(umm->set, change->addr, change->bit,
 				     &place);
+	user_event_set_add(umm->set, change->enabler, &place);
+	umm->gap = (struct user_event_gap){};
+	change->enabler = NULL;
+	return 0;
 
-	ret = user_event_bit_write(umm, change->enabler, 0);
-	if (!ret) {
-		user_event_set_add(umm->set, change->enabler, &place);
-		change->enabler = NULL;
-	} else {
-		drop_empty_set(umm);
-	}
+err_charge:
+	user_event_set_uncharge(umm->set);
+err_set:
+	drop_empty_set(umm);
 	return ret;
 }
 
 /**
  * user_event_register() - register an enable bit of the caller
+ * @umm: the caller's address space
  * @event: the event, held
  * @addr: address of the enable word, a multiple of @size
  * @size: bytes of the enable word, 4 or 8
@@ -263,14 +274,15 @@ static int visit_register(struct user_event_access *access)
  * * -EADDRINUSE	- the address space has registered the address and bit
  * * -EFAULT	- the enable word cannot be written
  * * -EINTR	- the caller is being killed
+ * * -EMFILE	- the caller has as many enable bits as it may
  * * -ENOMEM	- no memory
  */
-int user_event_register(struct user_event *event, unsigned long addr,
-			unsigned int size, unsigned int bit)
+int user_event_register(struct user_event_mm *umm, struct user_event *event,
+			unsigned long addr, unsigned int size, unsigned int bit)
 {
 	struct change change = {
 		.access = {
-			.umm = user_event_mm_of_current(),
+			.umm = umm,
 			.visit = visit_register,
 			.addr = addr,
 			.flags = USER_EVENT_ACCESS_WAIT,
@@ -280,15 +292,12 @@ int user_event_register(struct user_event *event, unsigned long addr,
 	};
 	int ret = 0;
 
-	if (IS_ERR(change.access.umm))
-		return PTR_ERR(change.access.umm);
-
 	change.enabler = user_event_set_enabler(event, addr, size, bit);
 	if (!change.enabler)
 		return -ENOMEM;
 
 	/* Most first registrations then need one access */
-	if (!READ_ONCE(change.access.umm->set))
+	if (!READ_ONCE(umm->set))
 		ret = change_prepare(&change);
 	if (!ret)
 		ret = change_make(&change);
@@ -350,6 +359,8 @@ static int visit_unregister(struct user_event_access *access)
  * Return: 0, or
  * * -ENOENT	- the address space has not registered the address and bit
  * * -EINTR	- the caller is being killed
+ * * -EMFILE	- the caller may not have as many enable bits as it shares with
+ *		  other address spaces, and would have to have alone
  * * -ENOMEM	- no memory to copy what other address spaces share
  */
 int user_event_unregister(unsigned long addr, unsigned int bit)
@@ -378,7 +389,8 @@ int user_event_unregister(unsigned long addr, unsigned int bit)
 
 	/* Others may have registered the bit that has just been cleared */
 	if (change.shared) {
-		user_event_switch_sharers(change.shared->f_mapping, change.pgoff,
+		user_event_switch_sharers(change.access.umm->owner,
+					  change.shared->f_mapping, change.pgoff,
 					  offset_in_page(addr), bit);
 		fput(change.shared);
 	}

@@ -4,26 +4,20 @@
  *
  * The tables that find an event by its name, or walk over all of them, and the
  * memory of events. A single-format event is found by its name alone, one of a
- * multi-format name by its fields as well, at the same cost however many there
- * are.
+ * multi-format name by its fields as well, both only in their group, and at the
+ * same cost however many there are.
  */
 #include <linux/jhash.h>
-#include <linux/poll.h>
 #include <linux/rhashtable.h>
 #include <linux/slab.h>
 #include <linux/sysctl.h>
-#include <linux/wait.h>
 
 #include "trace_events_user.h"
 
 /* Events by what finds them; changed under event_mutex */
 static struct rhashtable events_by_key;
 
-/* Events by user_event.id; changed under event_mutex */
-static DEFINE_XARRAY(events_by_id);
-
-/* The id of the newest event, and how many there are; event_mutex */
-static unsigned long last_id;
+/* How many events there are in all groups; event_mutex */
 static unsigned int nr_events;
 
 /*
@@ -31,13 +25,6 @@ static unsigned int nr_events;
  * 65,535 type numbers that all events of the system share.
  */
 static unsigned int max_events = 32768;
-
-/*
- * Counts changes of what there is to see: which events there are, and who listens
- * to them. Changed under event_mutex, read without. 0 is before the first one.
- */
-static unsigned long nr_changes = 1;
-static DECLARE_WAIT_QUEUE_HEAD(change_wait);
 
 /* Sees to the alignment of struct user_event */
 static struct kmem_cache *event_cache;
@@ -47,10 +34,12 @@ static struct dyn_event_operations *dyn_ops;
 
 /**
  * struct event_key - what finds an event
+ * @group: its group
  * @name: its name
  * @format: its fields, NULL if it is a single-format event
  */
 struct event_key {
+	const struct user_event_group	*group;
 	const char			*name;
 	const struct user_event_format	*format;
 };
@@ -58,6 +47,7 @@ struct event_key {
 static struct event_key event_key(const struct user_event *event)
 {
 	return (struct event_key) {
+		.group = event->group,
 		.name = event->format->name,
 		.format = event->multi ? event->format : NULL,
 	};
@@ -66,7 +56,7 @@ static struct event_key event_key(const struct user_event *event)
 static u32 key_hash(const void *data, u32 len, u32 seed)
 {
 	const struct event_key *key = data;
-	u32 hash = jhash(key->name, strlen(key->name), seed);
+	u32 hash = jhash(key->name, strlen(key->name), seed + key->group->id);
 	int i;
 
 	for (i = 0; key->format && i < key->format->nr_fields; i++) {
@@ -90,7 +80,8 @@ static int event_cmp(struct rhashtable_compare_arg *arg, const void *obj)
 	const struct user_event *event = obj;
 	const struct event_key *key = arg->key;
 
-	return event->multi != !!key->format ||
+	return event->group != key->group ||
+		event->multi != !!key->format ||
 		strcmp(event->format->name, key->name) ||
 		(key->format && !user_event_format_same(event->format,
 							key->format));
@@ -117,6 +108,8 @@ static void free_event(struct kref *ref)
 	struct user_event *event = container_of(ref, struct user_event, ref);
 
 	user_event_call_free(event);
+	user_event_registry_uncharge(event);
+	user_event_group_put(event->group);
 	if (event->multi)
 		kfree(event->tp.name);
 	kfree(event->format);
@@ -135,76 +128,61 @@ void user_event_registry_put(struct user_event *event)
 }
 
 /**
- * user_event_registry_changed() - wake up those who wait for a change
+ * user_event_registry_uncharge() - count an event no longer for its user
+ * @event: the event, whose type number is free again
  *
- * Context: event_mutex held, after the change.
+ * Context: event_mutex held, or nobody else knows of the event.
  */
-void user_event_registry_changed(void)
+void user_event_registry_uncharge(struct user_event *event)
 {
-	lockdep_assert_held(&event_mutex);
-
-	WRITE_ONCE(nr_changes, nr_changes + 1);
-	/* Pairs with the barrier in poll_wait(): one of both sees the other */
-	if (wq_has_sleeper(&change_wait))
-		wake_up_interruptible_poll(&change_wait, EPOLLIN | EPOLLPRI);
-}
-
-/**
- * user_event_registry_changes() - count the changes
- *
- * Context: any; with event_mutex held it is the number that belongs to what can
- * be seen.
- * Return: number of changes so far, never 0.
- */
-unsigned long user_event_registry_changes(void)
-{
-	return READ_ONCE(nr_changes);
-}
-
-/**
- * user_event_registry_poll() - wait for a change
- * @file: the file that is polled
- * @wait: what poll() waits with
- * @seen: number of changes that the caller knows of, 0 if none
- *
- * Return: EPOLLIN | EPOLLPRI if there was another one, else 0.
- */
-__poll_t user_event_registry_poll(struct file *file, poll_table *wait,
-				  unsigned long seen)
-{
-	poll_wait(file, &change_wait, wait);
-	return user_event_registry_changes() == seen ? 0 : EPOLLIN | EPOLLPRI;
+	if (!event->user)
+		return;
+	user_event_limit_uncharge(event->user, UCOUNT_USER_EVENTS, 1);
+	put_ucounts(event->user);
+	event->user = NULL;
 }
 
 /**
  * user_event_registry_alloc() - allocate an event
+ * @group: the group it belongs to
  * @format: name and fields; the event takes it over
  * @multi: several formats may have this name
  *
  * Context: event_mutex held. May sleep.
  * Return: the event with one reference, its name and id set, not to be found
- * yet; NULL when there is no memory.
+ * yet, or
+ * * -EMFILE	- the caller has as many events as it may
+ * * -ENOMEM	- no memory
  */
-struct user_event *user_event_registry_alloc(struct user_event_format *format,
+struct user_event *user_event_registry_alloc(struct user_event_group *group,
+					     struct user_event_format *format,
 					     bool multi)
 {
-	struct user_event *event = kmem_cache_zalloc(event_cache,
-						     GFP_KERNEL_ACCOUNT);
+	struct ucounts *user = user_event_limit_get_user();
+	struct user_event *event;
 
+	if (!user)
+		return ERR_PTR(-ENOMEM);
+	if (user_event_limit_charge(user, UCOUNT_USER_EVENTS, 1)) {
+		put_ucounts(user);
+		return ERR_PTR(-EMFILE);
+	}
+
+	event = kmem_cache_zalloc(event_cache, GFP_KERNEL_ACCOUNT);
 	if (!event)
-		return NULL;
+		goto err_user;
 
-	event->id = last_id + 1;
+	event->user = user;
+	event->id = group->last_id + 1;
 	event->multi = multi;
 	event->tp.name = format->name;
 	if (multi)
 		event->tp.name = kasprintf(GFP_KERNEL_ACCOUNT, "%s.%lx",
 					   format->name, event->id);
-	if (!event->tp.name) {
-		kmem_cache_free(event_cache, event);
-		return NULL;
-	}
+	if (!event->tp.name)
+		goto err_event;
 
+	event->group = user_event_group_get(group);
 	event->format = format;
 	kref_init(&event->ref);
 	INIT_LIST_HEAD(&event->tracers);
@@ -212,16 +190,26 @@ struct user_event *user_event_registry_alloc(struct user_event_format *format,
 	INIT_HLIST_HEAD(&event->left);
 	INIT_HLIST_HEAD(&event->enablers);
 	return event;
+
+err_event:
+	kmem_cache_free(event_cache, event);
+err_user:
+	user_event_limit_uncharge(user, UCOUNT_USER_EVENTS, 1);
+	put_ucounts(user);
+	return ERR_PTR(-ENOMEM);
 }
 
 /**
- * user_event_registry_is_full() - does the system hold as many events as it may
+ * user_event_registry_is_full() - are there as many events as there may be
+ * @group: the group that another one is wanted in
  *
  * Context: event_mutex held.
+ * Return: whether the system, or @group, has as many as it may.
  */
-bool user_event_registry_is_full(void)
+bool user_event_registry_is_full(const struct user_event_group *group)
 {
-	return nr_events >= READ_ONCE(max_events);
+	return nr_events >= READ_ONCE(max_events) ||
+		group->nr_events >= group->max;
 }
 
 /**
@@ -233,22 +221,24 @@ bool user_event_registry_is_full(void)
  */
 int user_event_registry_add(struct user_event *event)
 {
+	struct user_event_group *group = event->group;
 	int ret;
 
-	ret = xa_insert(&events_by_id, event->id, event, GFP_KERNEL_ACCOUNT);
+	ret = xa_insert(&group->events, event->id, event, GFP_KERNEL_ACCOUNT);
 	if (ret)
 		return ret;
 	ret = rhashtable_insert_fast(&events_by_key, &event->node, key_params);
 	if (ret) {
-		xa_erase(&events_by_id, event->id);
+		xa_erase(&group->events, event->id);
 		return ret;
 	}
 
 	dyn_event_init(&event->dyn, dyn_ops);
 	dyn_event_add(&event->dyn, &event->call);
-	last_id = event->id;
+	group->last_id = event->id;
+	group->nr_events++;
 	nr_events++;
-	user_event_registry_changed();
+	user_event_group_changed(group);
 	return 0;
 }
 
@@ -260,15 +250,19 @@ int user_event_registry_add(struct user_event *event)
  */
 void user_event_registry_remove(struct user_event *event)
 {
+	struct user_event_group *group = event->group;
+
 	dyn_event_remove(&event->dyn);
 	rhashtable_remove_fast(&events_by_key, &event->node, key_params);
-	xa_erase(&events_by_id, event->id);
+	xa_erase(&group->events, event->id);
+	group->nr_events--;
 	nr_events--;
-	user_event_registry_changed();
+	user_event_group_changed(group);
 }
 
 /**
  * user_event_registry_find() - find an event
+ * @group: its group
  * @name: its name, of a multi-format event without the ID
  * @format: fields of a multi-format event, or NULL for the single-format event
  *
@@ -276,10 +270,12 @@ void user_event_registry_remove(struct user_event *event)
  * Return: the event, or NULL.
  */
 struct user_event *
-user_event_registry_find(const char *name,
+user_event_registry_find(struct user_event_group *group, const char *name,
 			 const struct user_event_format *format)
 {
-	struct event_key key = { .name = name, .format = format };
+	struct event_key key = {
+		.group = group, .name = name, .format = format,
+	};
 
 	lockdep_assert_held(&event_mutex);
 
@@ -287,15 +283,17 @@ user_event_registry_find(const char *name,
 }
 
 /**
- * user_event_registry_next() - walk over all events in the order of their making
+ * user_event_registry_next() - walk over the events in the order of their making
+ * @group: their group
  * @id: smallest id wanted; set to that of the event
  *
  * Context: event_mutex held.
  * Return: the event, or NULL if there is no further one.
  */
-struct user_event *user_event_registry_next(unsigned long *id)
+struct user_event *user_event_registry_next(struct user_event_group *group,
+					    unsigned long *id)
 {
-	return xa_find(&events_by_id, id, ULONG_MAX, XA_PRESENT);
+	return xa_find(&group->events, id, ULONG_MAX, XA_PRESENT);
 }
 
 static struct ctl_table registry_sysctls[] = {

@@ -74,6 +74,40 @@ struct user_event_enabler *user_event_set_find(struct user_event_set *set,
 }
 
 /**
+ * user_event_set_overlaps() - check a range for enable words
+ * @set: the set
+ * @start: first address of the range, that of a page
+ * @end: first address after it, that of a page
+ * @gap: set to addresses without enable words that include the range, if it has
+ *	none
+ *
+ * Context: event_mutex or the mmap_lock of an address space with the set held.
+ * Return: whether an enabler of the set has an address in the range.
+ */
+bool user_event_set_overlaps(struct user_event_set *set, unsigned long start,
+			     unsigned long end, struct user_event_gap *gap)
+{
+	struct rb_node *node = set->enablers.rb_node;
+
+	gap->start = 0;
+	gap->end = ULONG_MAX;
+	while (node) {
+		unsigned long addr = enabler_addr(to_enabler(node));
+
+		if (addr < start) {
+			gap->start = addr + 1;
+			node = node->rb_right;
+		} else if (addr >= end) {
+			gap->end = addr;
+			node = node->rb_left;
+		} else {
+			return true;
+		}
+	}
+	return false;
+}
+
+/**
  * user_event_set_enabler() - make an enabler for a set
  * @event: the event, held or referenced by the caller
  * @addr: address of the enable word
@@ -139,8 +173,34 @@ bool user_event_set_place(struct user_event_set *set, unsigned long addr,
 }
 
 /**
- * user_event_set_add() - put an enabler into a set and hold its event for it
+ * user_event_set_charge() - count another enable bit for the user of a set
  * @set: the set, which no two address spaces share
+ *
+ * What is charged is for user_event_set_add(), or to be given back with
+ * user_event_set_uncharge().
+ *
+ * Context: event_mutex held.
+ * Return: 0, or -EMFILE when the user has as many as it may.
+ */
+int user_event_set_charge(struct user_event_set *set)
+{
+	return user_event_limit_charge(set->user, UCOUNT_USER_EVENT_BITS, 1);
+}
+
+/**
+ * user_event_set_uncharge() - give back what user_event_set_charge() took
+ * @set: the set
+ *
+ * Context: event_mutex held.
+ */
+void user_event_set_uncharge(struct user_event_set *set)
+{
+	user_event_limit_uncharge(set->user, UCOUNT_USER_EVENT_BITS, 1);
+}
+
+/**
+ * user_event_set_add() - put an enabler into a set and hold its event for it
+ * @set: the set, which no two address spaces share, charged for one more
  * @enabler: the enabler
  * @place: where it goes, found since the set was last changed
  *
@@ -197,6 +257,7 @@ void user_event_set_remove(struct user_event_enabler *enabler)
 {
 	rb_erase(&enabler->node, &enabler->set->enablers);
 	enabler->set->nr--;
+	user_event_set_uncharge(enabler->set);
 	if (!enabler_is_gone(enabler))
 		user_event_set_leave_event(enabler);
 	enabler_release(enabler);
@@ -210,12 +271,18 @@ void user_event_set_remove(struct user_event_enabler *enabler)
  */
 struct user_event_set *user_event_set_alloc(void)
 {
-	struct user_event_set *set = kmem_cache_alloc(set_cache,
-						      GFP_KERNEL_ACCOUNT);
+	struct ucounts *user = user_event_limit_get_user();
+	struct user_event_set *set;
 
-	if (!set)
+	if (!user)
 		return NULL;
+	set = kmem_cache_alloc(set_cache, GFP_KERNEL_ACCOUNT);
+	if (!set) {
+		put_ucounts(user);
+		return NULL;
+	}
 
+	set->user = user;
 	set->enablers = RB_ROOT;
 	set->nr = 0;
 	refcount_set(&set->users, 1);
@@ -224,14 +291,21 @@ struct user_event_set *user_event_set_alloc(void)
 	return set;
 }
 
-/* Free a retired set and the enablers in it, in pieces */
-static void set_free(struct user_event_set *set)
+/* Free a set whose enablers are freed */
+static void set_free_last(struct user_event_set *set)
+{
+	put_ucounts(set->user);
+	kmem_cache_free(set_cache, set);
+}
+
+/* Free a retired set and the enablers in it, in pieces; @owner may be NULL */
+static void set_free(struct user_event_set *set, struct user_event_owner *owner)
 {
 	struct rb_node *node = rb_first_postorder(&set->enablers), *next, *piece;
 	unsigned int i;
 
 	while (node) {
-		mutex_lock(&event_mutex);
+		user_event_owner_lock(owner);
 		for (next = node, i = 0; next && i < SET_PIECE; i++) {
 			hlist_del_init(&to_enabler(next)->on_event);
 			next = rb_next_postorder(next);
@@ -245,14 +319,14 @@ static void set_free(struct user_event_set *set)
 		}
 		cond_resched();
 	}
-	kmem_cache_free(set_cache, set);
+	set_free_last(set);
 }
 
 /*
  * Free one retired set. Returns how many enablers it had, plus one for itself,
  * or 0 if there is none.
  */
-static unsigned int free_one_retired_set(void)
+static unsigned int free_one_retired_set(struct user_event_owner *owner)
 {
 	struct user_event_set *set;
 	unsigned int nr;
@@ -267,13 +341,13 @@ static unsigned int free_one_retired_set(void)
 		return 0;
 
 	nr = set->nr + 1;
-	set_free(set);
+	set_free(set, owner);
 	return nr;
 }
 
 static void free_retired_sets(struct work_struct *work)
 {
-	while (free_one_retired_set())
+	while (free_one_retired_set(NULL))
 		cond_resched();
 }
 
@@ -299,6 +373,7 @@ void user_event_set_put(struct user_event_set *set)
 		if (!enabler_is_gone(enabler))
 			user_event_life_unhold(enabler_event(enabler));
 	}
+	user_event_limit_uncharge(set->user, UCOUNT_USER_EVENT_BITS, set->nr);
 
 	spin_lock(&retired_lock);
 	list_add_tail(&set->retired, &retired_sets);
@@ -349,9 +424,10 @@ void user_event_set_leave(struct user_event_set *set, struct user_event_mm *umm)
 
 /* Put @nr enablers of a copy, from @enabler on, on the lists of their events */
 static struct user_event_enabler *
-link_piece(struct user_event_enabler *enabler, unsigned int nr)
+link_piece(struct user_event_enabler *enabler, unsigned int nr,
+	   struct user_event_owner *owner)
 {
-	mutex_lock(&event_mutex);
+	user_event_owner_lock(owner);
 	for (; enabler && nr; enabler = enabler_next(enabler), nr--) {
 		if (!enabler_is_gone(enabler))
 			hlist_add_head(&enabler->on_event,
@@ -361,8 +437,11 @@ link_piece(struct user_event_enabler *enabler, unsigned int nr)
 	return enabler;
 }
 
-/* Free a copy of which no enabler is on the list of its event */
-static void free_unlinked(struct user_event_set *copy)
+/*
+ * Free a copy, charged for @charged enablers, of which none is on the list of its
+ * event
+ */
+static void free_unlinked(struct user_event_set *copy, unsigned int charged)
 {
 	struct user_event_enabler *enabler, *next;
 
@@ -371,24 +450,28 @@ static void free_unlinked(struct user_event_set *copy)
 			user_event_life_unhold(enabler_event(enabler));
 		enabler_release(enabler);
 	}
-	kmem_cache_free(set_cache, copy);
+	user_event_limit_uncharge(copy->user, UCOUNT_USER_EVENT_BITS, charged);
+	set_free_last(copy);
 }
 
 /**
  * user_event_set_copy() - copy a shared set before it is changed
  * @set: the set. The caller has a reference beside those of address spaces, so
  *	that nobody changes it meanwhile.
+ * @owner: the user that the caller counts for
  *
- * Whoever copies helps to free what was retired, so that garbage cannot grow
- * faster than it is cleared.
+ * The copier frees some retired sets as well, so they cannot pile up faster than
+ * they are freed.
  *
  * Context: no locks held, takes event_mutex. May sleep.
  * Return: a set with the same enablers and one reference, in no address space,
  * or
+ * * -EMFILE	- the caller has as many enable bits as it may
  * * -ENOMEM	- no memory
  * * -EINTR	- the caller is being killed
  */
-struct user_event_set *user_event_set_copy(struct user_event_set *set)
+struct user_event_set *user_event_set_copy(struct user_event_set *set,
+					   struct user_event_owner *owner)
 {
 	struct user_event_enabler *enabler, *dup;
 	unsigned int freed, wanted = 2 * set->nr;
@@ -396,13 +479,17 @@ struct user_event_set *user_event_set_copy(struct user_event_set *set)
 	struct user_event_set *copy;
 
 	do {
-		freed = free_one_retired_set();
+		freed = free_one_retired_set(owner);
 		wanted -= min(freed, wanted);
 	} while (freed && wanted);
 
 	copy = user_event_set_alloc();
 	if (!copy)
 		return ERR_PTR(-ENOMEM);
+	if (user_event_limit_charge(copy->user, UCOUNT_USER_EVENT_BITS, set->nr)) {
+		set_free_last(copy);
+		return ERR_PTR(-EMFILE);
+	}
 
 	for (enabler = enabler_first(set); enabler;
 	     enabler = enabler_next(enabler)) {
@@ -412,7 +499,7 @@ struct user_event_set *user_event_set_copy(struct user_event_set *set)
 					       enabler_size(enabler),
 					       enabler_bit(enabler));
 		if (!dup) {
-			free_unlinked(copy);
+			free_unlinked(copy, set->nr);
 			return ERR_PTR(fatal_signal_pending(current) ?
 				       -EINTR : -ENOMEM);
 		}
@@ -433,7 +520,7 @@ struct user_event_set *user_event_set_copy(struct user_event_set *set)
 
 	enabler = enabler_first(copy);
 	while (enabler) {
-		enabler = link_piece(enabler, SET_PIECE);
+		enabler = link_piece(enabler, SET_PIECE, owner);
 		cond_resched();
 	}
 	return copy;

@@ -19,6 +19,7 @@
 
 /**
  * struct status_state - one reading of user_events_status
+ * @group: see user_event_group_seq_open()
  * @event: the event to be shown, NULL for the summary; event_mutex
  * @active: events shown
  * @busy: how many of them were in use
@@ -28,6 +29,7 @@
  * event, which no other one gets, so that none is shown twice or passed over.
  */
 struct status_state {
+	struct user_event_group	*group;
 	struct user_event	*event;
 	unsigned int		active;
 	unsigned int		busy;
@@ -45,7 +47,8 @@ static void *status_at(struct seq_file *seq, loff_t *pos)
 	if (*pos > STATUS_SUMMARY)
 		return NULL;
 
-	state->event = *pos < STATUS_SUMMARY ? user_event_registry_next(&id) : NULL;
+	state->event = *pos < STATUS_SUMMARY ?
+		user_event_registry_next(state->group, &id) : NULL;
 	*pos = state->event ? id : STATUS_SUMMARY;
 	return state;
 }
@@ -58,7 +61,7 @@ static void *status_start(struct seq_file *seq, loff_t *pos)
 	if (!*pos) {
 		state->active = 0;
 		state->busy = 0;
-		WRITE_ONCE(state->seen, user_event_registry_changes());
+		WRITE_ONCE(state->seen, user_event_group_changes(state->group));
 	}
 	return status_at(seq, pos);
 }
@@ -116,12 +119,8 @@ static const struct seq_operations status_seq_ops = {
 
 static int status_open(struct inode *inode, struct file *file)
 {
-	int ret = tracing_check_open_get_tr(NULL);
-
-	if (ret)
-		return ret;
-	return seq_open_private(file, &status_seq_ops,
-				sizeof(struct status_state));
+	return user_event_group_seq_open(inode, file, &status_seq_ops,
+					 sizeof(struct status_state));
 }
 
 /* There is something to see that was not read, or has changed since */
@@ -130,7 +129,8 @@ static __poll_t status_poll(struct file *file, poll_table *wait)
 	struct seq_file *seq = file->private_data;
 	struct status_state *state = seq->private;
 
-	return user_event_registry_poll(file, wait, READ_ONCE(state->seen));
+	return user_event_group_poll(state->group, file, wait,
+				     READ_ONCE(state->seen));
 }
 
 const struct file_operations user_event_status_fops = {
@@ -139,11 +139,13 @@ const struct file_operations user_event_status_fops = {
 	.poll		= status_poll,
 	.read		= seq_read,
 	.llseek		= seq_lseek,
-	.release	= seq_release_private,
+	.release	= user_event_group_seq_release,
 };
 
 /**
  * struct enablers_state - one reading of user_events_enablers
+ * @group: see user_event_group_seq_open()
+ * @passed: enablers that were passed over since event_mutex was taken; event_mutex
  * @tgid: the process to be shown, in the PID namespace of the reader
  * @addr: the address to be shown, if this process still has it, or the next one
  * @bit: as @addr
@@ -155,6 +157,8 @@ const struct file_operations user_event_status_fops = {
  * has an order.
  */
 struct enablers_state {
+	struct user_event_group		*group;
+	unsigned int			passed;
 	int				tgid;
 	unsigned long			addr;
 	unsigned int			bit;
@@ -162,6 +166,9 @@ struct enablers_state {
 	struct user_event_enabler	*enabler;
 	char				comm[TASK_COMM_LEN];
 };
+
+/* Enablers that are passed over before others get event_mutex */
+#define PASS_PIECE	256
 
 /* What a process has registered, if anything; referenced */
 static struct user_event_mm *umm_of(struct task_struct *leader)
@@ -178,7 +185,7 @@ static struct user_event_mm *umm_of(struct task_struct *leader)
 
 	/* A kernel thread only borrows it */
 	if (!(task->flags & PF_KTHREAD))
-		/* Pairs with the release in user_event_mm_of_current() */
+		/* Pairs with the cmpxchg() in user_event_mm_of_current() */
 		umm = smp_load_acquire(&task->mm->user_event_mm);
 	/* The task keeps its address space, which has a reference */
 	if (umm)
@@ -259,6 +266,7 @@ static void *enablers_start(struct seq_file *seq, loff_t *pos)
 	struct enablers_state *state = seq->private;
 
 	mutex_lock(&event_mutex);
+	state->passed = 0;
 	if (*pos)
 		return enablers_at(state);
 
@@ -272,6 +280,13 @@ static void *enablers_next(struct seq_file *seq, void *v, loff_t *pos)
 {
 	struct enablers_state *state = seq->private;
 
+	if (state->passed == PASS_PIECE) {
+		leave_process(state);
+		mutex_unlock(&event_mutex);
+		cond_resched();
+		mutex_lock(&event_mutex);
+		state->passed = 0;
+	}
 	++*pos;
 	/* bit + 1 resumes at the next bit or address */
 	if (v != SEQ_START_TOKEN)
@@ -307,13 +322,15 @@ static int enablers_show(struct seq_file *seq, void *v)
 		return 0;
 	}
 
-	if (enabler_is_gone(enabler))
+	/* One that is gone has no event */
+	event = enabler_is_gone(enabler) ? NULL : enabler_event(enabler);
+	bit_state = event && event->group == state->group ?
+		user_event_bit_state(state->umm, enabler) : -ENOENT;
+	if (bit_state < 0) {
+		state->passed++;
 		return SEQ_SKIP;
-	bit_state = user_event_bit_state(state->umm, enabler);
-	if (bit_state < 0)
-		return SEQ_SKIP;
+	}
 
-	event = enabler_event(enabler);
 	seq_printf(seq, "%s %d 0x%lx %u %u %s %s ", user_event_name(event),
 		   state->tgid, state->addr, enabler_size(enabler), state->bit,
 		   str_on_off(event->listeners), states[bit_state]);
@@ -331,12 +348,8 @@ static const struct seq_operations enablers_seq_ops = {
 
 static int enablers_open(struct inode *inode, struct file *file)
 {
-	int ret = tracing_check_open_get_tr(NULL);
-
-	if (ret)
-		return ret;
-	return seq_open_private(file, &enablers_seq_ops,
-				sizeof(struct enablers_state));
+	return user_event_group_seq_open(inode, file, &enablers_seq_ops,
+					 sizeof(struct enablers_state));
 }
 
 const struct file_operations user_event_enablers_fops = {
@@ -344,5 +357,5 @@ const struct file_operations user_event_enablers_fops = {
 	.open		= enablers_open,
 	.read		= seq_read,
 	.llseek		= seq_lseek,
-	.release	= seq_release_private,
+	.release	= user_event_group_seq_release,
 };

@@ -163,19 +163,21 @@ static unsigned int find_sharers(struct address_space *mapping, pgoff_t pgoff,
 
 /**
  * user_event_switch_sharers() - bring one bit in shared memory up to date
+ * @owner: the user that the caller counts for
  * @mapping: the memory
  * @pgoff: number of the page in it
  * @offset: of the enable word in the page, in bytes
  * @bit: the bit that was cleared there
  *
- * Whoever else has registered the bit where the page is mapped has it right
- * again, now or by a repair. Costs in proportion to the mappings of the page,
- * some of which are looked up at a time: unmapping takes the lock of the mappings
- * inside of an mmap_lock, so no write into an address space may begin under it.
+ * Sets the bit again in each mapping of the page where it is registered, now or
+ * by a repair. The cost is proportional to the number of mappings. They are looked
+ * up a few at a time: unmapping takes the lock of the mappings inside an mmap_lock,
+ * so no write into an address space may begin under that lock.
  *
  * Context: no locks held, takes event_mutex. May sleep.
  */
-void user_event_switch_sharers(struct address_space *mapping, pgoff_t pgoff,
+void user_event_switch_sharers(struct user_event_owner *owner,
+			       struct address_space *mapping, pgoff_t pgoff,
 			       unsigned int offset, unsigned int bit)
 {
 	struct sharer sharers[SHARERS_PIECE];
@@ -184,7 +186,7 @@ void user_event_switch_sharers(struct address_space *mapping, pgoff_t pgoff,
 
 	do {
 		nr = find_sharers(mapping, pgoff, offset, &skip, sharers);
-		mutex_lock(&event_mutex);
+		user_event_owner_lock(owner);
 		for (i = 0; i < nr; i++)
 			switch_at(sharers[i].umm, sharers[i].addr, bit);
 		mutex_unlock(&event_mutex);

@@ -66,11 +66,12 @@ static inline int user_events_hugetlb_page_lock(struct vm_area_struct *vma,
 		return -EAGAIN;
 	pte = huge_pte_offset(vma->vm_mm, addr & huge_page_mask(h),
 			      huge_page_size(h));
-	if (pte)
-		at->ptl = huge_pte_lock(h, vma->vm_mm, pte);
-	i_mmap_unlock_read(mapping);
-	if (!pte)
+	if (!pte) {
+		i_mmap_unlock_read(mapping);
 		return -EFAULT;
+	}
+	at->ptl = huge_pte_lock(h, vma->vm_mm, pte);
+	i_mmap_unlock_read(mapping);
 	entry = huge_ptep_get(pte);
 	if (!pte_present(entry)) {
 		spin_unlock(at->ptl);

@@ -3,54 +3,25 @@
  * heartbeat - a program that can be traced
  *
  * Declares a trace event and, at each beat, writes a record of it if somebody
- * listens. Made to be copied from: struct tracepoint and the functions up to
- * tracepoint_close() are all that a program needs, and every error is answered
- * with what to do about it. See Documentation/trace/user_events.rst.
+ * listens. Made to be copied from: tracepoint.h is all that a program needs, and
+ * every error is answered with what to do about it. See
+ * Documentation/trace/user_events.rst.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
-#include <sys/ioctl.h>
-#include <sys/uio.h>
 #include <sys/vfs.h>
 #include <linux/magic.h>
-#include <linux/types.h>
-#include <linux/user_events.h>
+
+#include "tracepoint.h"
 
 #define TRACEFS		"/sys/kernel/tracing"
-#define DATA_FILE	TRACEFS "/user_events_data"
-
-/* Any bit of the value does; the kernel leaves the others alone */
-#define ENABLE_BIT	31
+#define DATA_FILE	TRACEPOINT_DATA
 
 /* Everything after the name; heartbeat_write() lays records out like this */
 #define FIELDS		"u32 count; __rel_loc char[] note"
-
-/*
- * The kernel writes to @enabled whenever a tracer comes or goes, until
- * tracepoint_close(). It must not move, nor its memory be given back, before.
- */
-struct tracepoint {
-	int	fd;
-	__u32	enabled;
-	__u32	write_index;
-};
-
-/*
- * What a trace point costs while nobody listens: this load and a branch. The
- * load must be an atomic one. The compiler sees nobody who changes the value,
- * and would otherwise be right to read it once, before the loop.
- */
-static inline int tracepoint_enabled(const struct tracepoint *tp)
-{
-	return __atomic_load_n(&tp->enabled, __ATOMIC_RELAXED) >> ENABLE_BIT & 1;
-}
 
 /* What to do about an error; a list ends with error 0, for all others */
 struct advice {
@@ -101,10 +72,8 @@ static const struct advice write_advice[] = {
 	{ 0,	  "see Documentation/trace/user_events.rst" },
 };
 
-static int fail(const char *what, const struct advice *advice)
+static int fail(const char *what, int error, const struct advice *advice)
 {
-	int error = errno;
-
 	while (advice->error && advice->error != error)
 		advice++;
 
@@ -114,10 +83,9 @@ static int fail(const char *what, const struct advice *advice)
 }
 
 /* ENOENT has three causes, and each another cure */
-static int fail_open(void)
+static int fail_open(int error)
 {
 	struct advice none = { 0, "this kernel lacks CONFIG_USER_EVENTS, or is locked down" };
-	int error = errno;
 	struct statfs fs;
 
 	if (error == ENOENT) {
@@ -127,52 +95,7 @@ static int fail_open(void)
 			none.text = "tracefs is not mounted. As root:\n"
 				    "    mount -t tracefs nodev " TRACEFS;
 	}
-
-	errno = error;
-	return fail("open " DATA_FILE, error == ENOENT ? &none : open_advice);
-}
-
-static int tracepoint_open(struct tracepoint *tp, const char *command)
-{
-	struct user_reg reg = {
-		.size		= sizeof(reg),
-		.enable_bit	= ENABLE_BIT,
-		.enable_size	= sizeof(tp->enabled),
-		.enable_addr	= (uintptr_t)&tp->enabled,
-		.name_args	= (uintptr_t)command,
-	};
-
-	tp->enabled = 0;
-
-	tp->fd = open(DATA_FILE, O_WRONLY | O_CLOEXEC);
-	if (tp->fd < 0)
-		return fail_open();
-
-	if (ioctl(tp->fd, DIAG_IOCSREG, &reg)) {
-		fail("register", register_advice);
-		close(tp->fd);
-		return -1;
-	}
-
-	tp->write_index = reg.write_index;
-	return 0;
-}
-
-/* The event goes away by itself once its last program and tracer have gone */
-static int tracepoint_close(struct tracepoint *tp)
-{
-	struct user_unreg unreg = {
-		.size		= sizeof(unreg),
-		.disable_bit	= ENABLE_BIT,
-		.disable_addr	= (uintptr_t)&tp->enabled,
-	};
-	int ret = 0;
-
-	if (ioctl(tp->fd, DIAG_IOCSUNREG, &unreg))
-		ret = fail("unregister", unregister_advice);
-
-	close(tp->fd);
-	return ret;
+	return fail("open " DATA_FILE, error, error == ENOENT ? &none : open_advice);
 }
 
 /* 1: recorded; 0: the listener left in the meantime; -1: a mistake, reported */
@@ -192,22 +115,19 @@ static int heartbeat_write(const struct tracepoint *tp, __u32 count, const char 
 		{ &fixed, sizeof(fixed) },
 		{ (void *)note, note_size },
 	};
+	int ret;
 
 	/* The location has 16 bits for the size */
-	if (note_size > UINT16_MAX) {
-		errno = EMSGSIZE;
-		return fail("write", write_advice);
-	}
+	if (note_size > UINT16_MAX)
+		return fail("write", EMSGSIZE, write_advice);
 
-	/* A record is taken whole or not at all: there is no short write */
-	if (writev(tp->fd, part, 3) >= 0)
+	ret = tracepoint_write(tp, part, 3);
+	if (!ret)
 		return 1;
-
 	/* The last listener left between the test of the bit and the write */
-	if (errno == EBADF)
+	if (ret == -EBADF)
 		return 0;
-
-	return fail("write", write_advice);
+	return fail("write", -ret, write_advice);
 }
 
 static int beat(const struct tracepoint *tp, unsigned long interval_ms, unsigned long beats,
@@ -282,7 +202,7 @@ int main(int argc, char **argv)
 	const char *name = "heartbeat", *note = "ok";
 	struct tracepoint tp;
 	char command[512];
-	int option, ret;
+	int option, ret, closed;
 
 	while ((option = getopt(argc, argv, "n:i:c:t:")) != -1) {
 		switch (option) {
@@ -312,13 +232,18 @@ int main(int argc, char **argv)
 
 	ret = snprintf(command, sizeof(command), "%s " FIELDS, name);
 	if (ret >= (int)sizeof(command)) {
-		errno = EINVAL;
-		fail("register", register_advice);
+		fail("register", EINVAL, register_advice);
 		return 1;
 	}
 
-	if (tracepoint_open(&tp, command))
+	ret = tracepoint_open(&tp, command);
+	if (ret) {
+		if (tp.fd < 0)
+			fail_open(-ret);
+		else
+			fail("register", -ret, register_advice);
 		return 1;
+	}
 
 	printf("registered \"%s\"\n", command);
 	printf("the bit is %s at address %p\n", tracepoint_enabled(&tp) ? "set" : "clear",
@@ -326,8 +251,9 @@ int main(int argc, char **argv)
 
 	ret = beat(&tp, interval_ms, beats, note);
 
-	if (tracepoint_close(&tp))
-		ret = -1;
+	closed = tracepoint_close(&tp);
+	if (closed)
+		ret = fail("unregister", -closed, unregister_advice);
 
 	return ret ? 1 : 0;
 }

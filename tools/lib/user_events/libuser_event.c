@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: LGPL-2.1 OR MIT
+/*
+ * libuser_event - the functions of user_event.h, for languages that bind to C
+ *
+ * A program in C needs the header alone. Here are the same functions as a shared
+ * library, and those that make an event from a command string while the program runs.
+ */
+#define USER_EVENT_LIBRARY
+#include "user_event.h"
+#include "libuser_event.h"
+
+struct user_event *user_event_new(const char *command, unsigned int options)
+{
+	struct user_event *event;
+	char *copy = strdup(command);
+
+	if (!copy)
+		return NULL;
+	/* Alone in its cache line: the kernel may write it at any time */
+	if (posix_memalign((void **)&event, 64, sizeof(*event))) {
+		free(copy);
+		return NULL;
+	}
+
+	memset(event, 0, sizeof(*event));
+	event->index = UINT32_MAX;
+	event->error = -1;
+	event->flags = options;
+	event->command = copy;
+	user_event_register(event);
+	return event;
+}
+
+void user_event_free(struct user_event *event)
+{
+	if (!event)
+		return;
+	user_event_unregister(event);
+	free((char *)event->command);
+	free(event);
+}
+
+const uint32_t *user_event_word(const struct user_event *event)
+{
+	return &event->enabled;
+}
+
+int user_event_write(struct user_event *event, const void *payload, size_t size)
+{
+	uint32_t index = __atomic_load_n(&event->index, __ATOMIC_ACQUIRE);
+	int file = __atomic_load_n(&user_event_process.file, __ATOMIC_ACQUIRE);
+	struct iovec iov[] = {
+		{ &index, sizeof(index) },
+		{ (void *)(uintptr_t)payload, size },
+	};
+	int saved = errno, error = 0;
+
+	if (file < 0)
+		return EBADF;
+	if (writev(file, iov, 2) < 0) {
+		error = errno;
+		if (error == EBADF)
+			user_event_file_lost(file);
+		errno = saved;
+	}
+	return error;
+}

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: LGPL-2.1 OR MIT
+"""Trace events of a Python program.
+
+    import user_event
+
+    loaf_sold = user_event.Event("loaf_sold", grams="u32", took_ns="u64", kind="str")
+
+    loaf_sold(750, 1200000, "rye")
+
+ftrace, perf, trace-cmd and BPF see the event as user_events:loaf_sold. A call writes
+a record if somebody listens, and costs a comparison if nobody does:
+
+    if loaf_sold:
+        loaf_sold(750, expensive(), "rye")
+
+or, with a function that is called only then,
+
+    @user_event.event(grams="u32", kind="str")
+    def loaf_sold(loaf):
+        return loaf.weigh(), loaf.kind
+
+    loaf_sold(loaf)
+
+Types of fields: u8 u16 u32 u64 s8 s16 s32 s64 (integers), str (a string), bytes
+(a bytes object). Whatever is in the way, the program runs on: why() tells what it is.
+"""
+
+import ctypes
+import functools
+import struct
+
+PERSIST = 1
+MULTI_FORMAT = 2
+
+_NUMBERS = {
+    "u8": "B", "u16": "H", "u32": "I", "u64": "Q",
+    "s8": "b", "s16": "h", "s32": "i", "s64": "q",
+}
+_DYNAMIC = {"str": "__rel_loc char[]", "bytes": "__rel_loc u8[]"}
+
+
+def _load():
+    library = ctypes.CDLL("libuser_event.so.0")
+    library.user_event_new.restype = ctypes.c_void_p
+    library.user_event_new.argtypes = [ctypes.c_char_p, ctypes.c_uint]
+    library.user_event_free.restype = None
+    library.user_event_free.argtypes = [ctypes.c_void_p]
+    library.user_event_word.restype = ctypes.POINTER(ctypes.c_uint32)
+    library.user_event_word.argtypes = [ctypes.c_void_p]
+    library.user_event_write.argtypes = [ctypes.c_void_p, ctypes.c_char_p,
+                                         ctypes.c_size_t]
+    library.user_event_reason.restype = ctypes.c_char_p
+    library.user_event_reason.argtypes = [ctypes.c_void_p]
+    return library
+
+
+_library = _load()
+
+
+def retry():
+    """Try again what could not be registered; the number of events that are not."""
+    return _library.user_event_retry()
+
+
+def use_file(file):
+    """Use an open user_events_data that was handed over, by its number."""
+    return _library.user_event_use_file(file)
+
+
+class Event:
+    """An event of the program: see the module."""
+
+    def __init__(self, name, options=0, **fields):
+        command = name
+        for field, kind in fields.items():
+            if kind not in _NUMBERS and kind not in _DYNAMIC:
+                raise TypeError(f"{name}: field {field} has the unknown type {kind!r}")
+            command += f" {_DYNAMIC.get(kind, kind)} {field};"
+        self.name = name
+        self._fields = fields
+        self._fixed = struct.Struct("=" + "".join(_NUMBERS.get(kind, "I")
+                                                  for kind in fields.values()))
+        self._event = _library.user_event_new(command.encode(), options)
+        if not self._event:
+            raise MemoryError(name)
+        self._word = _library.user_event_word(self._event)
+
+    def __bool__(self):
+        """Does somebody listen?"""
+        return self._word[0] != 0
+
+    def __call__(self, *values):
+        if self._word[0]:
+            self.emit(*values)
+
+    def emit(self, *values):
+        """Write a record; an errno, or 0 if it was taken."""
+        if len(values) != len(self._fields):
+            raise TypeError(f"{self.name} has {len(self._fields)} fields "
+                            f"({', '.join(self._fields)}), not {len(values)}")
+        fixed, data, at = [], b"", 0
+        for (field, kind), value in zip(self._fields.items(), values):
+            if kind in _NUMBERS:
+                fixed.append(value)
+                at += struct.calcsize("=" + _NUMBERS[kind])
+                continue
+            if not isinstance(value, str if kind == "str" else (bytes, bytearray)):
+                raise TypeError(f"{self.name}: field {field} is a {kind}, "
+                                f"not {value!r}")
+            piece = value.encode() + b"\0" if kind == "str" else bytes(value)
+            at += 4
+            fixed.append(len(piece) << 16 | self._fixed.size - at + len(data))
+            data += piece
+        try:
+            payload = self._fixed.pack(*fixed) + data
+        except struct.error as error:
+            raise TypeError(f"{self.name}{tuple(self._fields)}: {error}") from None
+        return _library.user_event_write(self._event, payload, len(payload))
+
+    def why(self):
+        """Why there are no records, in words."""
+        return _library.user_event_reason(self._event).decode()
+
+    def close(self):
+        """Take the event back."""
+        if self._event:
+            self._word = (ctypes.c_uint32 * 1)()
+            _library.user_event_free(self._event)
+            self._event = None
+
+
+def event(options=0, **fields):
+    """A decorator: what the function returns is a record, if somebody listens."""
+    def decorate(function):
+        declared = Event(function.__name__, options, **fields)
+
+        @functools.wraps(function)
+        def call(*args, **kwargs):
+            if declared:
+                values = function(*args, **kwargs)
+                if not isinstance(values, tuple):
+                    values = (values,)
+                declared.emit(*values)
+        call.event = declared
+        return call
+    return decorate

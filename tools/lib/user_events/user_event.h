@@ -1,0 +1,769 @@
+/* SPDX-License-Identifier: LGPL-2.1 OR MIT */
+/*
+ * user_event.h - trace events of a program
+ *
+ *	#include <user_event.h>
+ *
+ *	USER_EVENT(loaf_sold, u32 grams, u64 took_ns, str kind);
+ *
+ *	user_event(loaf_sold, 750, took(), "rye");
+ *
+ * USER_EVENT(), outside of functions, declares an event with its fields. ftrace,
+ * perf, trace-cmd and BPF see it as user_events:loaf_sold while the program runs.
+ * user_event() writes a record if somebody listens. If nobody does it costs a load,
+ * a test and a branch, and evaluates none of its arguments.
+ *
+ * This header is all there is to it: C99 or C++11, gcc or clang, and a C library.
+ * See user_event(3) for the fields, and user_event_why(3) for what to do when no
+ * records come.
+ */
+#ifndef USER_EVENT_H
+#define USER_EVENT_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+/* With -std=c99 the C library keeps these to itself */
+#ifndef O_CLOEXEC
+#define O_CLOEXEC	__O_CLOEXEC
+#endif
+#ifndef F_DUPFD_CLOEXEC
+#define F_DUPFD_CLOEXEC	1030
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Options of USER_EVENT_WITH() */
+#define USER_EVENT_PERSIST	1U	/* stays until it is deleted */
+#define USER_EVENT_MULTI_FORMAT	2U	/* other programs may have other fields */
+
+/**
+ * struct user_event - an event of this program
+ * @enabled: not 0 while somebody listens: the kernel sets and clears bit 0
+ * @index: what its records begin with, once it is registered
+ * @error: why it is not registered, an errno; 0 if it is, -1 before it was tried
+ * @flags: USER_EVENT_PERSIST, USER_EVENT_MULTI_FORMAT
+ * @command: name and fields, as the kernel reads them
+ * @next: the next event of the program
+ *
+ * Must not move, nor go, while it is registered.
+ */
+struct user_event {
+	uint32_t enabled;
+	uint32_t index;
+	int error;
+	unsigned int flags;
+	const char *command;
+	struct user_event *next;
+};
+
+/*
+ * What all events of the process share. Weak, so that an object that is linked, or
+ * loaded, later uses the first one it can see.
+ *
+ * @lock: process ID of who changes the rest, 0 if nobody does
+ * @file: user_events_data, negative if it is not open
+ * @given: @file was handed over with user_event_use_file()
+ * @error: why @file is not open, an errno
+ * @device: of @file, with @inode, to know it again
+ * @inode: of @file
+ * @events: all events of the process
+ */
+struct user_event_process {
+	int lock;
+	int file;
+	int given;
+	int error;
+	uint64_t device;
+	uint64_t inode;
+	struct user_event *events;
+};
+
+#ifdef USER_EVENT_LIBRARY
+#define USER_EVENT_FN
+#define USER_EVENT_STATE
+#else
+#define USER_EVENT_FN	__attribute__((weak, visibility("hidden")))
+#define USER_EVENT_STATE __attribute__((weak, visibility("default")))
+#endif
+
+extern struct user_event_process user_event_process;
+USER_EVENT_STATE struct user_event_process user_event_process = {
+	0, -1, 0, 0, 0, 0, NULL
+};
+
+/* What one record can have in fields without a fixed size */
+#define USER_EVENT_SIZE_MAX	64500
+
+/* Up to this many bytes of that a record is copied into one piece */
+#define USER_EVENT_ONE_PIECE	512
+
+/* Files that are opened get the lowest numbers: this is out of their way */
+#define USER_EVENT_FILE_MIN	500
+
+/* The kernel's ABI, whose header the machine may not have */
+struct user_event_reg_arg {
+	uint32_t size;
+	uint8_t bit;
+	uint8_t word_size;
+	uint16_t flags;
+	uint64_t word;
+	uint64_t command;
+	uint32_t index;
+} __attribute__((packed));
+
+struct user_event_unreg_arg {
+	uint32_t size;
+	uint8_t bit;
+	uint8_t reserved;
+	uint16_t reserved2;
+	uint64_t word;
+} __attribute__((packed));
+
+#define USER_EVENT_IOC_REG	_IOWR('*', 0, struct user_event_reg_arg *)
+#define USER_EVENT_IOC_UNREG	_IOW('*', 2, struct user_event_unreg_arg *)
+
+void user_event_lock(void);
+void user_event_unlock(void);
+int user_event_open(void);
+void user_event_set_file(int file, int given);
+int user_event_file_is_open(void);
+void user_event_try(struct user_event *event);
+void user_event_forget_file(int error);
+int user_event_register(struct user_event *event);
+void user_event_unregister(struct user_event *event);
+int user_event_retry(void);
+int user_event_use_file(int file);
+const char *user_event_reason(const struct user_event *event);
+void user_event_file_lost(int file);
+
+/* After a fork a lock of another thread would be held for ever: it is not ours */
+USER_EVENT_FN void user_event_lock(void)
+{
+	int self = getpid(), owner = 0;
+
+	while (!__atomic_compare_exchange_n(&user_event_process.lock, &owner,
+					    self, 0, __ATOMIC_ACQUIRE,
+					    __ATOMIC_RELAXED)) {
+		if (owner && owner != self &&
+		    __atomic_compare_exchange_n(&user_event_process.lock,
+						&owner, self, 0,
+						__ATOMIC_ACQUIRE,
+						__ATOMIC_RELAXED))
+			break;
+		owner = 0;
+		sched_yield();
+	}
+}
+
+USER_EVENT_FN void user_event_unlock(void)
+{
+	__atomic_store_n(&user_event_process.lock, 0, __ATOMIC_RELEASE);
+}
+
+/* Where this process finds user_events_data: an open file, or -errno */
+USER_EVENT_FN int user_event_open(void)
+{
+	static const char *const paths[] = {
+		"/sys/kernel/tracing/user_events_data",
+		"/sys/kernel/debug/tracing/user_events_data",
+	};
+	const char *path = getauxval(AT_SECURE) ? NULL :
+						  getenv("USER_EVENTS_DATA");
+	struct rlimit limit;
+	int file, high, error;
+	size_t i;
+
+	if (path && *path) {
+		file = open(path, O_WRONLY | O_CLOEXEC);
+		error = errno;
+	} else {
+		file = open(paths[0], O_WRONLY | O_CLOEXEC);
+		error = errno;
+		for (i = 1; i < 2 && file < 0 && error == ENOENT; i++)
+			file = open(paths[i], O_WRONLY | O_CLOEXEC);
+	}
+	if (file < 0)
+		return -error;
+
+	/* Whoever closes what it does not know then hits no file of another kind */
+	high = USER_EVENT_FILE_MIN;
+	if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur <= 2 * USER_EVENT_FILE_MIN)
+		high = (int)limit.rlim_cur / 2;
+	high = fcntl(file, F_DUPFD_CLOEXEC, high);
+	if (high < 0)
+		return file;
+	close(file);
+	return high;
+}
+
+/* Remember which file it is; with the lock held */
+USER_EVENT_FN void user_event_set_file(int file, int given)
+{
+	struct user_event_process *process = &user_event_process;
+	struct stat st;
+
+	memset(&st, 0, sizeof(st));
+	fstat(file, &st);
+	process->device = st.st_dev;
+	process->inode = st.st_ino;
+	process->given = given;
+	process->error = 0;
+	__atomic_store_n(&process->file, file, __ATOMIC_RELEASE);
+}
+
+/* Is the file still what it was? The program may have closed it; with the lock held */
+USER_EVENT_FN int user_event_file_is_open(void)
+{
+	struct user_event_process *process = &user_event_process;
+	struct stat st;
+
+	return process->file >= 0 && !fstat(process->file, &st) &&
+		st.st_dev == process->device && st.st_ino == process->inode;
+}
+
+/* With the lock held */
+USER_EVENT_FN void user_event_try(struct user_event *event)
+{
+	struct user_event_process *process = &user_event_process;
+	struct user_event_reg_arg reg;
+	int file;
+
+	if (process->file < 0) {
+		file = user_event_open();
+		if (file >= 0)
+			user_event_set_file(file, 0);
+		else
+			process->error = -file;
+	}
+	if (process->file < 0) {
+		event->error = process->error;
+		return;
+	}
+
+	memset(&reg, 0, sizeof(reg));
+	reg.size = sizeof(reg);
+	reg.word_size = sizeof(event->enabled);
+	reg.flags = (uint16_t)event->flags;
+	reg.word = (uintptr_t)&event->enabled;
+	reg.command = (uintptr_t)event->command;
+	event->error = ioctl(process->file, USER_EVENT_IOC_REG, &reg) ? errno : 0;
+	/* The bit can have been set by now: a record before this has no event */
+	__atomic_store_n(&event->index, event->error ? UINT32_MAX : reg.index,
+			 __ATOMIC_RELEASE);
+}
+
+/**
+ * user_event_register() - register an event; USER_EVENT() does so at start
+ * @event: the event, @error -1 and @index UINT32_MAX
+ *
+ * Return: 0, or an errno. The event is tried again by user_event_retry().
+ */
+USER_EVENT_FN int user_event_register(struct user_event *event)
+{
+	int saved = errno;
+
+	user_event_lock();
+	event->next = user_event_process.events;
+	user_event_process.events = event;
+	user_event_try(event);
+	user_event_unlock();
+	errno = saved;
+	return event->error;
+}
+
+/**
+ * user_event_unregister() - end what user_event_register() began
+ * @event: the event, whose memory may go afterwards
+ */
+USER_EVENT_FN void user_event_unregister(struct user_event *event)
+{
+	struct user_event_process *process = &user_event_process;
+	struct user_event_unreg_arg unreg;
+	struct user_event **at;
+	int saved = errno, open, file;
+
+	user_event_lock();
+	for (at = &process->events; *at && *at != event; at = &(*at)->next)
+		;
+	if (*at)
+		*at = event->next;
+	if (!event->error) {
+		memset(&unreg, 0, sizeof(unreg));
+		unreg.size = sizeof(unreg);
+		unreg.word = (uintptr_t)&event->enabled;
+		/* Any open file does, if the program has closed this one */
+		open = user_event_file_is_open();
+		file = open ? process->file : user_event_open();
+		ioctl(file, USER_EVENT_IOC_UNREG, &unreg);
+		if (!open && file >= 0)
+			close(file);
+		event->error = -1;
+	}
+	__atomic_store_n(&event->enabled, 0, __ATOMIC_RELAXED);
+	/* With the last one goes the file, and with it what it holds */
+	if (!process->events) {
+		if (!process->given && user_event_file_is_open())
+			close(process->file);
+		process->file = -1;
+		process->given = 0;
+	}
+	user_event_unlock();
+	errno = saved;
+}
+
+/*
+ * What was registered through the file is no more: the bits are given back, through
+ * any open file; with the lock held
+ */
+USER_EVENT_FN void user_event_forget_file(int error)
+{
+	struct user_event_process *process = &user_event_process;
+	struct user_event_unreg_arg unreg;
+	struct user_event *event;
+	int file = user_event_open();
+
+	for (event = process->events; event; event = event->next) {
+		if (event->error)
+			continue;
+		event->error = error;
+		__atomic_store_n(&event->index, UINT32_MAX, __ATOMIC_RELEASE);
+		memset(&unreg, 0, sizeof(unreg));
+		unreg.size = sizeof(unreg);
+		unreg.word = (uintptr_t)&event->enabled;
+		ioctl(file >= 0 ? file : process->file, USER_EVENT_IOC_UNREG,
+		      &unreg);
+	}
+	if (file >= 0)
+		close(file);
+	__atomic_store_n(&process->file, -1, __ATOMIC_RELEASE);
+	process->given = 0;
+}
+
+/**
+ * user_event_retry() - try again to register what could not be registered
+ *
+ * Return: how many events of the process are not registered now.
+ */
+USER_EVENT_FN int user_event_retry(void)
+{
+	struct user_event *event;
+	int saved = errno, missing = 0;
+
+	user_event_lock();
+	if (!user_event_file_is_open())
+		user_event_forget_file(EBADF);
+	for (event = user_event_process.events; event; event = event->next) {
+		if (event->error)
+			user_event_try(event);
+		missing += !!event->error;
+	}
+	user_event_unlock();
+	errno = saved;
+	return missing;
+}
+
+/**
+ * user_event_use_file() - use an open user_events_data that was handed over
+ * @file: the file, which stays the caller's; -1 to go back to one's own
+ *
+ * For a process that may not open it. Events that are registered are registered
+ * through @file instead.
+ *
+ * Return: how many events of the process are not registered now.
+ */
+USER_EVENT_FN int user_event_use_file(int file)
+{
+	struct user_event_process *process = &user_event_process;
+	int saved = errno, old;
+
+	user_event_lock();
+	old = !process->given && user_event_file_is_open() ? process->file : -1;
+	user_event_forget_file(EBADF);
+	if (old >= 0)
+		close(old);
+	if (file >= 0)
+		user_event_set_file(file, 1);
+	user_event_unlock();
+	errno = saved;
+	return user_event_retry();
+}
+
+/**
+ * user_event_reason() - why an event has no records, in words
+ * @event: the event
+ *
+ * Return: a text for a person that stays as it is.
+ */
+USER_EVENT_FN const char *user_event_reason(const struct user_event *event)
+{
+	int in_open = user_event_process.file < 0;
+
+	switch (in_open && !event->error ? EBADF : event->error) {
+	case 0:
+		return __atomic_load_n(&event->enabled, __ATOMIC_RELAXED) ?
+			"it is recorded: somebody listens" :
+			"nobody listens: enable it, for instance in /sys/kernel/tracing/events/user_events";
+	case -1:
+		return "it has not been registered yet, or not any more";
+	case ENOENT:
+		return "there is no user_events_data: mount tracefs on /sys/kernel/tracing, on a kernel with CONFIG_USER_EVENTS, or set USER_EVENTS_DATA";
+	case EACCES:
+		return "no permission to open user_events_data: an administrator gives it with chgrp and chmod g+w, and chmod o+x /sys/kernel/tracing";
+	case EPERM:
+		return in_open ? "the kernel is locked down, tracing is not available" :
+				 "USER_EVENT_PERSIST takes CAP_PERFMON";
+	case EMFILE:
+	case ENFILE:
+		return in_open ? "too many open files: raise ulimit -n" :
+				 "too many user events: raise kernel.user_events_max, user.max_user_events or user.max_user_event_bits";
+	case EADDRINUSE:
+		return "an event of this name has other fields: rename it, end the other program, or use USER_EVENT_MULTI_FORMAT";
+	case EINVAL:
+		return "the kernel does not take this name, or these fields or options: see user_event(3)";
+	case ENOTTY:
+		return "this is no user_events_data, or one of a kernel that is too old";
+	case EBADF:
+		return "the program has closed the file: user_event_retry() opens it again";
+	case ENODEV:
+		return "the group was removed, or there is no number left for another event";
+	case ENOMEM:
+		return "no memory";
+	default:
+		return strerror(event->error);
+	}
+}
+
+/* A record was refused with EBADF: nobody listens any more, or the file is closed */
+USER_EVENT_FN void user_event_file_lost(int file)
+{
+	if (fcntl(file, F_GETFD) >= 0)
+		return;
+	/* May be a signal handler: user_event_retry() does the rest */
+	__atomic_compare_exchange_n(&user_event_process.file, &file, -1, 0,
+				    __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+/* What a record needs beside its fields, whatever these are: see USER_EVENT_DEFINE() */
+struct user_event_record {
+	unsigned char *head;
+	size_t fixed;
+	size_t dynamic;
+	struct iovec *iov;
+	int pieces;
+};
+
+/* Adds a piece of data behind the fixed part; what says where it is goes to @at */
+static inline __attribute__((unused)) void
+user_event_add_piece(struct user_event_record *record, size_t at,
+		     const void *data, size_t size)
+{
+	uint32_t loc;
+
+	/* More than 16 bits can say, and more than anybody takes */
+	if (size > USER_EVENT_SIZE_MAX - record->dynamic)
+		size = 0, record->dynamic = USER_EVENT_SIZE_MAX;
+	loc = (uint32_t)(size << 16 | (record->fixed + record->dynamic - at - 4));
+	memcpy(record->head + at, &loc, sizeof(loc));
+	record->iov[record->pieces].iov_base = (void *)(uintptr_t)data;
+	record->iov[record->pieces++].iov_len = size;
+	record->dynamic += size;
+}
+
+static inline __attribute__((unused)) size_t user_event_strsize(const char *text)
+{
+	return text ? strlen(text) + 1 : 0;
+}
+
+static inline __attribute__((unused)) void
+user_event_write_record(const struct user_event *event,
+			struct user_event_record *record, size_t room)
+{
+	int file = __atomic_load_n(&user_event_process.file, __ATOMIC_ACQUIRE);
+	uint32_t index = __atomic_load_n(&event->index, __ATOMIC_ACQUIRE);
+	size_t size = record->fixed;
+	int saved, i;
+	ssize_t written;
+
+	if (__builtin_expect(file < 0 || record->dynamic >= USER_EVENT_SIZE_MAX, 0))
+		return;
+	saved = errno;
+	memcpy(record->head, &index, sizeof(index));
+	if (record->fixed + record->dynamic <= room) {
+		/* In one piece it is a shorter way */
+		for (i = 1; i < record->pieces; i++) {
+			/* An empty one may be NULL */
+			if (record->iov[i].iov_len)
+				memcpy(record->head + size,
+				       record->iov[i].iov_base,
+				       record->iov[i].iov_len);
+			size += record->iov[i].iov_len;
+		}
+		written = write(file, record->head, size);
+	} else {
+		record->iov[0].iov_base = record->head;
+		record->iov[0].iov_len = size;
+		written = writev(file, record->iov, record->pieces);
+	}
+	if (__builtin_expect(written < 0, 0)) {
+		if (errno == EBADF)
+			user_event_file_lost(file);
+		errno = saved;
+	}
+}
+
+/*
+ * The types of fields. Each becomes the arguments of another macro: how it is kept,
+ * the bytes of its array, its type for the kernel and in C, and its name, which
+ * follows.
+ */
+#define USER_EVENT_T_u8		NUM, 0, "u8", uint8_t,
+#define USER_EVENT_T_u16	NUM, 0, "u16", uint16_t,
+#define USER_EVENT_T_u32	NUM, 0, "u32", uint32_t,
+#define USER_EVENT_T_u64	NUM, 0, "u64", uint64_t,
+#define USER_EVENT_T_s8		NUM, 0, "s8", int8_t,
+#define USER_EVENT_T_s16	NUM, 0, "s16", int16_t,
+#define USER_EVENT_T_s32	NUM, 0, "s32", int32_t,
+#define USER_EVENT_T_s64	NUM, 0, "s64", int64_t,
+/* A string of any length, and one of at most N characters */
+#define USER_EVENT_T_str	STR, 0, "__rel_loc char[]", const char *,
+#define USER_EVENT_T_chars(N)	CHARS, N, "char[" #N "]", const char *,
+/* Any number of bytes, which is an argument of its own, and N bytes */
+#define USER_EVENT_T_blob	BLOB, 0, "__rel_loc u8[]", const void *,
+#define USER_EVENT_T_bytes(N)	BYTES, N, "unsigned char[" #N "]", const void *,
+
+/* In the command string */
+#define USER_EVENT_COMMAND(how, n, type, ctype, name)	" " type " " #name ";"
+
+/* Among the parameters of the function that writes a record */
+#define USER_EVENT_PARAM(how, n, type, ctype, name)			\
+	USER_EVENT_PARAM_##how(ctype, name)
+#define USER_EVENT_PARAM_NUM(ctype, name)	, ctype name
+#define USER_EVENT_PARAM_STR(ctype, name)	, ctype name
+#define USER_EVENT_PARAM_CHARS(ctype, name)	, ctype name
+#define USER_EVENT_PARAM_BYTES(ctype, name)	, ctype name
+#define USER_EVENT_PARAM_BLOB(ctype, name)	, ctype name, size_t name##_size
+
+/* Bytes in the fixed part of a record, and pieces behind it */
+#define USER_EVENT_FIXED(how, n, type, ctype, name)			\
+	+ USER_EVENT_FIXED_##how(n, ctype)
+#define USER_EVENT_FIXED_NUM(n, ctype)		sizeof(ctype)
+#define USER_EVENT_FIXED_STR(n, ctype)		sizeof(uint32_t)
+#define USER_EVENT_FIXED_BLOB(n, ctype)		sizeof(uint32_t)
+#define USER_EVENT_FIXED_CHARS(n, ctype)	(n)
+#define USER_EVENT_FIXED_BYTES(n, ctype)	(n)
+#define USER_EVENT_PIECES(how, n, type, ctype, name)			\
+	+ USER_EVENT_PIECES_##how
+#define USER_EVENT_PIECES_NUM	0
+#define USER_EVENT_PIECES_STR	1
+#define USER_EVENT_PIECES_BLOB	1
+#define USER_EVENT_PIECES_CHARS	0
+#define USER_EVENT_PIECES_BYTES	0
+
+/* How a field is stored at ue_at */
+#define USER_EVENT_STORE(how, n, type, ctype, name)			\
+	USER_EVENT_STORE_##how(n, name)					\
+	ue_at += USER_EVENT_FIXED_##how(n, ctype);
+#define USER_EVENT_STORE_NUM(n, name)					\
+	memcpy(ue_head + ue_at, &name, sizeof(name));
+#define USER_EVENT_STORE_STR(n, name)					\
+	user_event_add_piece(&ue_record, ue_at, name,			\
+			     user_event_strsize(name));
+#define USER_EVENT_STORE_BLOB(n, name)					\
+	user_event_add_piece(&ue_record, ue_at, name, name##_size);
+#define USER_EVENT_STORE_CHARS(n, name)					\
+	strncpy((char *)ue_head + ue_at, name ? name : "", n);
+#define USER_EVENT_STORE_BYTES(n, name)					\
+	memcpy(ue_head + ue_at, name, n);
+
+/* M(the arguments of a field) for each of up to 16 fields */
+#define USER_EVENT_CALL(M, ...)		M(__VA_ARGS__)
+#define USER_EVENT_EACH_0(M)
+#define USER_EVENT_EACH_1(M, f)		USER_EVENT_CALL(M, USER_EVENT_T_##f)
+#define USER_EVENT_EACH_2(M, f, ...)	USER_EVENT_CALL(M, USER_EVENT_T_##f) \
+	USER_EVENT_EACH_1(M, __VA_ARGS__)
+#define USER_EVENT_EACH_3(M, f, ...)	USER_EVENT_CALL(M, USER_EVENT_T_##f) \
+	USER_EVENT_EACH_2(M, __VA_ARGS__)
+#define USER_EVENT_EACH_4(M, f, ...)	USER_EVENT_CALL(M, USER_EVENT_T_##f) \
+	USER_EVENT_EACH_3(M, __VA_ARGS__)
+#define USER_EVENT_EACH_5(M, f, ...)	USER_EVENT_CALL(M, USER_EVENT_T_##f) \
+	USER_EVENT_EACH_4(M, __VA_ARGS__)
+#define USER_EVENT_EACH_6(M, f, ...)	USER_EVENT_CALL(M, USER_EVENT_T_##f) \
+	USER_EVENT_EACH_5(M, __VA_ARGS__)
+#define USER_EVENT_EACH_7(M, f, ...)	USER_EVENT_CALL(M, USER_EVENT_T_##f) \
+	USER_EVENT_EACH_6(M, __VA_ARGS__)
+#define USER_EVENT_EACH_8(M, f, ...)	USER_EVENT_CALL(M, USER_EVENT_T_##f) \
+	USER_EVENT_EACH_7(M, __VA_ARGS__)
+#define USER_EVENT_EACH_9(M, f, ...)	USER_EVENT_CALL(M, USER_EVENT_T_##f) \
+	USER_EVENT_EACH_8(M, __VA_ARGS__)
+#define USER_EVENT_EACH_10(M, f, ...)	USER_EVENT_CALL(M, USER_EVENT_T_##f) \
+	USER_EVENT_EACH_9(M, __VA_ARGS__)
+#define USER_EVENT_EACH_11(M, f, ...)	USER_EVENT_CALL(M, USER_EVENT_T_##f) \
+	USER_EVENT_EACH_10(M, __VA_ARGS__)
+#define USER_EVENT_EACH_12(M, f, ...)	USER_EVENT_CALL(M, USER_EVENT_T_##f) \
+	USER_EVENT_EACH_11(M, __VA_ARGS__)
+#define USER_EVENT_EACH_13(M, f, ...)	USER_EVENT_CALL(M, USER_EVENT_T_##f) \
+	USER_EVENT_EACH_12(M, __VA_ARGS__)
+#define USER_EVENT_EACH_14(M, f, ...)	USER_EVENT_CALL(M, USER_EVENT_T_##f) \
+	USER_EVENT_EACH_13(M, __VA_ARGS__)
+#define USER_EVENT_EACH_15(M, f, ...)	USER_EVENT_CALL(M, USER_EVENT_T_##f) \
+	USER_EVENT_EACH_14(M, __VA_ARGS__)
+#define USER_EVENT_EACH_16(M, f, ...)	USER_EVENT_CALL(M, USER_EVENT_T_##f) \
+	USER_EVENT_EACH_15(M, __VA_ARGS__)
+
+/* How many arguments follow the first one, up to 33, and whether any does */
+#define USER_EVENT_COUNT(...)						\
+	USER_EVENT_35TH(__VA_ARGS__, 33, 32, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22,	\
+			21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10,	\
+			9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 0)
+#define USER_EVENT_MORE(...)						\
+	USER_EVENT_35TH(__VA_ARGS__, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,	\
+			1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,	\
+			1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0)
+#define USER_EVENT_35TH(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12,	\
+			a13, a14, a15, a16, a17, a18, a19, a20, a21, a22, a23, a24,	\
+			a25, a26, a27, a28, a29, a30, a31, a32, a33, a34, n, ...) n
+#define USER_EVENT_JOIN(a, b)		USER_EVENT_JOIN_(a, b)
+#define USER_EVENT_JOIN_(a, b)		a##b
+
+/**
+ * USER_EVENT() - declare an event of the program
+ * @name: its name, an identifier
+ * @...: its fields, each a type and a name: u8 u16 u32 u64 s8 s16 s32 s64 NAME,
+ *	str NAME, chars(N) NAME, blob NAME, bytes(N) NAME; none is fine
+ *
+ * Outside of functions. It is registered when the program, or the shared object
+ * that it is in, is loaded, before the constructors of C++ objects, and no longer
+ * when that is unloaded.
+ */
+#define USER_EVENT(...)		USER_EVENT_WITH(0, __VA_ARGS__)
+
+/**
+ * USER_EVENT_WITH() - declare an event with options
+ * @options: USER_EVENT_PERSIST, USER_EVENT_MULTI_FORMAT, or both
+ * @...: as USER_EVENT()
+ */
+#define USER_EVENT_WITH(options, ...)					\
+	USER_EVENT_JOIN(USER_EVENT_WITH_, USER_EVENT_MORE(__VA_ARGS__))	\
+		(options, __VA_ARGS__)
+#define USER_EVENT_WITH_0(options, name)				\
+	USER_EVENT_DEFINE(options, name, #name, , + 0, + 0, )
+#define USER_EVENT_WITH_1(options, name, ...)				\
+	USER_EVENT_FIELDS(USER_EVENT_JOIN(USER_EVENT_EACH_,		\
+					  USER_EVENT_COUNT(__VA_ARGS__, 0)), \
+			  options, name, __VA_ARGS__)
+#define USER_EVENT_FIELDS(EACH, options, name, ...)			\
+	USER_EVENT_DEFINE(options, name,				\
+			  #name EACH(USER_EVENT_COMMAND, __VA_ARGS__),	\
+			  EACH(USER_EVENT_PARAM, __VA_ARGS__),		\
+			  EACH(USER_EVENT_FIXED, __VA_ARGS__),		\
+			  EACH(USER_EVENT_PIECES, __VA_ARGS__),		\
+			  EACH(USER_EVENT_STORE, __VA_ARGS__))
+#define USER_EVENT_DEFINE(options, name, command, params, fixed, pieces, store)	\
+	static struct user_event user_event_of_##name = {		\
+		0, UINT32_MAX, -1, options, command, NULL		\
+	};								\
+	static __attribute__((unused, noinline, cold)) void		\
+	user_event_emit_##name(const struct user_event *ue_event params) \
+	{								\
+		enum {							\
+			ue_fixed = (int)(sizeof(uint32_t) fixed),	\
+			ue_pieces = 0 pieces,				\
+			ue_room = ue_fixed +				\
+				(ue_pieces ? USER_EVENT_ONE_PIECE : 0)	\
+		};							\
+		unsigned char ue_head[ue_room];				\
+		struct iovec ue_iov[1 + ue_pieces];			\
+		struct user_event_record ue_record = {			\
+			ue_head, ue_fixed, 0, ue_iov, 1			\
+		};							\
+		size_t ue_at = sizeof(uint32_t);			\
+									\
+		store							\
+		(void)ue_at;						\
+		user_event_write_record(ue_event, &ue_record, ue_room);	\
+	}								\
+	__attribute__((constructor(101))) static void			\
+	user_event_load_##name(void)					\
+	{								\
+		user_event_register(&user_event_of_##name);		\
+	}								\
+	__attribute__((destructor(101))) static void			\
+	user_event_unload_##name(void)					\
+	{								\
+		user_event_unregister(&user_event_of_##name);		\
+	}								\
+	struct user_event
+
+/**
+ * user_event_enabled() - does somebody listen to an event
+ * @name: the event
+ *
+ * For what takes more than the arguments of user_event() to find out.
+ */
+#define user_event_enabled(name)					\
+	__builtin_expect(__atomic_load_n(&user_event_of_##name.enabled,	\
+					 __ATOMIC_RELAXED) != 0, 0)
+
+/**
+ * user_event() - write a record if somebody listens
+ * @name: the event
+ * @...: a value for each field; for a blob its address and the number of its bytes
+ *
+ * A statement. errno stays as it is; from a signal handler it is fine.
+ */
+#define user_event(...)							\
+	USER_EVENT_JOIN(USER_EVENT_EMIT_, USER_EVENT_MORE(__VA_ARGS__))	\
+		(__VA_ARGS__)
+#define USER_EVENT_EMIT_0(name)						\
+	do {								\
+		if (user_event_enabled(name))				\
+			user_event_emit_##name(&user_event_of_##name);	\
+	} while (0)
+#define USER_EVENT_EMIT_1(name, ...)					\
+	do {								\
+		USER_EVENT_STRICT					\
+		if (user_event_enabled(name))				\
+			user_event_emit_##name(&user_event_of_##name, __VA_ARGS__); \
+		USER_EVENT_LENIENT					\
+	} while (0)
+
+/* In C a wrong type is no error by itself, depending on the compiler */
+#ifdef __cplusplus
+#define USER_EVENT_STRICT
+#define USER_EVENT_LENIENT
+#else
+#define USER_EVENT_STRICT						\
+	_Pragma("GCC diagnostic push")					\
+	_Pragma("GCC diagnostic error \"-Wint-conversion\"")		\
+	_Pragma("GCC diagnostic error \"-Wincompatible-pointer-types\"")
+#define USER_EVENT_LENIENT						\
+	_Pragma("GCC diagnostic pop")
+#endif
+
+/**
+ * user_event_why() - why an event has no records, in words
+ * @name: the event
+ *
+ * Return: a text for a person.
+ */
+#define user_event_why(name)	user_event_reason(&user_event_of_##name)
+
+#endif /* USER_EVENT_H */

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * user-events emit: a record from a script.
+ */
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "user-events.h"
+#include "../../lib/user_events/libuser_event.h"
+
+/* A record as it grows: its fields, and what dynamic ones point to */
+static unsigned char fixed[65536], dynamic[65536];
+static size_t nr_fixed, nr_dynamic;
+/* The dynamic fields: where they are, and where what they point to is among the rest */
+static struct {
+	size_t at, data, size;
+	bool relative;
+} locs[64];
+static int nr_locs;
+
+static size_t size_of(const char *type)
+{
+	static const struct {
+		const char *type;
+		size_t size;
+	} sizes[] = {
+		{ "u8", 1 }, { "s8", 1 }, { "u16", 2 }, { "s16", 2 }, { "u32", 4 },
+		{ "s32", 4 }, { "u64", 8 }, { "s64", 8 }, { "char", 1 },
+		{ "unsigned char", 1 }, { "short", 2 }, { "unsigned short", 2 },
+		{ "int", 4 }, { "unsigned int", 4 },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		if (!strcmp(sizes[i].type, type))
+			return sizes[i].size;
+	}
+	return 0;
+}
+
+/* Append the value of a field of @type; why it cannot be, or NULL */
+static const char *append(const char *type, const char *value)
+{
+	size_t size = size_of(type), len = strlen(value);
+	const char *bracket = strchr(type, '[');
+	char *end;
+	uint64_t number;
+
+	if (size) {
+		errno = 0;
+		number = *value == '-' ? (uint64_t)strtoll(value, &end, 0) :
+					 strtoull(value, &end, 0);
+		if (errno || end == value || *end)
+			return "is no number";
+		if (size < 8 && (number >> (8 * size)) &&
+		    (int64_t)number < -(1LL << (8 * size - 1)))
+			return "does not fit";
+		if (size < 8 && *value != '-' && number >> (8 * size))
+			return "does not fit";
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+		number <<= 64 - 8 * size;
+#endif
+		memcpy(fixed + nr_fixed, &number, size);
+		nr_fixed += size;
+		return NULL;
+	}
+	if (strstr(type, "_loc ") && strstr(type, "char")) {
+		if (nr_dynamic + len + 1 > sizeof(dynamic) || nr_locs == 64)
+			return "is too long";
+		/* The offset is known when all fields are */
+		locs[nr_locs].at = nr_fixed;
+		locs[nr_locs].data = nr_dynamic;
+		locs[nr_locs].size = len + 1;
+		locs[nr_locs++].relative = !strncmp(type, "__rel", 5);
+		nr_fixed += 4;
+		memcpy(dynamic + nr_dynamic, value, len + 1);
+		nr_dynamic += len + 1;
+		return NULL;
+	}
+	size = bracket ? strtoul(bracket + 1, NULL, 0) : 0;
+	if (!size || size > 1024)
+		return "is of a type that emit does not know";
+	if (len > size)
+		return "is too long";
+	memset(fixed + nr_fixed, 0, size);
+	memcpy(fixed + nr_fixed, value, len);
+	nr_fixed += size;
+	return NULL;
+}
+
+/* Lay out the record that @command and the values say; false with a message */
+static bool layout(const char *command, char **values)
+{
+	char *copy = strdup(strchr(command, ' ') ?: ""), *rest = copy, *field, *name;
+	const char *why;
+	int i, nr;
+
+	for (nr = 0; (field = strsep(&rest, ";")); ) {
+		field += strspn(field, " ");
+		for (name = field + strlen(field); name > field && name[-1] == ' '; )
+			*--name = '\0';
+		if (!*field)
+			continue;
+		name = strrchr(field, ' ');
+		if (!name) {
+			ue_error("\"%s\" is no field: TYPE NAME", field);
+			return false;
+		}
+		*name++ = '\0';
+		if (!*values) {
+			ue_error("no value for the field %s", name);
+			return false;
+		}
+		why = append(field, *values);
+		if (why) {
+			ue_error("%s: \"%s\" %s", name, *values, why);
+			return false;
+		}
+		values++;
+		nr++;
+	}
+	free(copy);
+	if (*values) {
+		ue_error("\"%s\" has no field: there are %d", *values, nr);
+		return false;
+	}
+	for (i = 0; i < nr_locs; i++) {
+		/* From the end of the field, or from the start of the kernel's part */
+		uint32_t loc = locs[i].size << 16 |
+			(locs[i].relative ? nr_fixed + locs[i].data - locs[i].at - 4 :
+					    nr_fixed + locs[i].data + 8);
+
+		memcpy(fixed + locs[i].at, &loc, 4);
+	}
+	if (nr_fixed + nr_dynamic > sizeof(fixed)) {
+		ue_error("the record is too long");
+		return false;
+	}
+	memcpy(fixed + nr_fixed, dynamic, nr_dynamic);
+	return true;
+}
+
+static bool is_on(const struct user_event *event)
+{
+	return __atomic_load_n(user_event_word(event), __ATOMIC_RELAXED);
+}
+
+int ue_emit(int argc, char **argv)
+{
+	const struct timespec nap = { 0, 10000000 };
+	long count = 1, wait_ms = 0;
+	struct user_event *event;
+	int option, error = EBADF, options = 0;
+
+	optind = 0;
+	while ((option = getopt(argc + 1, argv - 1, "+n:w:m")) != -1) {
+		switch (option) {
+		case 'n':
+			count = atol(optarg);
+			break;
+		case 'w':
+			wait_ms = atof(optarg) * 1000;
+			break;
+		case 'm':
+			options = 2;
+			break;
+		default:
+			return UE_USAGE;
+		}
+	}
+	argv += optind - 1;
+	if (!*argv) {
+		ue_error("emit what? user-events emit 'NAME FIELDS' VALUE...");
+		return UE_USAGE;
+	}
+	if (!layout(argv[0], argv + 1))
+		return UE_USAGE;
+	event = user_event_new(argv[0], options);
+	if (!event)
+		return UE_FAILED;
+	if (strncmp(user_event_reason(event), "nobody", 6) && !*user_event_word(event)) {
+		ue_error("%s", user_event_reason(event));
+		return UE_FAILED;
+	}
+	for (; wait_ms > 0 && !is_on(event); wait_ms -= 10)
+		nanosleep(&nap, NULL);
+	while (count-- > 0 && is_on(event)) {
+		error = user_event_write(event, fixed, nr_fixed + nr_dynamic);
+		if (error)
+			break;
+	}
+	user_event_free(event);
+	if (error && error != EBADF) {
+		ue_error("%s", strerror(error));
+		return UE_FAILED;
+	}
+	return error ? UE_NOTHING : UE_OK;
+}

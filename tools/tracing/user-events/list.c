@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * user-events list: what there is, who has it, who listens, what is wrong.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "user-events.h"
+
+static json_object *to_json(const struct event *event)
+{
+	json_object *object = json_object_new_object(), *programs;
+	int i;
+
+	json_object_object_add(object, "system", json_object_new_string(event->system));
+	json_object_object_add(object, "name", json_object_new_string(event->name));
+	json_object_object_add(object, "group", json_object_new_string(event->group));
+	json_object_object_add(object, "fields", json_object_new_string(event->fields));
+	json_object_object_add(object, "listeners", json_object_new_string(event->listeners));
+	json_object_object_add(object, "losses", json_object_new_string(event->losses));
+	programs = json_object_new_array();
+	for (i = 0; i < event->nr_programs; i++) {
+		const struct program *p = &event->programs[i];
+		json_object *program = json_object_new_object();
+
+		json_object_object_add(program, "pid", json_object_new_int(p->pid));
+		if (p->inside)
+			json_object_object_add(program, "container_pid",
+					       json_object_new_int(p->inside));
+		json_object_object_add(program, "comm", json_object_new_string(p->comm));
+		json_object_object_add(program, "exe", json_object_new_string(p->exe));
+		json_object_object_add(program, "bits", json_object_new_int(p->bits));
+		json_object_object_add(program, "wrong_bits", json_object_new_int(p->wrong));
+		if (p->wrong)
+			json_object_object_add(program, "state",
+					       json_object_new_string(p->state));
+		json_object_array_add(programs, program);
+	}
+	json_object_object_add(object, "programs", programs);
+	return object;
+}
+
+/* Some lines for an event, of up to 80 columns where names let them */
+static void for_a_person(const struct event *event)
+{
+	int i, width = strlen(event->system) + strlen(event->name) + 1;
+
+	printf("%s%s:%s%s", ue_bold(), event->system, event->name, ue_plain());
+	if (*event->listeners)
+		printf("%*s%s", width < 48 ? 48 - width : 2, "", event->listeners);
+	printf("\n");
+	if (*event->fields)
+		printf("    %s\n", event->fields);
+	for (i = 0; i < event->nr_programs; i++) {
+		const struct program *p = &event->programs[i];
+
+		printf("    %s%s[%d]", ue_dim(), p->comm, p->pid);
+		if (p->inside)
+			printf(", %d in its container", p->inside);
+		printf("  %s%s\n", p->exe, ue_plain());
+		if (p->wrong)
+			printf("    %s! a bit of %s[%d] is %s%s\n", ue_warn(), p->comm, p->pid,
+			       p->state, ue_plain());
+	}
+	if (*event->losses)
+		printf("    %s! lost: %s%s\n", ue_warn(), event->losses, ue_plain());
+}
+
+/* One line, its columns parted by tabs; "-" where there is nothing */
+static void for_a_pipe(const struct event *event)
+{
+	int i;
+
+	printf("%s:%s\t%s\t%s\t", event->system, event->name,
+	       *event->fields ? event->fields : "-",
+	       *event->listeners ? event->listeners : "-");
+	for (i = 0; i < event->nr_programs; i++)
+		printf("%s%s[%d]%s%s", i ? " " : "", event->programs[i].comm,
+		       event->programs[i].pid, event->programs[i].wrong ? "!" : "",
+		       event->programs[i].wrong ? event->programs[i].state : "");
+	printf("%s\t%s\n", event->nr_programs ? "" : "-", *event->losses ? event->losses : "-");
+}
+
+int ue_list(int argc, char **argv)
+{
+	json_object *array = json_object_new_array();
+	struct events events;
+	int i, shown = 0;
+
+	if (!ue_ready())
+		return UE_FAILED;
+	ue_events_read(&events);
+	for (i = 0; i < events.nr; i++) {
+		if (!ue_matches(&events.events[i], argv))
+			continue;
+		if (ue_json)
+			json_object_array_add(array, to_json(&events.events[i]));
+		else if (ue_person)
+			for_a_person(&events.events[i]);
+		else
+			for_a_pipe(&events.events[i]);
+		shown++;
+	}
+	if (ue_json)
+		ue_json_print(array);
+	else if (ue_person)
+		ue_lacks(&events.kernel);
+	ue_events_free(&events);
+	if (!shown && *argv)
+		ue_error("no event is called %s", *argv);
+	return shown || !*argv ? UE_OK : UE_NOTHING;
+}

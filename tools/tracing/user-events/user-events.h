@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * user-events - what there is to know about user events, and to do with them
+ *
+ * events.c	what the kernel tells of events
+ * output.c	for a person, for a pipe, as JSON
+ * the others	a subcommand each
+ */
+#ifndef USER_EVENTS_H
+#define USER_EVENTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <json-c/json.h>
+#include <tracefs.h>
+
+/* Exit status, see user-events(1) */
+enum {
+	UE_OK,
+	UE_FOUND,		/* doctor: there is something to mend */
+	UE_USAGE,
+	UE_FAILED,
+	UE_NOTHING,		/* no such event, or nobody listened */
+};
+
+/* What the kernel has beside events: mainline's lacks some of it */
+struct kernel {
+	bool losses;
+	bool enablers;
+	bool groups;
+};
+
+/* A program that has registered an event */
+struct program {
+	int pid;
+	int inside;		/* its PID in its own namespace, 0 if that is the same */
+	char comm[64];
+	char exe[256];
+	int bits;		/* how many it has registered */
+	int wrong;		/* how many are not as they should be */
+	char state[16];		/* of one that is not */
+};
+
+/* An event, as all the files together tell */
+struct event {
+	char *group;		/* "" for the default group */
+	char *system;
+	char *name;
+	char *fields;		/* "" if it has none, or it is not known */
+	char *listeners;	/* "ftrace perf other", or some of them */
+	char *losses;		/* "full=1 off=0 size=0 data=0", or "" */
+	struct program *programs;
+	int nr_programs;
+};
+
+struct events {
+	struct kernel kernel;
+	struct event *events;
+	int nr;
+};
+
+/* events.c */
+bool ue_ready(void);
+char *ue_read(const char *file);
+char *ue_path(const char *file);
+void ue_events_read(struct events *events);
+void ue_events_free(struct events *events);
+bool ue_matches(const struct event *event, char **patterns);
+char **ue_groups(int *nr);
+void ue_lacks(const struct kernel *kernel);
+
+/* output.c */
+extern bool ue_json, ue_person;
+void ue_output_init(const char *color);
+const char *ue_bold(void);
+const char *ue_warn(void);
+const char *ue_dim(void);
+const char *ue_plain(void);
+void ue_json_print(json_object *object);
+void ue_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The subcommands: what follows their name, their exit status */
+int ue_list(int argc, char **argv);
+int ue_watch(int argc, char **argv);
+int ue_stat(int argc, char **argv);
+int ue_emit(int argc, char **argv);
+int ue_record(int argc, char **argv);
+int ue_group(int argc, char **argv);
+int ue_doctor(int argc, char **argv);
+
+#endif /* USER_EVENTS_H */

@@ -235,12 +235,9 @@ both: n=11 s=oneone" "$(shown instances/consumer_b/trace)"
 
 a_32_bit_writer()
 {
-	local uev=${uev}_32
+	local uev
 
-	if [ ! -x "$uev" ]; then
-		skip "the compiler builds no 32-bit programs (Debian: gcc-12-multilib)"
-		return
-	fi
+	writer_of_32_bits || return
 	events "$every"
 	echo 1 >events/user_events/every/enable
 	emit <<-END

@@ -82,6 +82,15 @@ events()
 	done
 }
 
+# writer_of_32_bits: which the caller has in a local variable then
+writer_of_32_bits()
+{
+	uev=$here/consumer_writer_32
+	[ ! -x "$uev" ] || return 0
+	skip "the compiler builds no 32-bit programs (Debian: gcc-12-multilib)"
+	return 1
+}
+
 # emit: a writer that does what stdin says, until it is through
 emit()
 {
@@ -198,6 +207,9 @@ reset()
 		sleep 0.05
 	done
 	[ ! -s "$scratch/left" ] || wrong "left behind: $(cat "$scratch/left")"
+	for dir in user_events_groups/*/; do
+		[ ! -d "$dir" ] || echo "-$(basename "$dir")" >user_events_groups/control
+	done
 }
 
 # need TOOL...

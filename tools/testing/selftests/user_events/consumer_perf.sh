@@ -234,12 +234,9 @@ user_events:tr(n: 2, s: "text")' "$text"
 
 a_32_bit_writer()
 {
-	local uev=${uev}_32
+	local uev
 
-	if [ ! -x "$uev" ]; then
-		skip "the compiler builds no 32-bit programs (Debian: gcc-12-multilib)"
-		return
-	fi
+	writer_of_32_bits || return
 	events "small s64 n; __rel_loc char[] s"
 	start_perf record -a -q -D -1 -o "$data" -e user_events:small
 	emit <<-END

@@ -149,12 +149,9 @@ ext: n=2" "$(report)"
 
 a_32_bit_writer()
 {
-	local uev=${uev}_32
+	local uev
 
-	if [ ! -x "$uev" ]; then
-		skip "the compiler builds no 32-bit programs (Debian: gcc-12-multilib)"
-		return
-	fi
+	writer_of_32_bits || return
 	events "$all"
 	cat >"$scratch/todo" <<-END
 		event $all

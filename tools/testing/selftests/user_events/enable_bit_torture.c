@@ -5,7 +5,8 @@
  * discard and swap memory, of their own and shared, in small pages and huge
  * ones, while tracers switch the events through ftrace, an instance and perf.
  * Every few seconds all hold still; after a quiet second each process looks at
- * every bit it has.
+ * every bit it has. In half of the rounds bad neighbours of another user do all they
+ * can to hold that up.
  *
  * Usage: enable_bit_torture [-t SECONDS] [-s SEED] [-v]
  *
@@ -22,6 +23,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "uev_pager.h"
 #include "uev_util.h"
 #include "../kselftest.h"
 
@@ -45,6 +47,7 @@
 #define RUN_MS		2500
 #define QUIET_MS	1000
 #define STACK_SIZE	(64 * 1024)
+#define SLOWEST_US	10000000	/* of a switch: only who waits takes it */
 #define OWN_BITS	0xabcd0000U	/* of a value: the program's, unchanged */
 
 enum phase { RUN, HALT, CHECK_CLEAN, CHECK_ALL, END };
@@ -64,6 +67,7 @@ static struct {
 	long wrong, checked, spoiled, lost, late;
 	long acts, forks, execs, exits, vforks, vms, swaps, syncs, collapses;
 	int deepest;
+	long turns[5];		/* what each bad neighbour did, that often */
 	struct proc procs[MAX_PROCS];
 } *all;
 
@@ -91,6 +95,9 @@ enum { MEMFD, DISK_FILE, HUGETLB };
 static __u32 *shared[KINDS];
 static int shared_fd[KINDS];
 static bool has_shared;
+
+/* Microseconds that a switch took, without and with neighbours */
+static __u64 slowest[2];
 
 static int data_fd, me, depth;
 static unsigned int rnd_state;
@@ -652,6 +659,171 @@ static void start_root(int number)
 	live();
 }
 
+/*
+ * Bad neighbours: of another user, and not among the processes that are looked at.
+ * Each does one thing without end, one child at a time: processors are not what
+ * they are to take away.
+ */
+
+#define NEIGHBOUR	"bad_neighbour"
+#define UFFD_SYSCTL	"/proc/sys/vm/unprivileged_userfaultfd"
+#define BAD_ADDRESSES	2000
+
+static int bad_addresses;
+
+static void register_many(char *area, int protection, long *turns)
+{
+	int i;
+
+	for (i = 0; i < bad_addresses; i++) {
+		if (uev_reg(data_fd, area + i * 64, 0, 4, 0,
+			    event_command(i % EVENTS), NULL))
+			_exit(1);
+		++*turns;
+	}
+	mprotect(area, BAD_ADDRESSES * 64, protection);
+}
+
+/* Pages that never come, in processes that are killed while they are waited for */
+static void wait_for_pages(char *area, long *turns)
+{
+	pid_t pids[20];
+	int uffd, i;
+
+	for (i = 0; i < (int)ARRAY_SIZE(pids); i++) {
+		pids[i] = fork();
+		if (pids[i])
+			continue;
+		uev_register_and_lose(data_fd, event_command(i % EVENTS), &uffd);
+		for (;;)
+			pause();
+	}
+	*turns += ARRAY_SIZE(pids);
+	usleep(1000000);
+	for (i = 0; i < (int)ARRAY_SIZE(pids); i++) {
+		if (pids[i] > 0)
+			kill(pids[i], SIGKILL);
+	}
+	while (wait(NULL) > 0)
+		;
+}
+
+/* Sets that each child copies, in order to change them */
+static void copy_sets(char *area, long *turns)
+{
+	static bool done;
+
+	if (!done)
+		register_many(area, PROT_READ | PROT_WRITE, turns);
+	done = true;
+	if (!fork()) {
+		uev_unreg(data_fd, area, 0);
+		_exit(0);
+	}
+	wait(NULL);
+	++*turns;
+}
+
+/* Values that cannot be written, inherited again and again */
+static void inherit_what_fails(char *area, long *turns)
+{
+	static bool done;
+
+	if (!done)
+		register_many(area, PROT_READ, turns);
+	done = true;
+	if (!fork()) {
+		usleep(50000);
+		_exit(0);
+	}
+	wait(NULL);
+	++*turns;
+}
+
+/* Events that come and go */
+static void declare_events(char *area, long *turns)
+{
+	char command[64], path[64];
+	int i, fd, flags;
+
+	/* The way to it is closed to this user, the file is not. */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", data_fd);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	for (i = 0; i < 500; i++) {
+		flags = i & 1 ? USER_EVENT_REG_MULTI_FORMAT : 0;
+		snprintf(command, sizeof(command), "bad_event%d u32 a%d",
+			 flags ? 0 : i, i);
+		if (uev_reg(fd, area + 8 * i, 0, 4, flags, command, NULL))
+			_exit(1);
+		++*turns;
+	}
+	for (i = 0; i < 500; i++)
+		uev_unreg(fd, area + 8 * i, 0);
+	close(fd);
+}
+
+/* A pager that wakes whoever waits for its page, and does not deliver it */
+static void wake_in_vain(char *area, long *turns)
+{
+	static int uffd = -1;
+	static char *at;
+	struct uffdio_range range = { .len = page };
+	struct uffd_msg msg;
+
+	if (!at) {
+		++*turns;
+		at = uev_register_and_lose(data_fd, event_command(0), &uffd);
+	}
+	while (at && read(uffd, &msg, sizeof(msg)) == sizeof(msg)) {
+		range.start = msg.arg.pagefault.address & -page;
+		ioctl(uffd, UFFDIO_WAKE, &range);
+		++*turns;
+	}
+	usleep(1000);
+}
+
+static char *bad_area;
+
+static void (* const bad[])(char *area, long *turns) = {
+	wait_for_pages, copy_sets, inherit_what_fails, declare_events,
+	wake_in_vain,
+};
+
+static pid_t neighbours[ARRAY_SIZE(bad)];
+
+static void start_neighbours(void)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		fflush(NULL);
+		neighbours[i] = fork();
+		if (neighbours[i])
+			continue;
+		setpgid(0, 0);
+		signal(SIGCHLD, SIG_DFL);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		prctl(PR_SET_NAME, NEIGHBOUR);
+		if (uev_become_nobody())
+			_exit(1);
+		for (;;)
+			bad[i](bad_area, &all->turns[i]);
+	}
+}
+
+static void end_neighbours(void)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		if (neighbours[i] <= 0)
+			continue;
+		kill(-neighbours[i], SIGKILL);
+		kill(neighbours[i], SIGKILL);
+		neighbours[i] = 0;
+	}
+}
+
 /* The controller */
 
 static int perf_fds[EVENTS];
@@ -662,6 +834,7 @@ static int switch_something(void)
 {
 	int event = rnd(EVENTS), ret = 0;
 	const char *name = event_name(event);
+	__u64 took = uev_now_ns();
 
 	switch (rnd(3)) {
 	case 0:
@@ -683,6 +856,9 @@ static int switch_something(void)
 		}
 		break;
 	}
+	took = (uev_now_ns() - took) / 1000;
+	if (took > slowest[!!neighbours[0]])
+		slowest[!!neighbours[0]] = took;
 	all->wanted[event] = by_ftrace[event] || by_instance[event] ||
 			     perf_fds[event] >= 0;
 	return ret;
@@ -734,9 +910,14 @@ static int enter(enum phase phase)
 
 static bool under_repair(void)
 {
-	char *text = uev_get("user_events_enablers");
-	bool found = !!strstr(text, " repair ");
+	char *text = uev_get("user_events_enablers"), *rest = text, *line;
+	bool found = false;
 
+	/* What neighbours have registered may be under repair for ever. */
+	while ((line = strsep(&rest, "\n"))) {
+		if (strstr(line, " repair ") && !strstr(line, NEIGHBOUR))
+			found = true;
+	}
 	free(text);
 	return found;
 }
@@ -837,10 +1018,13 @@ static void make_memory(void)
 		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	guest_values = mmap(NULL, page, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	bad_addresses = uev_kernel_is_slow() ? 200 : BAD_ADDRESSES;
+	bad_area = mmap(NULL, BAD_ADDRESSES * 64, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	area = mmap(NULL, 2 * HUGE, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (pages == MAP_FAILED || guest_values == MAP_FAILED ||
-	    area == MAP_FAILED)
+	    bad_area == MAP_FAILED || area == MAP_FAILED)
 		ksft_exit_fail_msg("no memory\n");
 	huge = (char *)(((uintptr_t)area + HUGE - 1) & ~(HUGE - 1));
 	if (madvise(huge, HUGE, MADV_HUGEPAGE))
@@ -879,8 +1063,9 @@ static void usage(const char *name)
 
 int main(int argc, char **argv)
 {
-	int seconds = uev_rounds(60) < 60 ? 20 : 60, opt, i, events_fd;
-	int rounds = 0, most = 0;
+	int seconds = uev_kernel_is_slow() ? 20 : 60, opt, i, events_fd;
+	int rounds = 0, most = 0, unprivileged;
+	struct stat file;
 	const char *why = NULL;
 	long switches = 0;
 	__u32 *keep;
@@ -928,6 +1113,10 @@ int main(int argc, char **argv)
 		}
 	}
 	data_fd = events_fd;
+	unprivileged = uev_get_int(UFFD_SYSCTL);
+	uev_put(UFFD_SYSCTL, "1");
+	if (fstat(data_fd, &file) || chmod(UEV_DATA, 0666))
+		ksft_exit_fail_msg("chmod\n");
 	make_memory();
 
 	/* Orphans come here, so that none is left behind. */
@@ -940,7 +1129,10 @@ int main(int argc, char **argv)
 
 	end = uev_now_ms() + seconds * 1000ULL;
 	while (!why && !all->wrong && uev_now_ms() < end) {
+		if (rounds & 1)
+			start_neighbours();
 		why = one_round(&switches);
+		end_neighbours();
 		rounds++;
 		i = living();
 		most = i > most ? i : most;
@@ -961,6 +1153,9 @@ int main(int argc, char **argv)
 			close(perf_fds[i]);
 	}
 	close(events_fd);
+	chmod(UEV_DATA, file.st_mode & 0777);
+	if (unprivileged == 0)
+		uev_put(UFFD_SYSCTL, "0");
 	uev_reset();
 	uev_swap_off(0);
 
@@ -975,6 +1170,17 @@ int main(int argc, char **argv)
 		       all->swaps, all->syncs, all->collapses);
 	ksft_print_msg("%ld bits looked at, %ld wrong, %ld seconds more for repairs\n",
 		       all->checked, all->wrong, all->late);
+	ksft_print_msg("slowest switch %llu us, with bad neighbours %llu us\n",
+		       (unsigned long long)slowest[0], (unsigned long long)slowest[1]);
+	ksft_print_msg("turns of bad neighbours:");
+	for (i = 0; i < (int)ARRAY_SIZE(bad); i++) {
+		printf(" %ld", all->turns[i]);
+		if (rounds > 1 && !why && !all->turns[i])
+			why = "a bad neighbour did nothing";
+	}
+	printf("\n");
+	if (!why && slowest[1] > SLOWEST_US)
+		why = "bad neighbours held up a switch";
 	if (why)
 		ksft_print_msg("%s\n", why);
 	ksft_test_result(!why && !all->wrong && all->checked > 0,

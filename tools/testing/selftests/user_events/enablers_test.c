@@ -10,9 +10,9 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <linux/userfaultfd.h>
 
 #include "uev_harness.h"
+#include "uev_pager.h"
 
 #define ENABLERS	"user_events_enablers"
 #define EVENT		"adm_event u32 a"
@@ -299,23 +299,13 @@ TEST_F(uev, value_on_the_page_of_zeroes)
 /* Reading tells that a page is not there. It does not bring it in. */
 TEST_F(uev, value_that_is_not_in_memory)
 {
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register area = { };
-	struct uffdio_zeropage zero = { };
-	__u32 *v = new_page(-1, MAP_PRIVATE | MAP_ANONYMOUS);
-	int uffd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-	int i;
+	int uffd, i;
+	__u32 *v;
 
-	if (uffd < 0 || ioctl(uffd, UFFDIO_API, &api))
-		SKIP(return, "kernel without userfaultfd");
 	ASSERT_OK(uev_reg(self->fd, self->value, 0, 4, 0, EVENT, NULL));
-	ASSERT_OK(uev_reg(self->fd, v, 0, 4, 0, EVENT, NULL));
-	area.range.start = (uintptr_t)v;
-	area.range.len = uev_page_size();
-	area.mode = UFFDIO_REGISTER_MODE_MISSING;
-	zero.range = area.range;
-	ASSERT_EQ(0, ioctl(uffd, UFFDIO_REGISTER, &area));
-	ASSERT_EQ(0, madvise(v, uev_page_size(), MADV_DONTNEED));
+	v = uev_register_and_lose(self->fd, EVENT, &uffd);
+	if (!v)
+		SKIP(return, UEV_NO_PAGER);
 	for (i = 0; i < 3; i++)
 		ASSERT_STREQ("absent", state_of(v));
 
@@ -324,7 +314,7 @@ TEST_F(uev, value_that_is_not_in_memory)
 	EXPECT_STREQ("repair", state_of(v));
 	usleep(200000);
 	EXPECT_STREQ("repair", state_of(v));
-	ASSERT_EQ(0, ioctl(uffd, UFFDIO_ZEROPAGE, &zero));
+	ASSERT_OK(uev_deliver(uffd, v, NULL));
 	EXPECT_STATE("ok", v);
 	close(uffd);
 }

@@ -42,14 +42,6 @@ static __u32 *value;
  */
 static int go[2];
 
-static __u64 now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000ULL + now.tv_nsec;
-}
-
 /*
  * The clock of some machines moves in steps as long as a fork, so what is shorter
  * is waited for by counting.
@@ -64,13 +56,13 @@ static void turn(__u64 turns)
 
 static void calibrate(void)
 {
-	__u64 start = now_ns(), turns = 0;
+	__u64 start = uev_now_ns(), turns = 0;
 
-	while (now_ns() - start < 100000000) {
+	while (uev_now_ns() - start < 100000000) {
 		turn(10000);
 		turns += 10000;
 	}
-	turns_per_ms = turns * 1000000 / (now_ns() - start);
+	turns_per_ms = turns * 1000000 / (uev_now_ns() - start);
 }
 
 static void wait_ns(__u64 ns)
@@ -114,14 +106,14 @@ static int forker(void *arg)
 				break;
 			UEV_WRITE(shared->forked, 1);
 			wait_ns(shared->fork_delay_ns);
-			start = now_ns();
+			start = uev_now_ns();
 			pid = fork();
 			if (!pid)
 				child(number);
 			if (pid < 0)
 				return 1;
 			number++;
-			shared->fork_ns += now_ns() - start;
+			shared->fork_ns += uev_now_ns() - start;
 			UEV_WRITE(shared->forked, 2);
 			break;
 		default:
@@ -210,10 +202,10 @@ int main(int argc, char **argv)
 			if (offset > 0)
 				wait_ns(offset);
 			on = !on;
-			start = now_ns();
+			start = uev_now_ns();
 			if (uev_enable(EVENT_NAME, on))
 				fail("enable");
-			switched_ns += now_ns() - start;
+			switched_ns += uev_now_ns() - start;
 			if (!uev_wait_for(UEV_READ(shared->forked) == 2))
 				fail("no end of fork");
 			UEV_WRITE(shared->phase, WAIT);

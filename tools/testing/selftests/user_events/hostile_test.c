@@ -11,9 +11,9 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <linux/perf_event.h>
-#include <linux/userfaultfd.h>
 
 #include "uev_harness.h"
+#include "uev_pager.h"
 #include "uev_perf.h"
 
 #define EVENT		"hostile_event u32 a"
@@ -47,31 +47,6 @@ FIXTURE_TEARDOWN(hostile)
 	uev_reset();
 }
 
-/*
- * A page that only comes if somebody reads the userfaultfd that this returns, or a
- * negative errno. To make one takes privileges, to wait for its pages none.
- */
-static int page_without_pager(void **page, bool missing)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-	int uffd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-	struct uffdio_register area = {
-		.mode = UFFDIO_REGISTER_MODE_MISSING,
-		.range.len = uev_page_size(),
-	};
-
-	if (uffd < 0 || ioctl(uffd, UFFDIO_API, &api))
-		return -EOPNOTSUPP;
-	*page = mmap(NULL, uev_page_size(), PROT_READ | PROT_WRITE,
-		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (*page == MAP_FAILED)
-		return -ENOMEM;
-	if (!missing)
-		*(__u32 *)*page = 0;
-	area.range.start = (uintptr_t)*page;
-	return ioctl(uffd, UFFDIO_REGISTER, &area) ? -errno : uffd;
-}
-
 struct hostile {
 	int fd;
 	int *count;
@@ -83,10 +58,10 @@ struct hostile {
 static int lose_page(void *arg)
 {
 	struct hostile *h = arg;
-	void *page;
-	int uffd = page_without_pager(&page, false);
+	int uffd;
+	void *page = uev_paged_page(&uffd);
 
-	if (uffd < 0 || uev_become_nobody() ||
+	if (!page || uev_deliver(uffd, page, NULL) || uev_become_nobody() ||
 	    uev_reg(h->fd, page, 0, 4, 0, EVENT, NULL) ||
 	    madvise(page, uev_page_size(), MADV_DONTNEED)) {
 		UEV_WRITE(*h->count, -CROWD);
@@ -133,7 +108,7 @@ TEST_F(hostile, crowd_without_pages)
 	ASSERT_TRUE(uev_wait_for(UEV_READ(*self->count) == crowd ||
 				 UEV_READ(*self->count) < 0));
 	if (*self->count < 0)
-		SKIP(goto end, "kernel without userfaultfd");
+		SKIP(goto end, UEV_NO_PAGER);
 
 	/* All of the crowd is waited for, as far as anything waits */
 	ASSERT_OK(uev_enable(EVENT_NAME, true));
@@ -183,13 +158,9 @@ TEST_F(hostile, pager_that_wakes_in_vain)
 {
 	struct hostile pager = { .count = self->count };
 	pthread_t thread;
-	void *page;
 
-	pager.fd = page_without_pager(&page, false);
-	if (pager.fd < 0)
-		SKIP(return, "kernel without userfaultfd");
-	ASSERT_OK(uev_reg(self->fd, page, 0, 4, 0, EVENT, NULL));
-	ASSERT_EQ(0, madvise(page, uev_page_size(), MADV_DONTNEED));
+	if (!uev_register_and_lose(self->fd, EVENT, &pager.fd))
+		SKIP(return, UEV_NO_PAGER);
 	ASSERT_EQ(0, pthread_create(&thread, NULL, wake_in_vain, &pager));
 	ASSERT_OK(uev_enable(EVENT_NAME, true));
 	ASSERT_TRUE(uev_wait_for(UEV_READ(*self->count)));
@@ -204,10 +175,10 @@ TEST_F(hostile, pager_that_wakes_in_vain)
 static int register_missing(void *arg)
 {
 	struct hostile *h = arg;
-	void *page;
-	int uffd = page_without_pager(&page, h->misses);
+	int uffd;
+	void *page = h->misses ? uev_paged_page(&uffd) : uev_shared(uev_page_size());
 
-	if (uffd < 0 && h->misses) {
+	if (!page) {
 		UEV_WRITE(*h->count, -CROWD);
 		return 1;
 	}
@@ -228,7 +199,7 @@ TEST_F(hostile, shared_file_does_not_keep_from_dying)
 	ASSERT_TRUE(uev_wait_for(UEV_READ(*self->count)));
 	if (*self->count < 0) {
 		uev_join(stuck);
-		SKIP(return, "kernel without userfaultfd");
+		SKIP(return, UEV_NO_PAGER);
 	}
 	usleep(300000);
 	h.misses = false;

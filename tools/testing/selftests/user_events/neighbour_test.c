@@ -12,14 +12,15 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <linux/fs.h>
-#include <linux/userfaultfd.h>
 
 #include "uev_harness.h"
+#include "uev_pager.h"
 
 #define BAD		"neighbour_bad"
 #define GOOD		"neighbour_good"
@@ -63,42 +64,6 @@ static int failed(void)
 static int ready(void)
 {
 	return __atomic_add_fetch(&shared->ready, 1, __ATOMIC_SEQ_CST);
-}
-
-/*
- * A page that is there once, for the registration, and then comes when somebody
- * delivers it.
- */
-static void *page_of_pager(int *uffd)
-{
-	struct uffdio_register area = { .mode = UFFDIO_REGISTER_MODE_MISSING };
-	struct uffdio_api api = { .api = UFFD_API };
-	size_t size = uev_page_size();
-	void *page;
-
-	page = mmap(NULL, size, PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (page == MAP_FAILED)
-		return NULL;
-	UEV_WRITE(*(__u32 *)page, 0);
-	*uffd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-	area.range.start = (uintptr_t)page;
-	area.range.len = size;
-	if (*uffd < 0 || ioctl(*uffd, UFFDIO_API, &api) ||
-	    ioctl(*uffd, UFFDIO_REGISTER, &area))
-		return NULL;
-	return page;
-}
-
-/* Registers an address on a page that is taken away afterwards. */
-static void *register_and_lose(int *uffd, const char *event)
-{
-	void *page = page_of_pager(uffd);
-
-	if (!page || uev_reg(data_fd, page, 0, 4, 0, event, NULL) ||
-	    madvise(page, uev_page_size(), MADV_DONTNEED))
-		return NULL;
-	return page;
 }
 
 /* CPU time of all kernel threads, in clock ticks, and how many there are */
@@ -192,13 +157,26 @@ FIXTURE_TEARDOWN(neighbour)
 		SKIP(return, "no userfaultfd, or no memory");		\
 } while (0)
 
+/* A cgroup of its own for @pid; false if memory cannot be accounted */
+static bool put_in_cgroup(pid_t pid)
+{
+	char text[32];
+
+	uev_put(CGROUPS "cgroup.subtree_control", "+memory");
+	if ((mkdir(CGROUP, 0755) && errno != EEXIST) ||
+	    access(CGROUP "/memory.high", W_OK))
+		return false;
+	snprintf(text, sizeof(text), "%d", pid);
+	return !uev_put(CGROUP "/cgroup.procs", text);
+}
+
 /* Waits */
 
 static int one_stuck(void)
 {
 	int uffd;
 
-	if (!register_and_lose(&uffd, BAD " u32 a"))
+	if (!uev_register_and_lose(data_fd, BAD " u32 a", &uffd))
 		return failed();
 	ready();
 	for (;;)
@@ -293,6 +271,80 @@ TEST_F(neighbour, whose_pages_never_come_delays_no_other_user)
 	EXPECT_GT(100, threads - threads_before);
 }
 
+/* UIDs of a user namespace, which one user made */
+#define UIDS	60
+
+static int many_uids_stuck(void *arg)
+{
+	int i;
+
+	setpgid(0, 0);
+	uev_become_nobody();
+	if (unshare(CLONE_NEWUSER))
+		return failed();
+	ready();
+	while (!UEV_READ(shared->go))
+		uev_nap();
+	for (i = 1; i <= UIDS; i++) {
+		switch (fork()) {
+		case 0:
+			if (setresuid(i, i, i))
+				_exit(failed());
+			/* A child belongs to the user who forks */
+			if (!fork())
+				_exit(one_stuck());
+			pause();
+			_exit(0);
+		case -1:
+			return failed();
+		}
+	}
+	for (;;)
+		pause();
+}
+
+/* Kernel threads that wait on behalf of users */
+static int waiting_threads(void)
+{
+	char path[64], *name;
+	struct dirent *entry;
+	DIR *proc = opendir("/proc");
+	int nr = 0;
+
+	while (proc && (entry = readdir(proc))) {
+		snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
+		name = atoi(entry->d_name) ? uev_get(path) : NULL;
+		nr += name && !strncmp(name, "user_events/", 12);
+		free(name);
+	}
+	if (proc)
+		closedir(proc);
+	return nr;
+}
+
+TEST_F(neighbour, user_namespace_counts_as_its_maker)
+{
+	char path[64];
+	int nr;
+
+	if (access("/proc/self/ns/user", F_OK))
+		SKIP(return, "the kernel has no user namespaces");
+	START(0, many_uids_stuck, NULL, 1);
+	snprintf(path, sizeof(path), "/proc/%d/uid_map", self->bad[0]);
+	ASSERT_OK(uev_put(path, "0 65534 1\n1 100000 1000\n"));
+	UEV_WRITE(shared->go, 1);
+	ASSERT_TRUE(uev_wait_for(UEV_READ(shared->ready) == 1 + UIDS ||
+				 UEV_READ(shared->failed)));
+	ASSERT_EQ(0, UEV_READ(shared->failed));
+	ASSERT_OK(uev_enable(BAD, true));
+	sleep(2);
+	nr = waiting_threads();
+	TH_LOG("%d threads wait for %d UIDs", nr, UIDS);
+	EXPECT_LT(0, nr);
+	/* And some of earlier tests that are about to go */
+	EXPECT_GT(UIDS / 2, nr);
+}
+
 /* Memory that goes with its process although a repair waits for a page of it */
 #define PINNED_MB	64
 
@@ -306,7 +358,7 @@ static int stuck_with_memory(void *arg)
 	/* For pidfd_getfd() of whom has started this */
 	area = mmap(NULL, size, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	shared->page = register_and_lose(&uffd, BAD " u32 a");
+	shared->page = uev_register_and_lose(data_fd, BAD " u32 a", &uffd);
 	if (area == MAP_FAILED || !shared->page)
 		return failed();
 	memset(area, 1, size);
@@ -357,7 +409,7 @@ static int forks_with_lost_values(void *arg)
 	uev_become_nobody();
 	area = mmap(NULL, size, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (area == MAP_FAILED || !register_and_lose(&uffd, BAD " u32 a"))
+	if (area == MAP_FAILED || !uev_register_and_lose(data_fd, BAD " u32 a", &uffd))
 		return failed();
 	for (i = 0; i < count; i++) {
 		if (uev_reg(data_fd, area + i * 8UL, 0, 4, 0, BAD " u32 a",
@@ -512,21 +564,119 @@ TEST_F(neighbour, who_copies_much_holds_nobody_up)
 		EXPECT_GT(took / 2, best);
 }
 
+#define STORM		100	/* processes at a time, fewer on a slow kernel */
+#define STORM_ADDRESSES	2000
+
+/* Takes event_mutex in a loop: process @nr in one of the ways that an ioctl does */
+static int takes_event_mutex(char *area, int nr)
+{
+	char command[64];
+	pid_t pid;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;) {
+		if (nr % 4 == 0) {
+			snprintf(command, sizeof(command), BAD "_storm_%d u32 a", nr);
+			uev_reg(data_fd, &shared->value[1 + nr / 32], nr % 32, 4, 0,
+				command, NULL);
+			uev_unreg(data_fd, &shared->value[1 + nr / 32], nr % 32);
+		} else if (nr % 4 == 1) {
+			uev_delete(data_fd, BAD "_of_nobody");
+		} else {
+			pid = fork();
+			if (!pid)
+				_exit(uev_unreg(data_fd, area, 0));
+			if (pid > 0)
+				waitpid(pid, NULL, 0);
+		}
+	}
+}
+
+static int storms(void *arg)
+{
+	int i, nr, *want = arg;
+	char *area;
+
+	setpgid(0, 0);
+	uev_become_nobody();
+	/* A test that fails leaves no process behind */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	area = mmap(NULL, STORM_ADDRESSES * 8UL, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (area == MAP_FAILED)
+		return failed();
+	for (i = 0; i < STORM_ADDRESSES; i++) {
+		if (uev_reg(data_fd, area + i * 8UL, 0, 4, 0, BAD " u32 a", NULL))
+			return failed();
+	}
+	for (nr = 0;; nr++) {
+		while (nr >= UEV_READ(*want))
+			usleep(10000);
+		if (!fork()) {
+			ready();
+			return takes_event_mutex(area, nr);
+		}
+	}
+}
+
+/* Microseconds that a switch takes on average, in the quietest of three times */
+static __u64 mean_switch(void)
+{
+	__u64 begin, at, sum, best = ~0ULL;
+	int i, nr;
+
+	for (i = 0; i < 3; i++) {
+		begin = now_us();
+		sum = 0;
+		/* One at least: it can take longer than that */
+		for (nr = 0; !nr || now_us() - begin < 3000000; nr++) {
+			usleep(20000);
+			at = now_us();
+			uev_enable(GOOD, !(nr & 1));
+			sum += now_us() - at;
+		}
+		if (sum / nr < best)
+			best = sum / nr;
+	}
+	uev_enable(GOOD, false);
+	return best;
+}
+
+/*
+ * event_mutex is first come, first served. A real-time priority keeps CPU time out of
+ * the measurement: a switch waits for the tasks that queued before it, and no others.
+ */
+TEST_F(neighbour, processes_of_one_user_queue_once)
+{
+	struct sched_param first = { .sched_priority = 1 };
+	int *want = uev_shared(sizeof(*want));
+	int storm = uev_kernel_is_slow() ? STORM / 2 : STORM;
+	__u64 few, many;
+
+	START(0, storms, want, 0);
+	ASSERT_OK(sched_setscheduler(0, SCHED_FIFO, &first));
+	UEV_WRITE(*want, 4);
+	ASSERT_TRUE(uev_wait_for(UEV_READ(shared->ready) == 4));
+	few = mean_switch();
+	UEV_WRITE(*want, storm);
+	ASSERT_TRUE(uev_wait_for(UEV_READ(shared->ready) == storm));
+	many = mean_switch();
+	TH_LOG("a switch takes %llu us beside 4 processes, %llu us beside %d",
+	       (unsigned long long)few, (unsigned long long)many, storm);
+	/* A switch that waits for all of them takes 25 times as long, or 12 on a slow kernel */
+	EXPECT_GT(5 * few, many);
+}
+
 /* The same where memory is so short that each allocation has to wait */
 TEST_F(neighbour, who_copies_much_without_memory)
 {
 	int count = addresses(60000);
-	char text[32];
 	__u64 begin, took, longest = 0;
 	int i;
 
-	uev_put(CGROUPS "cgroup.subtree_control", "+memory");
-	if ((mkdir(CGROUP, 0755) && errno != EEXIST) ||
-	    access(CGROUP "/memory.high", W_OK))
-		SKIP(return, "no memory controller");
 	START(0, copies, &count, 1);
-	snprintf(text, sizeof(text), "%d", self->bad[0]);
-	ASSERT_OK(uev_put(CGROUP "/cgroup.procs", text));
+	if (!put_in_cgroup(self->bad[0]))
+		SKIP(return, "no memory controller");
 	ASSERT_OK(uev_put(CGROUP "/memory.high", "262144"));
 	UEV_WRITE(shared->go, 1);
 	begin = uev_now_ms();
@@ -545,6 +695,67 @@ TEST_F(neighbour, who_copies_much_without_memory)
 }
 
 /* Memory */
+
+static int declares(void *arg)
+{
+	int i, count = *(int *)arg;
+	char command[256];
+
+	if (uev_become_nobody())
+		return failed();
+	ready();
+	while (!UEV_READ(shared->go))
+		uev_nap();
+	for (i = 0; i < count; i++) {
+		snprintf(command, sizeof(command),
+			 BAD "_%d u32 a; s64 b; __rel_loc char[] c; char[8] d", i);
+		if (uev_reg(data_fd, &shared->value[1], i % 32, 4, 0, command, NULL) ||
+		    uev_unreg(data_fd, &shared->value[1], i % 32))
+			return failed();
+	}
+	ready();
+	for (;;)
+		pause();
+}
+
+/* Bytes of slabs that the cgroup of the bad neighbour is charged for */
+static long charged(void)
+{
+	char *stat = uev_get(CGROUP "/memory.stat"), *line;
+	long bytes = -1;
+
+	line = strstr(stat, "\nslab ");
+	if (line)
+		bytes = atol(line + 6);
+	free(stat);
+	return bytes;
+}
+
+/* What events take is charged to who declares them. */
+TEST_F(neighbour, who_declares_much_is_charged)
+{
+	int count = uev_rounds(4000);
+	long slab, own;
+
+	START(0, declares, &count, 1);
+	if (!put_in_cgroup(self->bad[0]))
+		SKIP(return, "no memory controller");
+	slab = mem_kb("\nSlab:") * 1024;
+	own = charged();
+	if (own < 0)
+		SKIP(return, "memory.stat does not tell");
+	UEV_WRITE(shared->go, 1);
+	ASSERT_TRUE(uev_wait_for(UEV_READ(shared->ready) == 2 ||
+				 UEV_READ(shared->failed)));
+	ASSERT_EQ(0, UEV_READ(shared->failed));
+	slab = mem_kb("\nSlab:") * 1024 - slab;
+	own = charged() - own;
+	TH_LOG("%ld bytes for each event, of which %ld are charged",
+	       slab / count, own / count);
+	/* Checkers have slabs of their own, which nobody is charged for */
+	if (!uev_kernel_is_slow())
+		EXPECT_LT(slab / 10 * 9, own);
+}
 
 #define LOOPS	4
 

@@ -247,22 +247,7 @@ static bool is_whole(const struct uev_sample *sample, __u32 n, int size)
 	return true;
 }
 
-static int largest_for(int fd, int index, int bad)
-{
-	int good = 4, size, ret;
-
-	while (bad - good > 1) {
-		size = (good + bad) / 2;
-		ret = emit_sized(fd, index, 0, size);
-		if (ret == size + 4)
-			good = size;
-		else if (ret == -EMSGSIZE)
-			bad = size;
-		else
-			return ret < 0 ? ret : -EIO;
-	}
-	return good;
-}
+static const char zeroes[70000];
 
 TEST_F(uev, largest_record)
 {
@@ -273,7 +258,7 @@ TEST_F(uev, largest_record)
 
 	ASSERT_LE(0, index);
 	ASSERT_OK(attach(&perf, "pf_large"));
-	EXPECT_EQ(LARGEST, largest_for(self->fd, index, 70000));
+	EXPECT_EQ(LARGEST, uev_largest_payload(self->fd, index, zeroes, 70000));
 	while (uev_perf_next(&perf, &sample, NULL))
 		;
 	ASSERT_EQ(LARGEST + 4, emit_sized(self->fd, index, 1, LARGEST));
@@ -369,7 +354,7 @@ TEST_F(uev, too_large_for_ftrace_only)
 
 	ASSERT_LE(0, index);
 	ASSERT_OK(uev_enable("pf_both", true));
-	ftrace_largest = largest_for(self->fd, index, 16384);
+	ftrace_largest = uev_largest_payload(self->fd, index, zeroes, 16384);
 	ASSERT_LT(3900, ftrace_largest);
 	ASSERT_GT(8000, ftrace_largest);
 	uev_trace_clear();

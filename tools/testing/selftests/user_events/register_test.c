@@ -620,7 +620,7 @@ static int refuse_often(void *arg)
 
 TEST_F(uev, a_refused_registration_leaves_nothing)
 {
-	const int rounds = uev_rounds(1500);
+	const int rounds = uev_rounds(600);
 	struct user_reg *reg = map_page(PROT_READ | PROT_WRITE);
 	__u32 *read_only = map_page(PROT_READ);
 	__u32 *unmapped = hole();	/* last, so that it stays one */

@@ -18,9 +18,9 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <linux/fuse.h>
-#include <linux/userfaultfd.h>
 
 #include "uev_harness.h"
+#include "uev_pager.h"
 
 #define EVENT		"stuck_event u32 a"
 #define EVENT_NAME	"stuck_event"
@@ -50,14 +50,6 @@ static struct {
 } *shared;
 
 static int data_fd;
-
-static __s64 now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000LL + now.tv_nsec;
-}
 
 /* A file system with one file, whose first read fails, and the next one waits */
 
@@ -199,28 +191,18 @@ static int get_locked(void *arg)
 
 static int wait_for_pager(void *arg)
 {
-	struct uffdio_register area = {
-		.mode = UFFDIO_REGISTER_MODE_MISSING,
-	};
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_zeropage zero = { };
-	__u32 *page = mmap(NULL, uev_page_size(), PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	int uffd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	__u32 *page;
+	int uffd, ret;
 
-	area.range.start = (uintptr_t)page;
-	area.range.len = uev_page_size();
-	zero.range = area.range;
-	if (uffd < 0 || page == MAP_FAILED || ioctl(uffd, UFFDIO_API, &api) ||
-	    uev_reg(data_fd, page, 0, 4, 0, EVENT, NULL) ||
-	    ioctl(uffd, UFFDIO_REGISTER, &area) ||
-	    madvise(page, uev_page_size(), MADV_DONTNEED))
+	page = uev_register_and_lose(data_fd, EVENT, &uffd);
+	if (!page)
 		return 1;
 	UEV_WRITE(shared->ready, 1);
 	if (!uev_wait_for(UEV_READ(shared->read_paged)) &&
 	    !uev_wait_for(UEV_READ(shared->read_paged)))
 		return 2;
-	if (ioctl(uffd, UFFDIO_ZEROPAGE, &zero) && errno != EEXIST)
+	ret = uev_deliver(uffd, page, NULL);
+	if (ret && ret != -EEXIST)
 		return 3;
 	while (!UEV_READ(shared->quit)) {
 		UEV_WRITE(shared->paged, UEV_READ(*page));
@@ -322,10 +304,10 @@ static bool others_are(__u32 want)
  */
 static bool others_become(__u32 want)
 {
-	__s64 end = now_ns() + EXTRA_NS;
+	__s64 end = uev_now_ns() + EXTRA_NS;
 
 	while (!others_are(want)) {
-		if (now_ns() > end)
+		if (uev_now_ns() > end)
 			return uev_wait_for(others_are(want));
 		sched_yield();
 	}
@@ -348,13 +330,13 @@ static struct times time_switches(int ms)
 
 	while (t.switches < 20 ||
 	       (uev_now_ms() < end && t.switches < (int)ARRAY_SIZE(ns))) {
-		begin = now_ns();
+		begin = uev_now_ns();
 		if (uev_enable(EVENT_NAME, !(t.switches & 1)))
 			break;
-		ns[t.switches] = now_ns() - begin;
+		ns[t.switches] = uev_now_ns() - begin;
 		t.mean += ns[t.switches];
 		t.right &= others_become(!(t.switches & 1));
-		right_ns[t.switches] = now_ns() - begin;
+		right_ns[t.switches] = uev_now_ns() - begin;
 		t.switches++;
 		usleep(1000);
 	}
@@ -411,7 +393,7 @@ FIXTURE_SETUP(stuck)
 	ASSERT_OK(into_freezer(self->frozen));
 	self->paged = start(wait_for_pager, NULL);
 	if (self->paged < 0)
-		self->why = "kernel without userfaultfd";
+		self->why = UEV_NO_PAGER;
 	self->locked = start(get_locked, NULL);
 	ASSERT_LT(0, self->locked);
 	ASSERT_TRUE(uev_wait_for(stays_locked(self->locked)))

@@ -527,24 +527,6 @@ TEST_F(uev, snapshot)
 	ASSERT_OK(uev_put("snapshot", "0"));
 }
 
-/* The largest payload that is taken, or the first error besides EMSGSIZE. */
-static int largest_payload(int fd, int index, const char *payload)
-{
-	int good = 0, bad = 16384, size, ret;
-
-	while (bad - good > 1) {
-		size = (good + bad) / 2;
-		ret = uev_emit(fd, index, payload, size);
-		if (ret == size + 4)
-			good = size;
-		else if (ret == -EMSGSIZE)
-			bad = size;
-		else
-			return ret < 0 ? ret : -EIO;
-	}
-	return good;
-}
-
 /* Bytes of a page of the ring buffer that are for events */
 static int data_of_a_page(void)
 {
@@ -567,7 +549,7 @@ TEST_F(uev, largest_record)
 	int largest;
 
 	ASSERT_LE(0, index);
-	largest = largest_payload(self->fd, index, p.data);
+	largest = uev_largest_payload(self->fd, index, p.data, 16384);
 	/* A page of the ring buffer, less its and the record's header */
 	EXPECT_LT(3900, largest);
 	/* Where pages have no padding: 8 bytes each, and so the common fields */
@@ -611,7 +593,7 @@ TEST_F(uev, size_of_parts_of_a_buffer)
 	ASSERT_OK(uev_put(size_file, "16"));
 	ASSERT_OK(uev_instance_enable(UEV_INSTANCE, "tr_parts", true));
 	/* Some kernels have larger parts, and no larger records. */
-	largest = largest_payload(self->fd, index, p.data);
+	largest = uev_largest_payload(self->fd, index, p.data, 16384);
 	ASSERT_LT(3900, largest);
 	ASSERT_OK(uev_put(trace, ""));
 	ADD(&p, __u32, 6);

@@ -12,13 +12,11 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/swap.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <linux/capability.h>
-#include <linux/membarrier.h>
 #include <linux/perf_event.h>
 
 #include "uev_util.h"
@@ -27,12 +25,17 @@
 #define TAP_SKIP	4
 #define MAX_TEXT	(64UL << 20)
 
-__u64 uev_now_ms(void)
+__u64 uev_now_ns(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000ULL + now.tv_nsec / 1000000;
+	return now.tv_sec * 1000000000ULL + now.tv_nsec;
+}
+
+__u64 uev_now_ms(void)
+{
+	return uev_now_ns() / 1000000;
 }
 
 void uev_nap(void)
@@ -141,14 +144,6 @@ int uev_delete(int fd, const char *name)
 	return ioctl(fd, DIAG_IOCSDEL, name) < 0 ? -errno : 0;
 }
 
-int uev_delete_wait(int fd, const char *name)
-{
-	int ret;
-
-	uev_wait_for((ret = uev_delete(fd, name)) != -EBUSY);
-	return ret;
-}
-
 int uev_emit(int fd, __u32 index, const void *payload, size_t size)
 {
 	struct iovec parts[] = {
@@ -158,6 +153,23 @@ int uev_emit(int fd, __u32 index, const void *payload, size_t size)
 	ssize_t ret = writev(fd, parts, size ? 2 : 1);
 
 	return ret < 0 ? -errno : ret;
+}
+
+int uev_largest_payload(int fd, __u32 index, const void *payload, int too_large)
+{
+	int good = 4, size, ret;
+
+	while (too_large - good > 1) {
+		size = (good + too_large) / 2;
+		ret = uev_emit(fd, index, payload, size);
+		if (ret == size + 4)
+			good = size;
+		else if (ret == -EMSGSIZE)
+			too_large = size;
+		else
+			return ret < 0 ? ret : -EIO;
+	}
+	return good;
 }
 
 bool uev_log_line(int kmsg, char *line, size_t size)
@@ -228,6 +240,32 @@ char *uev_get(const char *path)
 	}
 	text[size] = '\0';
 	return text;
+}
+
+char *uev_list(const char *path)
+{
+	struct dirent **names;
+	char full[1024];
+	size_t room = 16, used = 0;
+	char *out = calloc(1, room);
+	int i, count;
+
+	full_path(full, sizeof(full), path);
+	count = scandir(full, &names, NULL, alphasort);
+	for (i = 0; i < count; i++) {
+		size_t len = strlen(names[i]->d_name);
+
+		room += len + 1;
+		out = realloc(out, room);
+		memcpy(out + used, names[i]->d_name, len);
+		used += len;
+		out[used++] = '\n';
+		out[used] = '\0';
+		free(names[i]);
+	}
+	if (count >= 0)
+		free(names);
+	return out;
 }
 
 bool uev_exists(const char *path)
@@ -408,121 +446,6 @@ void uev_trace_clear(void)
 }
 
 /* The names in a directory, in one string. */
-static char *list_directory(const char *path)
-{
-	struct dirent **names;
-	char full[1024];
-	size_t room = 16, used = 0;
-	char *out = calloc(1, room);
-	int i, count;
-
-	full_path(full, sizeof(full), path);
-	count = scandir(full, &names, NULL, alphasort);
-	for (i = 0; i < count; i++) {
-		size_t len = strlen(names[i]->d_name);
-
-		room += len + 1;
-		out = realloc(out, room);
-		memcpy(out + used, names[i]->d_name, len);
-		used += len;
-		out[used++] = '\n';
-		out[used] = '\0';
-		free(names[i]);
-	}
-	if (count >= 0)
-		free(names);
-	return out;
-}
-
-void uev_census_take(struct uev_census *census)
-{
-	census->status = uev_get("user_events_status");
-	census->dynamic = uev_get("dynamic_events");
-	census->directory = list_directory("events/" USER_EVENTS_SYSTEM);
-}
-
-void uev_census_free(struct uev_census *census)
-{
-	free(census->status);
-	free(census->dynamic);
-	free(census->directory);
-}
-
-static const char *census_compare(const struct uev_census *before)
-{
-	struct uev_census now;
-	const char *diff = "";
-
-	uev_census_take(&now);
-	if (strcmp(now.status, before->status))
-		diff = "user_events_status";
-	else if (strcmp(now.dynamic, before->dynamic))
-		diff = "dynamic_events";
-	else if (strcmp(now.directory, before->directory))
-		diff = "events/user_events";
-	uev_census_free(&now);
-	return diff;
-}
-
-const char *uev_census_diff(const struct uev_census *before)
-{
-	const char *diff;
-
-	uev_wait_for(!*(diff = census_compare(before)));
-	return diff;
-}
-
-static void shrink_slabs(void)
-{
-	static const char root[] = "/sys/kernel/slab";
-	DIR *dir = opendir(root);
-	struct dirent *entry;
-	char path[512];
-
-	while (dir && (entry = readdir(dir))) {
-		if (strncmp(entry->d_name, "kmalloc", 7) &&
-		    !strstr(entry->d_name, "event") &&
-		    !strstr(entry->d_name, "ftrace"))
-			continue;
-		snprintf(path, sizeof(path), "%s/%s/shrink", root,
-			 entry->d_name);
-		put(path, "1", 0);
-	}
-	if (dir)
-		closedir(dir);
-}
-
-long uev_slab_objects(void)
-{
-	char *text, *rest, *line;
-	long sum = 0, active;
-	char name[128];
-	int found = 0;
-
-	/* Let what waits for readers go, then what waits for reuse. */
-	syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0);
-	usleep(50000);
-	shrink_slabs();
-
-	text = uev_get("/proc/slabinfo");
-	rest = text;
-	while ((line = strsep(&rest, "\n"))) {
-		if (sscanf(line, "%127s %ld", name, &active) != 2)
-			continue;
-		/*
-		 * Only what events are made of: page cache, dentries and the
-		 * like come and go by themselves.
-		 */
-		if (strncmp(name, "kmalloc", 7) && !strstr(name, "event") &&
-		    !strstr(name, "ftrace"))
-			continue;
-		sum += active;
-		found++;
-	}
-	free(text);
-	return found ? sum : -1;
-}
-
 int uev_perf_open(int event_id, pid_t pid, int cpu, __u64 sample_type)
 {
 	struct perf_event_attr attr = {
@@ -675,99 +598,6 @@ size_t uev_page_size(void)
 	return sysconf(_SC_PAGESIZE);
 }
 
-static const char *start_disk(int disk, char *path, size_t size)
-{
-	char file[64];
-
-	snprintf(path, size, "/dev/zram%d", disk);
-	if (access(path, F_OK))
-		/* Reading makes one more. */
-		free(uev_get("/sys/class/zram-control/hot_add"));
-	if (!uev_wait_for(!access(path, F_OK) ||
-			  access("/sys/class/zram-control", F_OK)) ||
-	    access(path, F_OK))
-		return "kernel without zram";
-	/* Whoever had it last may be about to let go of it. */
-	snprintf(file, sizeof(file), "/sys/block/zram%d/reset", disk);
-	uev_wait_for(uev_put(file, "1") != -EBUSY);
-	snprintf(file, sizeof(file), "/sys/block/zram%d/disksize", disk);
-	return uev_put(file, "33554432") ? "zram does not take a size" : NULL;
-}
-
-/* With the header that mkswap would write */
-const char *uev_swap_on(int disk)
-{
-	struct {
-		char boot[1024];
-		__u32 version, last_page, bad_pages;
-		char rest[4096 - 1024 - 12 - 10];
-		char magic[10];
-	} header = { .version = 1, .last_page = 8191, .magic = "SWAPSPACE2" };
-	const char *why;
-	char path[64];
-	int fd;
-
-	if (uev_page_size() != sizeof(header))
-		return "page size is not 4096";
-	why = start_disk(disk, path, sizeof(path));
-	if (why)
-		return why;
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || write(fd, &header, sizeof(header)) != sizeof(header))
-		return "zram cannot be written";
-	fsync(fd);
-	close(fd);
-	return swapon(path, 0) ? "kernel without swap" : NULL;
-}
-
-int uev_swap_off(int disk)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/dev/zram%d", disk);
-	if (swapoff(path))
-		return -errno;
-	snprintf(path, sizeof(path), "/sys/block/zram%d/reset", disk);
-	return uev_put(path, "1");
-}
-
-const char *uev_mount_disk(int disk, bool make, char *dir)
-{
-	char path[64], command[128];
-	const char *why;
-
-	snprintf(path, sizeof(path), "/dev/zram%d", disk);
-	why = make ? start_disk(disk, path, sizeof(path)) : NULL;
-	if (why)
-		return why;
-	snprintf(command, sizeof(command),
-		 "mke2fs -q -t ext2 %s >/dev/null 2>&1", path);
-	if (make && system(command))
-		return "no mke2fs";
-	if (make && !mkdtemp(dir))
-		return "no /tmp";
-	if (!mount(path, dir, "ext2", 0, NULL))
-		return NULL;
-	rmdir(dir);
-	return "kernel without ext2";
-}
-
-const char *uev_open_on_disk(int disk, int *fd)
-{
-	char dir[] = "/tmp/uev-XXXXXX", path[64];
-	const char *why = uev_mount_disk(disk, true, dir);
-
-	if (why)
-		return why;
-	snprintf(path, sizeof(path), "%s/file", dir);
-	*fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	unlink(path);
-	/* The open file keeps the file system mounted, out of sight. */
-	umount2(dir, MNT_DETACH);
-	rmdir(dir);
-	return *fd < 0 ? "no file on the disk" : NULL;
-}
-
 bool uev_kernel_is_slow(void)
 {
 	/* lockdep and kmemleak, which come with KASAN, each have a file. */
@@ -786,100 +616,13 @@ bool uev_kernel_is_64(void)
 
 int uev_rounds(int rounds)
 {
+	const char *times = getenv("UEV_TIMES");
+
+	if (times)
+		rounds *= atoi(times);
 	if (uev_kernel_is_slow())
 		rounds /= 8;
 	if (sizeof(long) == 4)
 		rounds /= 4;
 	return rounds ?: 1;
-}
-
-/* @path is that of a trigger file. */
-static void reset_triggers(const char *path)
-{
-	char *text = uev_get(path), *rest = text, *line;
-	char undo[1024];
-
-	while ((line = strsep(&rest, "\n"))) {
-		if (!*line || *line == '#')
-			continue;
-		/* What follows " [active]" of a hist trigger is not input. */
-		line[strcspn(line, "[")] = '\0';
-		snprintf(undo, sizeof(undo), "!%s", line);
-		uev_append(path, undo);
-	}
-	free(text);
-}
-
-/* Triggers of an instance hold it, and the event. */
-static void reset_instance(void)
-{
-	static const char root[] = "instances/" UEV_INSTANCE;
-	static const char * const systems[] = {
-		USER_EVENTS_SYSTEM, USER_EVENTS_MULTI_SYSTEM,
-	};
-	char path[1024], *list, *rest, *name;
-	size_t i;
-
-	if (!uev_exists(root))
-		return;
-	uev_append("instances/" UEV_INSTANCE "/events/enable", "0");
-	for (i = 0; i < 2; i++) {
-		snprintf(path, sizeof(path), "%s/events/%s", root, systems[i]);
-		list = list_directory(path);
-		rest = list;
-		while ((name = strsep(&rest, "\n"))) {
-			snprintf(path, sizeof(path), "%s/events/%s/%s/trigger",
-				 root, systems[i], name);
-			if (*name && uev_exists(path))
-				reset_triggers(path);
-		}
-		free(list);
-	}
-	rmdir(TRACEFS "instances/" UEV_INSTANCE);
-}
-
-static void reset_system(int fd, const char *system)
-{
-	char path[1024], event[512];
-	char *list, *rest, *name, *base, *dot;
-
-	snprintf(path, sizeof(path), "events/%s", system);
-	if (!uev_exists(path))
-		return;
-	snprintf(path, sizeof(path), "events/%s/enable", system);
-	uev_append(path, "0");
-	snprintf(path, sizeof(path), "events/%s", system);
-	list = list_directory(path);
-	rest = list;
-	while ((name = strsep(&rest, "\n"))) {
-		snprintf(event, sizeof(event), "%s/%s", system, name);
-		if (!*name || *name == '.' || !uev_event_exists(event))
-			continue;
-		snprintf(path, sizeof(path), "events/%s/trigger", event);
-		reset_triggers(path);
-		uev_event_put(event, "filter", "0");
-
-		base = strdup(name);
-		dot = strrchr(base, '.');
-		if (!strcmp(system, USER_EVENTS_MULTI_SYSTEM) && dot)
-			*dot = '\0';
-		uev_delete(fd, base);
-		free(base);
-	}
-	free(list);
-}
-
-void uev_reset(void)
-{
-	int fd = uev_open();
-
-	uev_put("tracing_on", "1");
-	uev_put("set_event_pid", "");
-	reset_instance();
-	if (fd >= 0) {
-		reset_system(fd, USER_EVENTS_SYSTEM);
-		reset_system(fd, USER_EVENTS_MULTI_SYSTEM);
-		close(fd);
-	}
-	uev_trace_clear();
 }

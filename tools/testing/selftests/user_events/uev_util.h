@@ -38,6 +38,7 @@
  */
 #define UEV_TEST_TIMEOUT 600
 
+__u64 uev_now_ns(void);
 __u64 uev_now_ms(void);
 void uev_nap(void);
 
@@ -75,11 +76,14 @@ int uev_delete(int fd, const char *name);
 /* Registers @command at bit 0 of a 4-byte value; the index or an errno. */
 int uev_reg_index(int fd, const __u32 *value, const char *command);
 
-/* Delete that polls until nobody holds the event any more. */
-int uev_delete_wait(int fd, const char *name);
-
 /* write() of the index and @size bytes of @payload; bytes or -errno */
 int uev_emit(int fd, __u32 index, const void *payload, size_t size);
+
+/*
+ * The largest payload that is taken, less than @too_large bytes of @payload, or
+ * the first error besides EMSGSIZE
+ */
+int uev_largest_payload(int fd, __u32 index, const void *payload, int too_large);
 
 /* The same by a child, its payload a u32; 0 if all of it was taken */
 int uev_emit_in_child(int fd, __u32 index, __u32 payload);
@@ -88,6 +92,7 @@ int uev_emit_in_child(int fd, __u32 index, __u32 payload);
 int uev_put(const char *path, const char *text);
 int uev_append(const char *path, const char *text);
 char *uev_get(const char *path);	/* malloc()ed, "" if there is none */
+char *uev_list(const char *path);	/* names in a directory, a line each */
 bool uev_exists(const char *path);
 int uev_get_int(const char *path);
 
@@ -123,7 +128,7 @@ void uev_trace_clear(void);
 /*
  * What the kernel holds: two of them are equal if what happened in between
  * left nothing behind. Objects of the allocator are not in it, see
- * uev_slab_growth().
+ * uev_slab_objects().
  */
 struct uev_census {
 	char *status;
@@ -191,7 +196,8 @@ bool uev_kernel_is_64(void);
 
 /*
  * How often to do what @rounds times is right for on a kernel and a machine as
- * they are meant to be: less on a slow kernel, and in the 32-bit build of a test.
+ * they are meant to be: less on a slow kernel, and in the 32-bit build of a test,
+ * and as many times that as the environment says in UEV_TIMES.
  */
 int uev_rounds(int rounds);
 

@@ -3,6 +3,8 @@
  * A registration ends with its mapping: whatever way the memory of an enable word
  * goes, what is mapped there next is never touched, and the event is let go.
  */
+#include <dlfcn.h>
+#include <libgen.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/ipc.h>
@@ -234,6 +236,25 @@ TEST_F(uev, only_what_was_unmapped_goes)
 	}
 }
 
+/* An unmapping that hits nothing is remembered, until something is registered. */
+TEST_F(uev, registered_where_nothing_was)
+{
+	size_t page = uev_page_size();
+	char *area = map_anon(NULL, 3 * page);
+
+	ASSERT_NE(NULL, area);
+	ASSERT_OK(uev_reg(self->fd, area, 0, 4, 0, EVENT, NULL));
+	ASSERT_EQ(0, munmap(area + 2 * page, page));
+	ASSERT_OK(uev_reg(self->fd, area + page, 0, 4, 0, EVENT, NULL));
+	ASSERT_EQ(0, munmap(area + page, page));
+	ASSERT_NE(NULL, map_anon(area + page, page));
+	ASSERT_OK(uev_enable(EVENT_NAME, true));
+	EXPECT_EQ(1, *(__u32 *)area);
+	EXPECT_EQ(0, *(__u32 *)(area + page));
+	ASSERT_OK(uev_enable(EVENT_NAME, false));
+	ASSERT_EQ(0, munmap(area, 2 * page));
+}
+
 TEST_F(uev, heap_that_shrinks)
 {
 	size_t page = uev_page_size();
@@ -398,6 +419,56 @@ TEST_F(uev, unmapping_races_with_switches)
 	EXPECT_EQ(0, r.bad);
 }
 
+#define REPAIRED_PAGES	16
+
+/* Pages of ours that each switch has to copy first, by a worker */
+static int unmap_while_repaired(void *arg)
+{
+	size_t page = uev_page_size(), i;
+	char *area = arg, *at;
+	int n;
+
+	for (i = 0; i < REPAIRED_PAGES; i++) {
+		at = area + i * page;
+		if (i & 1 && munmap(at, page))
+			return 1;
+		if (!map_anon(at, page))
+			return 2;
+		for (n = 0; n < 2000; n++) {
+			if (UEV_READ(*(__u32 *)at))
+				return 3;
+		}
+	}
+	for (i = 0; i < REPAIRED_PAGES * page; i++) {
+		if (area[i])
+			return 4;
+	}
+	return 0;
+}
+
+TEST_F(uev, unmapping_races_with_repairs)
+{
+	size_t page = uev_page_size(), p;
+	char *area = map_anon(NULL, REPAIRED_PAGES * page);
+	int children = uev_rounds(50), i, n;
+	pid_t pid;
+
+	ASSERT_NE(NULL, area);
+	for (p = 0; p < REPAIRED_PAGES; p++)
+		ASSERT_OK(uev_reg(self->fd, area + p * page, 0, 4, 0, EVENT, NULL));
+	for (i = 0; i < children; i++) {
+		pid = uev_fork(unmap_while_repaired, area);
+		ASSERT_LT(0, pid);
+		for (n = 0; n < 8; n++)
+			ASSERT_OK(uev_enable(EVENT_NAME, !(n & 1)));
+		ASSERT_OK(uev_enable(EVENT_NAME, true));
+		EXPECT_EQ(0, uev_join(pid));
+		for (p = 0; p < REPAIRED_PAGES; p++)
+			ASSERT_BECOMES(1, *(__u32 *)(area + p * page));
+		ASSERT_OK(uev_enable(EVENT_NAME, false));
+	}
+}
+
 /* The event goes although nobody unregistered. */
 TEST_F(uev, event_is_let_go)
 {
@@ -429,6 +500,80 @@ TEST_F(uev, thousands_at_once)
 	for (i = 0; i < count; i++)
 		ASSERT_OK(uev_reg(self->fd, area + i * 8, 0, 4, 0, EVENT,
 				  NULL));
+}
+
+/* What fails leaves the registration that is gone where it was. */
+TEST_F(uev, failed_registration_of_what_is_gone)
+{
+	size_t page = uev_page_size();
+	char *value = map_anon(NULL, page);
+
+	ASSERT_NE(NULL, value);
+	ASSERT_OK(uev_reg(self->fd, value, 0, 4, 0, EVENT, NULL));
+	ASSERT_EQ(0, munmap(value, page));
+	EXPECT_ERR(EFAULT, uev_reg(self->fd, value, 0, 4, 0, EVENT, NULL));
+	ASSERT_NE(NULL, map_anon(value, page));
+	ASSERT_EQ(0, mprotect(value, page, PROT_READ));
+	EXPECT_ERR(EFAULT, uev_reg(self->fd, value, 0, 4, 0, EVENT, NULL));
+	EXPECT_OK(uev_unreg(self->fd, value, 0));
+	EXPECT_ERR(ENOENT, uev_unreg(self->fd, value, 0));
+	munmap(value, page);
+}
+
+/* A huge page where the word was */
+TEST_F(uev, huge_page_is_next)
+{
+	size_t huge = 2UL << 20, i, wrong = 0;
+	char *area = map_anon(NULL, 2 * huge), *at;
+
+	ASSERT_NE(NULL, area);
+	at = (char *)(((uintptr_t)area + huge - 1) & -huge);
+	ASSERT_OK(uev_reg(self->fd, at + huge / 2, 0, 4, 0, EVENT, NULL));
+	ASSERT_OK(uev_reg(self->fd, at, 0, 4, 0, EVENT, NULL));
+	ASSERT_EQ(0, munmap(at, huge));
+	ASSERT_NE(NULL, map_anon(at, huge));
+	if (madvise(at, huge, MADV_HUGEPAGE))
+		SKIP(return, "no transparent huge pages");
+	memset(at, 0xa0, huge);
+	switch_all(_metadata);
+	for (i = 0; i < huge; i++)
+		wrong += at[i] != (char)0xa0;
+	EXPECT_EQ(0, wrong);
+	munmap(area, 2 * huge);
+}
+
+/* A library that is unloaded without having unregistered */
+TEST_F(uev, shared_object_that_is_unloaded)
+{
+	char path[512] = "", *next;
+	size_t page = uev_page_size(), i;
+	__u32 *word, *at;
+	void *object;
+	int round;
+
+	ASSERT_LT(0, readlink("/proc/self/exe", path, sizeof(path) - 32));
+	strcat(dirname(path), "/unmap_object.so");
+	for (round = 0; round < 5; round++) {
+		object = dlopen(path, RTLD_NOW);
+		ASSERT_NE(NULL, object) TH_LOG("%s", dlerror());
+		word = dlsym(object, "unmap_object_word");
+		ASSERT_NE(NULL, word);
+		EXPECT_EQ(4, *word);
+		/* A page with nothing else in it */
+		at = (__u32 *)(((uintptr_t)word + page - 1) & -page);
+		ASSERT_OK(uev_reg(self->fd, at, 1, 4, 0, EVENT, NULL));
+		ASSERT_OK(uev_enable(EVENT_NAME, true));
+		EXPECT_EQ(2, *at);
+		ASSERT_OK(uev_enable(EVENT_NAME, false));
+		EXPECT_EQ(0, dlclose(object));
+		next = map_anon(at, page);
+		ASSERT_EQ((void *)at, (void *)next);
+		switch_all(_metadata);
+		for (i = 0; i < page; i++)
+			ASSERT_EQ(0, next[i]);
+		ASSERT_OK(uev_enable(EVENT_NAME, false));
+		munmap(next, page);
+	}
 }
 
 TEST_HARNESS_MAIN

@@ -9,9 +9,9 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
-#include <linux/userfaultfd.h>
 
 #include "uev_harness.h"
+#include "uev_pager.h"
 
 #define EVENT		"wr_event u32 n;u16 m;__rel_loc char[] s"
 #define EVENT_NAME	"wr_event"
@@ -574,26 +574,18 @@ TEST_F(write, waits_for_a_page_alone)
 {
 	struct record late = record_of(self->index, 1, "late");
 	struct record other = record_of(self->index, 2, "other");
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register area = { .mode = UFFDIO_REGISTER_MODE_MISSING };
-	struct uffdio_copy copy = { };
 	size_t page = uev_page_size(), size = record_size(&late);
 	struct pollfd uffd = { .events = POLLIN };
 	char *edge = self->area + page, *rest;
 	pthread_t thread[2];
 	int vector;
 
-	uffd.fd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-	if (uffd.fd < 0 || ioctl(uffd.fd, UFFDIO_API, &api))
-		SKIP(return, "kernel without userfaultfd");
-	area.range.start = (uintptr_t)edge;
-	area.range.len = page;
-	copy.dst = area.range.start;
-	copy.len = page;
-	ASSERT_EQ(0, ioctl(uffd.fd, UFFDIO_REGISTER, &area));
+	uffd.fd = uev_pager(edge, page);
+	if (uffd.fd == -EOPNOTSUPP)
+		SKIP(return, UEV_NO_PAGER);
+	ASSERT_LE(0, uffd.fd);
 	rest = calloc(1, page);
 	ASSERT_NE(NULL, rest);
-	copy.src = (uintptr_t)rest;
 	memcpy(rest, (char *)&late + 4, size - 4);
 	memcpy(edge - 4, &late, 4);
 
@@ -613,8 +605,7 @@ TEST_F(write, waits_for_a_page_alone)
 			TH_LOG("%s waits", vector ? "writev()" : "write()");
 		EXPECT_FALSE(UEV_READ(waits.done));
 
-		copy.copy = 0;
-		ASSERT_EQ(0, ioctl(uffd.fd, UFFDIO_COPY, &copy));
+		ASSERT_OK(uev_deliver(uffd.fd, edge, rest));
 		ASSERT_EQ(0, pthread_join(thread[0], NULL));
 		ASSERT_EQ(0, pthread_join(thread[1], NULL));
 		EXPECT_EQ(size, waits.ret);

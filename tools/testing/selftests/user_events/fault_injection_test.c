@@ -283,7 +283,7 @@ TEST_F(fault, unregister_and_delete)
 
 TEST_F(fault, fork)
 {
-	const int step = uev_rounds(8) == 8 ? 1 : 3;
+	const int step = uev_kernel_is_slow() ? 3 : 1;
 	int nth, faults = 0, *go = uev_shared(sizeof(*go));
 	bool failed = true;
 	pid_t pid;

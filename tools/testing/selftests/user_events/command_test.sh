@@ -1,0 +1,364 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The command user-events: each subcommand for a person, in a pipe and as JSON, and its
+# exit status.
+
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/consumer_lib.sh"
+
+tests=(list_in_a_pipe list_for_a_person list_as_json list_of_groups list_bits_and_losses
+	watch_what_is_there watch_what_comes_later watch_with_a_filter watch_as_json
+	watch_names_that_libraries_refuse watch_leaves_nothing
+	emit_each_type emit_waits emit_what_is_wrong
+	stat_counts group_life record_with_perf doctor_is_content doctor_finds wrong_usage)
+slow_tests=(list_in_a_pipe watch_what_comes_later emit_each_type)
+
+command=$here/user-events
+if [ ! -x "$command" ]; then
+	echo "TAP version 13"
+	echo "1..0 # SKIP user-events was not built: it takes libtracefs-dev and libjson-c-dev"
+	exit "$TAP_SKIP"
+fi
+
+# run STATUS ARGUMENT...: what it prints is in out and err
+run()
+{
+	local want=$1 status=0
+
+	shift
+	"$command" "$@" >"$scratch/out" 2>"$scratch/err" || status=$?
+	[ $status = "$want" ] || wrong "user-events $*: status $status, not $want: $(cat "$scratch/err")"
+}
+
+out()
+{
+	cat "$scratch/out"
+}
+
+# json EXPRESSION: of what it printed, as "j"
+json()
+{
+	python3 -c "import json, sys
+j = json.load(open('$scratch/out'))
+print($1)" 2>&1
+}
+
+list_in_a_pipe()
+{
+	events "loaf u32 grams; __rel_loc char[] kind" "empty"
+	open_writer
+	tell "event own u64 n"
+	echo 1 >events/user_events/loaf/enable
+	run 0 list
+	is "list" "user_events:loaf	u32 grams; __rel_loc char[] kind	ftrace	-	-
+user_events:empty	-	-	-	-
+user_events:own	u64 n	-	consumer_writer[$writer]	-" "$(out)"
+	run 0 list 'user_events:e*'
+	is "by a pattern" "user_events:empty	-	-	-	-" "$(out)"
+	run 4 list nothing
+	is "stderr" "user-events: no event is called nothing" "$(cat "$scratch/err")"
+	close_writer
+}
+
+list_for_a_person()
+{
+	local esc=$'\033'
+
+	events "loaf u32 grams"
+	echo 1 >events/user_events/loaf/enable
+	run 0 --color=always list
+	is "with colour" "${esc}[1muser_events:loaf${esc}[0m                                ftrace
+    u32 grams" "$(out)"
+	# In a terminal of 80 columns, as it decides itself
+	python3 -c 'import pty, sys; pty.spawn(sys.argv[1:])' "$command" list >"$scratch/out" </dev/null
+	has "in a terminal" "^$esc\\[1muser_events:loaf$esc\\[0m +ftrace" "$(tr -d '\r' <"$scratch/out")"
+	NO_COLOR=1 python3 -c 'import pty, sys; pty.spawn(sys.argv[1:])' "$command" list >"$scratch/out" </dev/null
+	has "without colour" '^user_events:loaf +ftrace' "$(tr -d '\r' <"$scratch/out")"
+	is "columns" "" "$(tr -d '\r' <"$scratch/out" | awk 'length > 80')"
+}
+
+list_as_json()
+{
+	open_writer
+	tell "event own u64 n"
+	run 0 --json list
+	is "JSON" "1 user_events own u64 n [] $writer consumer_writer 1 0" \
+		"$(json "len(j), j[0]['system'], j[0]['name'], j[0]['fields'], j[0]['listeners'].split(),
+			j[0]['programs'][0]['pid'], j[0]['programs'][0]['comm'], j[0]['programs'][0]['bits'],
+			j[0]['programs'][0]['wrong_bits']" | tr -d "(),'")"
+	close_writer
+	run 0 --json list
+	is "nothing" "[]" "$(out)"
+}
+
+list_of_groups()
+{
+	echo "+box" >user_events_groups/control
+	events "user_events_box/loaf u32 grams" "loaf u64 other"
+	run 0 list loaf
+	is "both" "user_events:loaf	u64 other	-	-	-
+user_events_box:loaf	u32 grams	-	-	-" "$(out)"
+	run 0 list 'user_events_*:loaf'
+	is "those of groups" "user_events_box:loaf	u32 grams	-	-	-" "$(out)"
+}
+
+list_bits_and_losses()
+{
+	open_writer
+	tell "event loaf __rel_loc char[] s"
+	# An instance without room
+	mkdir instances/consumer_small
+	echo 0 >instances/consumer_small/tracing_on
+	echo 1 >instances/consumer_small/events/user_events/loaf/enable
+	tell "wait loaf" "emit loaf x"
+	run 0 list
+	is "losses" "user_events:loaf	__rel_loc char[] s	ftrace	consumer_writer[$writer]	full=0 off=1 size=0 data=0" \
+		"$(out)"
+	echo 0 >instances/consumer_small/events/enable
+	close_writer
+}
+
+# watch ARGUMENT...: in the background, returns once it is set up
+watch()
+{
+	"$command" "$@" >"$scratch/watched" 2>"$scratch/err" &
+	watcher=$!
+	await compgen -G "instances/user-events-*" >/dev/null
+}
+
+watch_what_is_there()
+{
+	open_writer
+	tell "event loaf u32 grams; __rel_loc char[] kind" "event other u32 n"
+	watch watch -n 2 'lo*'
+	tell "wait loaf" "emit loaf 750 rye" "emit loaf 500 oat"
+	wait $watcher || wrong "status $?"
+	is "watch" "consumer_writer[$writer] loaf grams=750 kind=rye
+consumer_writer[$writer] loaf grams=500 kind=oat" "$(cut -d' ' -f2- "$scratch/watched")"
+	used_by other "" || wrong "it listens to what it was not told"
+	close_writer
+}
+
+watch_what_comes_later()
+{
+	watch watch -n 1 loaf
+	open_writer
+	tell "event loaf u32 grams" "wait loaf" "emit loaf 1"
+	wait $watcher || wrong "status $?"
+	has "watch" 'loaf grams=1$' "$(cat "$scratch/watched")"
+	close_writer
+}
+
+watch_with_a_filter()
+{
+	open_writer
+	tell "event loaf u32 grams"
+	watch watch -n 1 -f 'grams > 600' loaf
+	tell "wait loaf" "emit loaf 500" "emit loaf 700"
+	wait $watcher || wrong "status $?"
+	is "watch" "consumer_writer[$writer] loaf grams=700" "$(cut -d' ' -f2- "$scratch/watched")"
+	run 2 watch -f 'nonsense >' loaf
+	has "a filter that is none" 'does not take the filter' "$(cat "$scratch/err")"
+	close_writer
+}
+
+watch_as_json()
+{
+	open_writer
+	tell "event loaf u32 grams"
+	watch --json watch -n 2 loaf
+	tell "wait loaf" "2*emit loaf #"
+	wait $watcher || wrong "status $?"
+	is "JSON lines" "consumer_writer $writer loaf grams=0
+consumer_writer $writer loaf grams=1" "$(python3 -c "import json
+for line in open('$scratch/watched'):
+    r = json.loads(line)
+    print(r['comm'], r['pid'], r['event'], r['fields'])")"
+	close_writer
+}
+
+watch_names_that_libraries_refuse()
+{
+	events "loaf-of.rye u32 grams"
+	open_writer
+	tell "event loaf-of.rye u32 grams"
+	watch watch -n 1 'loaf-*'
+	tell "wait loaf-of.rye" "emit loaf-of.rye 7"
+	wait $watcher || wrong "status $?"
+	has "watch" 'loaf-of.rye grams=7$' "$(cat "$scratch/watched")"
+	close_writer
+}
+
+watch_leaves_nothing()
+{
+	events "loaf u32 grams"
+	watch watch loaf
+	await used_by loaf ftrace
+	kill -TERM $watcher
+	wait $watcher || wrong "status $?"
+	used_by loaf "" || wrong "it still listens"
+	is "instances" "" "$(ls instances)"
+}
+
+emit_each_type()
+{
+	events "all u8 a; s16 b; int c; u64 d; char[8] e; __rel_loc char[] f; __data_loc char[] g; s64 h"
+	echo 1 >events/user_events/all/enable
+	run 0 emit 'all u8 a; s16 b; int c; u64 d; char[8] e; __rel_loc char[] f; __data_loc char[] g; s64 h' \
+		255 -32768 0x10 18446744073709551615 eight "a b" "" -1
+	run 0 emit -n 2 'all u8 a; s16 b; int c; u64 d; char[8] e; __rel_loc char[] f; __data_loc char[] g; s64 h' \
+		0 0 0 0 12345678 f g 9223372036854775807
+	is "trace" "all: a=255 b=-32768 c=16 d=18446744073709551615 e=eight f=a b g= h=-1
+all: a=0 b=0 c=0 d=0 e=12345678 f=f g=g h=9223372036854775807
+all: a=0 b=0 c=0 d=0 e=12345678 f=f g=g h=9223372036854775807" "$(shown)"
+}
+
+emit_waits()
+{
+	watch watch -n 1 late
+	run 0 emit -w 60 'late u32 n' 5
+	wait $watcher || wrong "status $?"
+	has "watch" 'late n=5$' "$(cat "$scratch/watched")"
+	run 4 emit 'late u32 n' 5
+	run 4 emit -w 0.1 'late u32 n' 5
+}
+
+emit_what_is_wrong()
+{
+	run 2 emit
+	run 2 emit 'bad u8 n'
+	is "no value" "user-events: no value for the field n" "$(cat "$scratch/err")"
+	run 2 emit 'bad u8 n' 1 2
+	run 2 emit 'bad u8 n' x
+	run 2 emit 'bad u8 n' 256
+	is "a number" 'user-events: n: "256" does not fit' "$(cat "$scratch/err")"
+	run 2 emit 'bad s8 n' -129
+	run 2 emit 'bad char[2] n' abc
+	run 2 emit 'bad u7 n' 1
+	run 3 emit 'bad!name u8 n' 1
+	has "the kernel's no" 'does not take this name' "$(cat "$scratch/err")"
+	is "left" "" "$(grep bad dynamic_events)"
+}
+
+stat_counts()
+{
+	open_writer
+	tell "event loaf u32 grams"
+	"$command" stat -i 0.5 loaf >"$scratch/stats" &
+	watcher=$!
+	tell "wait loaf" "5*emit loaf 1"
+	await grep -q '^user_events:loaf	5	' "$scratch/stats"
+	kill -TERM $watcher
+	wait $watcher || wrong "status $?"
+	has "what is counted once has a rate once" '^user_events:loaf	[1-5]	[1-9][0-9]*\.0	-$' \
+		"$(cat "$scratch/stats")"
+	is "the trace" "" "$(shown)"
+	is "instances" "" "$(ls instances)"
+	run 0 --json stat -n 1 loaf
+	is "JSON" "user_events:loaf 0" "$(json "j[0]['event'], j[0]['records']" | tr -d "(),'")"
+	close_writer
+}
+
+group_life()
+{
+	run 0 group add box 10
+	run 0 group add small
+	run 0 group
+	is "list" "box	0	10
+small	0	1024" "$(out)"
+	run 0 group limit box 20
+	run 0 --json group
+	is "JSON" "box 20" "$(json "j[0]['group'], j[0]['max']" | tr -d "(),'")"
+	run 0 group delegate box nobody
+	is "its files" "nobody nobody nobody nobody" "$(stat -c %U user_events_groups/box/* | xargs)"
+	run 2 group delegate box no-such-user
+	run 2 group delegate ../events nobody
+	events "user_events_box/loaf"
+	echo 1 >events/user_events_box/loaf/enable
+	run 3 group remove box
+	has "busy" "user-events list 'user_events_box\\*:\\*'" "$(cat "$scratch/err")"
+	echo 0 >events/user_events_box/loaf/enable
+	run 0 group remove box
+	run 0 group remove small
+	run 3 group remove box
+	run 3 group add b-x
+	run 2 group bake
+}
+
+record_with_perf()
+{
+	if ! command -v perf >/dev/null; then skip "perf is not installed"; return; fi
+	open_writer
+	tell "event loaf u32 grams"
+	events "loaf-x u32 n"
+	(cd "$scratch" && exec "$command" record 'loaf*' -- -q -o "$scratch/data") >"$scratch/out" 2>"$scratch/err" &
+	watcher=$!
+	# It listens a moment before it records
+	tell "wait loaf"
+	for _ in {1..8}; do tell "emit loaf 9" "sleep 500"; done
+	kill -TERM $watcher
+	wait $watcher
+
+	has "what perf cannot read" 'user_events:loaf-x is left out' "$(cat "$scratch/err")"
+	has "perf script" 'loaf: grams=9' "$(perf script -i "$scratch/data" -F event,trace 2>/dev/null)"
+	close_writer
+	run 4 record nothing
+}
+
+doctor_is_content()
+{
+	events "loaf u32 grams"
+	run 0 doctor
+	is "its last word" "nothing to mend" "$(tail -n 1 "$scratch/out")"
+	has "the kernel" '^ok   the kernel has CONFIG_USER_EVENTS$' "$(out)"
+	has "the limit" '^ok   1 of 32768 events' "$(out)"
+	run 0 --json doctor
+	is "JSON" "[]" "$(json j)"
+}
+
+doctor_finds()
+{
+	local max
+
+	events "loaf u32 grams"
+	echo 0 >tracing_on
+	run 1 doctor
+	has "tracing_on" '^!!   the trace does not record$' "$(out)"
+	has "what mends it" '^       echo 1 > tracing_on$' "$(out)"
+	run 1 --json doctor
+	is "JSON" "echo 1 > tracing_on" "$(json "j[0]['mend']")"
+	echo 1 >tracing_on
+
+	max=$(cat /proc/sys/kernel/user_events_max)
+	echo 1 >/proc/sys/kernel/user_events_max
+	run 1 doctor
+	has "the limit" 'sysctl kernel.user_events_max=2$' "$(out)"
+	echo "$max" >/proc/sys/kernel/user_events_max
+
+	# As somebody who may not do anything here
+	mkdir -m 755 "$scratch/bin"
+	chmod 755 "$scratch"
+	cp "$command" "$scratch/bin"
+	setpriv --reuid=65534 --regid=65534 --clear-groups "$scratch/bin/user-events" doctor >"$scratch/out"
+	is "status" 1 $?
+	has "permission" 'chmod o\+x /sys/kernel/tracing' "$(out)"
+	setpriv --reuid=65534 --regid=65534 --clear-groups "$scratch/bin/user-events" list 2>"$scratch/err"
+	is "list" 3 $?
+	has "where help is" 'try user-events doctor' "$(cat "$scratch/err")"
+}
+
+wrong_usage()
+{
+	run 2
+	run 2 bake
+	run 2 --bake list
+	run 2 watch
+	run 2 doctor now
+	run 2 stat -i 0
+	run 0 --help
+	is "columns" "" "$(awk 'length > 80' "$scratch/out")"
+}
+
+need python3 setpriv
+run_tests

@@ -1,0 +1,486 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The library: events that a program declares with user_event.h, as the kernel sees
+ * them, and what becomes of the program when something is in the way.
+ */
+#include <dlfcn.h>
+#include <libgen.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include "uev_harness.h"
+#include <user_event.h>
+
+USER_EVENT(lib_numbers, u8 a, u16 b, u32 c, u64 d, s8 e, s16 f, s32 g, s64 h);
+USER_EVENT(lib_texts, str s, chars(8) fixed, str t, u32 after);
+USER_EVENT(lib_bytes, u8 before, blob data, bytes(4) mac);
+USER_EVENT(lib_none);
+USER_EVENT(lib_plain, u32 n);
+USER_EVENT_WITH(USER_EVENT_MULTI_FORMAT, lib_multi, u32 n);
+USER_EVENT_WITH(USER_EVENT_PERSIST, lib_persist, u32 n);
+USER_EVENT(lib_sixteen, u32 a, u32 b, u32 c, u32 d, u32 e, u32 f, u32 g, u32 h,
+	   u32 i, u32 j, u32 k, u32 l, u32 m, u32 n, u32 o, str p);
+
+FIXTURE(library) {
+	int fd;
+};
+
+/* The tests before have deleted what nobody held: not these. */
+FIXTURE_SETUP(library)
+{
+	uev_reset();
+	self->fd = uev_open();
+	ASSERT_LE(0, self->fd)
+		TH_LOG("no " UEV_DATA);
+	ASSERT_EQ(0, user_event_retry());
+}
+
+FIXTURE_TEARDOWN(library)
+{
+	close(self->fd);
+	uev_reset();
+}
+
+static bool declared(const char *line)
+{
+	return uev_file_has_line("dynamic_events", line);
+}
+
+/* A child's page is its own only once it was written: that can take a moment. */
+#define ENABLE(event) do {					\
+	ASSERT_OK(uev_enable(#event, true));			\
+	ASSERT_TRUE(uev_wait_for(user_event_enabled(event)));	\
+} while (0)
+
+#define DISABLE(event) do {					\
+	ASSERT_OK(uev_enable(#event, false));			\
+	ASSERT_TRUE(uev_wait_for(!user_event_enabled(event)));	\
+} while (0)
+
+#define EXPECT_TRACE(event, text) do {				\
+	char *_trace = uev_trace_of("trace", event);		\
+								\
+	EXPECT_STREQ(text, _trace);				\
+	free(_trace);						\
+} while (0)
+
+TEST_F(library, is_declared_from_the_start)
+{
+	EXPECT_TRUE(declared("u:lib_numbers u8 a; u16 b; u32 c; u64 d; "
+			     "s8 e; s16 f; s32 g; s64 h"));
+	EXPECT_TRUE(declared("u:lib_texts __rel_loc char[] s; char[8] fixed; "
+			     "__rel_loc char[] t; u32 after"));
+	EXPECT_TRUE(declared("u:lib_bytes u8 before; __rel_loc u8[] data; "
+			     "unsigned char[4] mac"));
+	EXPECT_TRUE(declared("u:lib_none"));
+	EXPECT_TRUE(uev_exists("events/user_events/lib_persist"));
+	EXPECT_EQ(NULL, strstr(uev_get("user_events_status"), "lib_multi\n"));
+	EXPECT_NE(NULL, strstr(uev_get("user_events_status"), "lib_multi."));
+	EXPECT_EQ(0, strncmp("nobody listens", user_event_why(lib_plain), 14));
+}
+
+TEST_F(library, numbers)
+{
+	ENABLE(lib_numbers);
+	user_event(lib_numbers, 255, 65535, 4294967295U, 18446744073709551615ULL,
+		   -128, -32768, -2147483647 - 1, -9223372036854775807LL - 1);
+	user_event(lib_numbers, 1, 2, 3, 4, 5, 6, 7, 8);
+	EXPECT_TRACE("lib_numbers",
+		     "a=255 b=65535 c=4294967295 d=18446744073709551615 e=-128 f=-32768 g=-2147483648 h=-9223372036854775808\n"
+		     "a=1 b=2 c=3 d=4 e=5 f=6 g=7 h=8\n");
+	DISABLE(lib_numbers);
+}
+
+TEST_F(library, texts)
+{
+	char longer[601], line[700];
+
+	memset(longer, 'x', 600);
+	longer[600] = '\0';
+	ENABLE(lib_texts);
+	user_event(lib_texts, "one", "12345678", "two", 7);
+	user_event(lib_texts, "", "", "", 8);
+	user_event(lib_texts, NULL, NULL, NULL, 9);
+	user_event(lib_texts, "cut", "123456789abc", "off", 10);
+	EXPECT_TRACE("lib_texts",
+		     "s=one fixed=12345678 t=two after=7\n"
+		     "s= fixed= t= after=8\n"
+		     "s= fixed= t= after=9\n"
+		     "s=cut fixed=12345678 t=off after=10\n");
+	uev_trace_clear();
+	/* More than fits in one piece */
+	user_event(lib_texts, longer, "f", "end", 11);
+	sprintf(line, "s=%s fixed=f t=end after=11\n", longer);
+	EXPECT_TRACE("lib_texts", line);
+	DISABLE(lib_texts);
+}
+
+TEST_F(library, bytes)
+{
+	ENABLE(lib_bytes);
+	ASSERT_OK(uev_event_put("lib_bytes", "trigger", "hist:keys=before"));
+	user_event(lib_bytes, 1, "\1\2\3", 3, "abcd");
+	user_event(lib_bytes, 2, NULL, 0, "efgh");
+	EXPECT_EQ(2, uev_count(uev_get("trace"), "lib_bytes: before="));
+	EXPECT_EQ(1, uev_count(uev_get("trace"), "mac=abcd"));
+	EXPECT_EQ(1, uev_count(uev_get("trace"), "data=01 02 03") +
+		  uev_count(uev_get("trace"), "data={1,2,3}") +
+		  uev_count(uev_get("trace"), "data={0x1,0x2,0x3}"))
+		TH_LOG("%s", uev_get("trace"));
+	ASSERT_OK(uev_event_put("lib_bytes", "trigger", "!hist:keys=before"));
+	DISABLE(lib_bytes);
+}
+
+TEST_F(library, others)
+{
+	ENABLE(lib_none);
+	ENABLE(lib_sixteen);
+	user_event(lib_none);
+	user_event(lib_sixteen, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
+		   "sixteen");
+	EXPECT_TRACE("lib_none", "\n");
+	EXPECT_TRACE("lib_sixteen",
+		     "a=1 b=2 c=3 d=4 e=5 f=6 g=7 h=8 i=9 j=10 k=11 l=12 m=13 n=14 o=15 p=sixteen\n");
+	DISABLE(lib_none);
+	DISABLE(lib_sixteen);
+}
+
+TEST_F(library, off_evaluates_nothing)
+{
+	int evaluated = 0;
+
+	user_event(lib_plain, ++evaluated);
+	EXPECT_EQ(0, evaluated);
+	EXPECT_FALSE(user_event_enabled(lib_plain));
+	ENABLE(lib_plain);
+	EXPECT_STREQ("it is recorded: somebody listens", user_event_why(lib_plain));
+	/* Part of a statement, without braces */
+	if (evaluated)
+		user_event(lib_plain, 100);
+	else
+		user_event(lib_plain, ++evaluated);
+	EXPECT_EQ(1, evaluated);
+	EXPECT_TRACE("lib_plain", "n=1\n");
+	DISABLE(lib_plain);
+}
+
+TEST_F(library, record_that_is_too_large)
+{
+	char *text = malloc(1 << 17);
+
+	memset(text, 'y', 1 << 17);
+	text[(1 << 17) - 1] = '\0';
+	ENABLE(lib_texts);
+	errno = 77;
+	user_event(lib_texts, text, "f", "t", 1);
+	user_event(lib_texts, "s", "f", text, 2);
+	text[60000] = '\0';
+	user_event(lib_texts, text, "f", text, 3);
+	user_event(lib_texts, "ok", "f", "t", 4);
+	EXPECT_EQ(77, errno);
+	EXPECT_TRACE("lib_texts", "s=ok fixed=f t=t after=4\n");
+	DISABLE(lib_texts);
+	free(text);
+}
+
+/* Other ways to run */
+
+static void on_signal(int sig)
+{
+	user_event(lib_plain, 5);
+}
+
+static void *in_thread(void *arg)
+{
+	user_event(lib_plain, 6);
+	return NULL;
+}
+
+TEST_F(library, fork_threads_and_signals)
+{
+	pthread_t thread;
+	pid_t pid;
+
+	/* trace orders by time, and clocks of two CPUs may be a little apart */
+	uev_stay_on_cpu(0);
+	ENABLE(lib_plain);
+	signal(SIGUSR1, on_signal);
+	errno = 78;
+	ASSERT_EQ(0, raise(SIGUSR1));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, in_thread, NULL));
+	pthread_join(thread, NULL);
+	pid = fork();
+	if (!pid) {
+		user_event(lib_plain, 7);
+		_exit(user_event_retry());
+	}
+	EXPECT_EQ(0, uev_join(pid));
+	pid = vfork();
+	if (!pid) {
+		user_event(lib_plain, 8);
+		_exit(0);
+	}
+	EXPECT_EQ(0, uev_join(pid));
+	EXPECT_EQ(78, errno);
+	EXPECT_TRACE("lib_plain", "n=5\nn=6\nn=7\nn=8\n");
+
+	/* A child has its own bit. */
+	pid = fork();
+	if (!pid) {
+		while (user_event_enabled(lib_plain))
+			uev_nap();
+		_exit(0);
+	}
+	DISABLE(lib_plain);
+	EXPECT_EQ(0, uev_join(pid));
+}
+
+/* Closes all it has, and opens files of its own */
+static int close_all(void *arg)
+{
+	char name[] = "/tmp/uev_lib_XXXXXX", path[32];
+	struct stat st;
+	int fd, i, ret = 0;
+
+	for (fd = 3; fd < 2000; fd++)
+		close(fd);
+	for (i = 0; i < 20; i++) {
+		memcpy(path, name, sizeof(name));
+		fd = mkstemp(path);
+		if (fd < 0)
+			return 10;
+		unlink(path);
+	}
+	for (i = 0; i < 3; i++)
+		user_event(lib_plain, 9);
+	for (fd = 3; fd < 2000; fd++) {
+		if (!fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_size)
+			ret = 1;
+	}
+	if (strncmp("the program has closed the file", user_event_why(lib_plain), 31))
+		ret = 2;
+	/* What is unregistered without the file is unregistered in the kernel, too */
+	user_event_unregister(&user_event_of_lib_none);
+	if (uev_unreg(uev_open(), &user_event_of_lib_none.enabled, 0) != -ENOENT)
+		ret = 4;
+	if (user_event_retry())
+		ret = 3;
+	user_event(lib_plain, 10);
+	return ret;
+}
+
+TEST_F(library, descriptors_that_are_closed)
+{
+	ENABLE(lib_plain);
+	EXPECT_EQ(0, uev_in_child(close_all, NULL));
+	EXPECT_TRACE("lib_plain", "n=10\n");
+	DISABLE(lib_plain);
+}
+
+/* Programs */
+
+static char *beside(const char *name)
+{
+	static char path[512];
+
+	memset(path, 0, sizeof(path));
+	if (readlink("/proc/self/exe", path, sizeof(path) - 64) < 0)
+		return NULL;
+	strcat(strcat(dirname(path), "/"), name);
+	return path;
+}
+
+struct program {
+	pid_t pid;
+	FILE *in, *out;
+	char line[512];
+};
+
+struct start {
+	const char *name, *data, *argument;
+	bool nobody;
+};
+
+static void start(struct program *p, const struct start *how)
+{
+	char *path = beside(how->name ?: "library_program");
+	int in[2], out[2];
+
+	if (pipe(in) || pipe(out))
+		abort();
+	fflush(NULL);
+	p->pid = fork();
+	if (!p->pid) {
+		dup2(in[0], 0);
+		dup2(out[1], 1);
+		close(in[1]);
+		close(out[0]);
+		if (how->data)
+			setenv("USER_EVENTS_DATA", how->data, 1);
+		if (how->nobody && uev_become_nobody())
+			_exit(101);
+		execl(path, path, how->argument, NULL);
+		_exit(102);
+	}
+	close(in[0]);
+	close(out[1]);
+	p->in = fdopen(in[1], "w");
+	p->out = fdopen(out[0], "r");
+}
+
+static const char *says(struct program *p)
+{
+	if (!fgets(p->line, sizeof(p->line), p->out))
+		snprintf(p->line, sizeof(p->line), "(nothing)");
+	p->line[strcspn(p->line, "\n")] = '\0';
+	return p->line;
+}
+
+static int finish(struct program *p)
+{
+	while (getc(p->out) != EOF)
+		;
+	fclose(p->out);
+	return uev_join(p->pid);
+}
+
+#define EXPECT_SAYS(p, text)						\
+	EXPECT_NE(NULL, strstr(says(p), text))				\
+		TH_LOG("it says \"%s\", not \"%s\"", (p)->line, text)
+
+TEST_F(library, why_and_retry)
+{
+	struct program p;
+
+	/* Nothing in the way */
+	start(&p, &(struct start){});
+	EXPECT_SAYS(&p, "nobody listens");
+	EXPECT_TRUE(uev_alive("lib_program"));
+	ASSERT_OK(uev_enable("lib_program", true));
+	fclose(p.in);
+	EXPECT_SAYS(&p, "0: it is recorded");
+	EXPECT_EQ(0, finish(&p));
+	EXPECT_TRACE("lib_program", "step=3 text=retried\n");
+	ASSERT_OK(uev_enable("lib_program", false));
+	EXPECT_TRUE(uev_wait_for(!uev_alive("lib_program")));
+
+	/* No such file, and no permission */
+	start(&p, &(struct start){ .data = "/nowhere/user_events_data" });
+	EXPECT_SAYS(&p, "mount tracefs");
+	fclose(p.in);
+	EXPECT_SAYS(&p, "1: there is no user_events_data");
+	EXPECT_EQ(0, finish(&p));
+	start(&p, &(struct start){ .data = "/dev/null" });
+	EXPECT_SAYS(&p, "this is no user_events_data");
+	fclose(p.in);
+	EXPECT_EQ(0, finish(&p));
+
+	/* A name that is taken, until it is not */
+	ASSERT_OK(uev_dynamic("u:lib_program u64 other"));
+	start(&p, &(struct start){});
+	EXPECT_SAYS(&p, "has other fields");
+	ASSERT_OK(uev_dynamic("-:lib_program"));
+	fclose(p.in);
+	EXPECT_SAYS(&p, "0: nobody listens");
+	EXPECT_EQ(0, finish(&p));
+
+	/* The limit */
+	ASSERT_OK(uev_put(UEV_MAX_SYSCTL, "1"));
+	start(&p, &(struct start){});
+	EXPECT_SAYS(&p, "raise kernel.user_events_max");
+	ASSERT_OK(uev_put(UEV_MAX_SYSCTL, "32768"));
+	fclose(p.in);
+	EXPECT_SAYS(&p, "0: nobody listens");
+	EXPECT_EQ(0, finish(&p));
+
+	EXPECT_EQ(NULL, strstr(uev_get("dynamic_events"), "u:lib_program"));
+}
+
+TEST_F(library, file_that_was_handed_over)
+{
+	struct program p;
+	char number[16];
+	int fd;
+
+	/* Nobody may not open it, and can use what is open. */
+	start(&p, &(struct start){ .nobody = true });
+	EXPECT_SAYS(&p, "no permission");
+	fclose(p.in);
+	EXPECT_EQ(0, finish(&p));
+	fd = dup(self->fd);
+	sprintf(number, "%d", fd);
+	start(&p, &(struct start){ .nobody = true, .argument = number });
+	EXPECT_SAYS(&p, "nobody listens");
+	ASSERT_OK(uev_enable("lib_program", true));
+	fclose(p.in);
+	EXPECT_SAYS(&p, "0: it is recorded");
+	EXPECT_EQ(0, finish(&p));
+	EXPECT_TRACE("lib_program", "step=3 text=retried\n");
+	ASSERT_OK(uev_enable("lib_program", false));
+	close(fd);
+}
+
+TEST_F(library, cxx_constructors_and_destructors)
+{
+	struct program p;
+
+	if (!beside("library_program_cxx") || access(beside("library_program_cxx"), X_OK))
+		SKIP(return, "no C++ compiler when this was built");
+	ASSERT_OK(uev_dynamic("u:lib_program u32 step; __rel_loc char[] text"));
+	ASSERT_OK(uev_enable("lib_program", true));
+	start(&p, &(struct start){ .name = "library_program_cxx" });
+	EXPECT_SAYS(&p, "it is recorded");
+	fclose(p.in);
+	EXPECT_SAYS(&p, "0: it is recorded");
+	EXPECT_EQ(0, finish(&p));
+	EXPECT_TRACE("lib_program", "step=1 text=constructor\nstep=2 text=main\n"
+		     "step=3 text=retried\nstep=4 text=destructor\n");
+	ASSERT_OK(uev_enable("lib_program", false));
+	ASSERT_OK(uev_dynamic("-:lib_program"));
+}
+
+/* Objects that are loaded and unloaded while somebody listens, and stops, and so on */
+
+static int switch_forever(void *arg)
+{
+	int *stop = arg;
+
+	while (!UEV_READ(*stop)) {
+		uev_put("events/user_events/enable", "1");
+		uev_put("events/user_events_multi/enable", "1");
+		uev_put("events/user_events/enable", "0");
+		uev_put("events/user_events_multi/enable", "0");
+	}
+	return 0;
+}
+
+TEST_F(library, object_that_comes_and_goes)
+{
+	int rounds = uev_rounds(500);
+	int i, *stop = uev_shared(4096);
+	void (*emit)(unsigned int round);
+	char *path = beside("library_object.so");
+	struct uev_census before;
+	void *object;
+	pid_t pid;
+
+	uev_census_take(&before);
+	*stop = 0;
+	pid = uev_fork(switch_forever, stop);
+	ASSERT_LT(0, pid);
+	for (i = 0; i < rounds; i++) {
+		object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+		ASSERT_NE(NULL, object) TH_LOG("%s", dlerror());
+		*(void **)&emit = dlsym(object, "library_object_emit");
+		emit(i);
+		ASSERT_EQ(0, dlclose(object));
+	}
+	UEV_WRITE(*stop, 1);
+	EXPECT_EQ(0, uev_join(pid));
+	EXPECT_STREQ("", uev_census_diff(&before));
+	uev_census_free(&before);
+}
+
+TEST_HARNESS_MAIN

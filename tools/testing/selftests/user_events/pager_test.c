@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Pages whose pager keeps them back: nobody else waits for them, and nothing is
+ * written to memory that the process has left when they come.
+ */
+#include <poll.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/uio.h>
+
+#include "uev_harness.h"
+#include "uev_pager.h"
+
+#define EVENT		"pager_event u32 a"
+#define EVENT_NAME	"pager_event"
+
+/* A value elsewhere, by which a test sees that a switch was carried out. */
+#define SWITCH(on) do {							\
+	ASSERT_OK(uev_enable(EVENT_NAME, on));				\
+	ASSERT_BECOMES(!!(on), *self->value);				\
+} while (0)
+
+static __u32 first_word(int fd)
+{
+	__u32 value = ~0U;
+
+	if (pread(fd, &value, sizeof(value), 0) != sizeof(value))
+		return ~0U;
+	return value;
+}
+
+/*
+ * A page that its pager does not deliver: switching does not wait for it, others
+ * are served, it is served once it is there, and its process can be killed.
+ */
+TEST_F(uev, page_that_its_pager_keeps_back)
+{
+	__u32 *stuck, *fine = self->value;
+	__u64 start, took;
+	int uffd, i;
+
+	stuck = uev_register_and_lose(self->fd, EVENT, &uffd);
+	if (!stuck)
+		SKIP(return, UEV_NO_PAGER);
+	ASSERT_OK(uev_reg(self->fd, fine, 0, 4, 0, EVENT, NULL));
+
+	start = uev_now_ms();
+	for (i = 0; i < 4; i++)
+		ASSERT_OK(uev_enable(EVENT_NAME, !(i & 1)));
+	ASSERT_OK(uev_enable(EVENT_NAME, true));
+	took = uev_now_ms() - start;
+	/* Whoever waits for the page waits for ever. */
+	EXPECT_GT(UEV_WAIT_MS, took);
+	EXPECT_OK(uev_deliver(uffd, stuck, NULL));
+	ASSERT_BECOMES(1, *stuck);
+	ASSERT_BECOMES(1, *fine);
+	close(uffd);
+}
+
+struct stuck_process {
+	int fd;
+	int *ready;
+};
+
+static int get_stuck(void *arg)
+{
+	struct stuck_process *p = arg;
+	int uffd;
+
+	if (!uev_register_and_lose(p->fd, EVENT, &uffd)) {
+		UEV_WRITE(*p->ready, -1);
+		return 1;
+	}
+	UEV_WRITE(*p->ready, 1);
+	for (;;)
+		pause();
+}
+
+TEST_F(uev, process_without_its_page_delays_nobody)
+{
+	struct stuck_process stuck = { self->fd, uev_shared(sizeof(int)) };
+	pid_t pid = uev_fork(get_stuck, &stuck);
+	int i;
+
+	ASSERT_LT(0, pid);
+	ASSERT_TRUE(uev_wait_for(UEV_READ(*stuck.ready)));
+	if (*stuck.ready < 0) {
+		uev_join(pid);
+		SKIP(return, UEV_NO_PAGER);
+	}
+	ASSERT_OK(uev_reg(self->fd, self->value, 0, 4, 0, EVENT, NULL));
+	for (i = 0; i < 10; i++)
+		SWITCH(!(i & 1));
+	ASSERT_EQ(0, kill(pid, SIGKILL));
+	EXPECT_EQ(-SIGKILL, uev_join(pid));
+	for (i = 0; i < 10; i++)
+		SWITCH(!(i & 1));
+}
+
+/*
+ * A repair waits for its page, and its process leaves the memory meanwhile: when
+ * the page comes at last, nothing is written to it.
+ */
+struct leaver {
+	int fd, memory;		/* user_events_data; a memfd of two pages */
+	int gate[2];		/* a byte in it: go */
+	int uffd;		/* by its number in the process */
+	pid_t pid;
+	__u32 *value;
+	int ready;
+};
+
+/* The memfd is all holes, which only @uffd can fill, and its value in the first. */
+static int leave(void *arg)
+{
+	size_t len = 2 * uev_page_size();
+	struct leaver *l = arg;
+	char byte;
+
+	l->value = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED,
+			l->memory, 0);
+	if (l->value == MAP_FAILED ||
+	    uev_reg(l->fd, l->value, 0, 4, 0, EVENT, NULL)) {
+		UEV_WRITE(l->ready, -1);
+		return 1;
+	}
+	l->uffd = uev_pager(l->value, len);
+	if (l->uffd < 0 ||
+	    fallocate(l->memory, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+		      len)) {
+		UEV_WRITE(l->ready, -1);
+		return 1;
+	}
+	UEV_WRITE(l->ready, 1);
+	return read(l->gate[0], &byte, 1) == 1 ? uev_exec_and_wait(l->gate[0]) :
+						 1;
+}
+
+static int fill_hole(int uffd, struct leaver *l, const void *from)
+{
+	return uev_deliver(uffd, l->value, from);
+}
+
+FIXTURE(leaver) {
+	struct leaver *l;
+	void *empty;
+	pid_t pid;
+	int uffd;
+};
+
+FIXTURE_SETUP(leaver)
+{
+	struct pollfd poll_uffd = { .events = POLLIN };
+	size_t page = uev_page_size();
+	int pidfd;
+
+	uev_reset();
+	self->empty = uev_shared(page);
+	self->l = uev_shared(sizeof(*self->l));
+	self->l->fd = uev_open();
+	self->l->memory = memfd_create("uev", MFD_CLOEXEC);
+	ASSERT_LE(0, self->l->fd);
+	ASSERT_EQ(0, ftruncate(self->l->memory, 2 * page));
+	ASSERT_EQ(0, pipe(self->l->gate));
+	fcntl(self->l->gate[1], F_SETFD, FD_CLOEXEC);
+	self->pid = uev_fork(leave, self->l);
+	ASSERT_LT(0, self->pid);
+	ASSERT_TRUE(uev_wait_for(UEV_READ(self->l->ready)));
+	self->uffd = -1;
+	if (self->l->ready < 0)
+		return;
+
+	pidfd = syscall(__NR_pidfd_open, self->pid, 0);
+	self->uffd = syscall(__NR_pidfd_getfd, pidfd, self->l->uffd, 0);
+	close(pidfd);
+	ASSERT_LE(0, self->uffd);
+	ASSERT_OK(uev_enable(EVENT_NAME, true));
+	/* The repair has come to the hole. */
+	poll_uffd.fd = self->uffd;
+	ASSERT_EQ(1, poll(&poll_uffd, 1, UEV_WAIT_MS));
+}
+
+FIXTURE_TEARDOWN(leaver)
+{
+	close(self->uffd);
+	close(self->l->gate[0]);
+	close(self->l->gate[1]);
+	close(self->l->memory);
+	close(self->l->fd);
+	if (self->pid > 0) {
+		kill(self->pid, SIGKILL);
+		uev_join(self->pid);
+	}
+	uev_reset();
+}
+
+/*
+ * The memory that the process has left goes, though the page that the repair
+ * waited for never came.
+ */
+static void expect_gone_and_empty(struct __test_metadata *_metadata,
+				  FIXTURE_DATA(leaver) *self)
+{
+	EXPECT_TRUE(uev_wait_for(fill_hole(self->uffd, self->l, self->empty) ==
+				 -ESRCH));
+	EXPECT_EQ(0, first_word(self->l->memory));
+}
+
+TEST_F(leaver, repaired_while_there)
+{
+	if (self->uffd < 0)
+		SKIP(return, UEV_NO_PAGER);
+	ASSERT_OK(fill_hole(self->uffd, self->l, self->empty));
+	EXPECT_TRUE(uev_wait_for(first_word(self->l->memory) == 1));
+}
+
+TEST_F(leaver, not_written_after_exec)
+{
+	if (self->uffd < 0)
+		SKIP(return, UEV_NO_PAGER);
+	ASSERT_EQ(1, write(self->l->gate[1], "", 1));
+	ASSERT_TRUE(uev_wait_for(uev_is_exec_waiter(self->pid)));
+	expect_gone_and_empty(_metadata, self);
+}
+
+TEST_F(leaver, not_written_after_exit)
+{
+	if (self->uffd < 0)
+		SKIP(return, UEV_NO_PAGER);
+	ASSERT_EQ(0, kill(self->pid, SIGKILL));
+	ASSERT_EQ(-SIGKILL, uev_join(self->pid));
+	self->pid = 0;
+	expect_gone_and_empty(_metadata, self);
+}
+
+/*
+ * Somebody else is in the address space when its last task leaves, as everybody
+ * is for a moment who looks into /proc/PID, and stays there: a reader of the page
+ * that does not come.
+ */
+static int read_second_page(void *arg)
+{
+	struct leaver *l = arg;
+	char byte;
+	struct iovec to = { &byte, 1 };
+	struct iovec from = { (char *)l->value + uev_page_size(), 1 };
+
+	return process_vm_readv(l->pid, &to, 1, &from, 1, 0) == 1 ? 0 : 1;
+}
+
+static pid_t begin_to_read(struct __test_metadata *_metadata,
+			   FIXTURE_DATA(leaver) *self)
+{
+	struct pollfd poll_uffd = { .fd = self->uffd, .events = POLLIN };
+	__u64 second = (uintptr_t)self->l->value + uev_page_size();
+	struct uffd_msg msg = { };
+	pid_t reader;
+
+	self->l->pid = self->pid;
+	reader = uev_fork(read_second_page, self->l);
+	EXPECT_LT(0, reader);
+	/* The first one is of the repair */
+	do {
+		if (poll(&poll_uffd, 1, UEV_WAIT_MS) != 1 ||
+		    read(self->uffd, &msg, sizeof(msg)) != sizeof(msg))
+			break;
+	} while (msg.arg.pagefault.address != second);
+	EXPECT_EQ(second, msg.arg.pagefault.address);
+	return reader;
+}
+
+/* The page is there, and still nothing writes to it. */
+static void expect_no_switch(struct __test_metadata *_metadata,
+			     FIXTURE_DATA(leaver) *self, pid_t reader)
+{
+	int i;
+
+	ASSERT_OK(fill_hole(self->uffd, self->l, self->empty));
+	for (i = 0; i < 10; i++) {
+		ASSERT_OK(uev_enable(EVENT_NAME, false));
+		ASSERT_OK(uev_enable(EVENT_NAME, true));
+		EXPECT_EQ(0, first_word(self->l->memory));
+	}
+	/* It has been there all the time. */
+	EXPECT_EQ(-EEXIST, fill_hole(self->uffd, self->l, self->empty));
+	EXPECT_EQ(0, kill(reader, SIGKILL));
+	EXPECT_EQ(-SIGKILL, uev_join(reader));
+	expect_gone_and_empty(_metadata, self);
+}
+
+TEST_F(leaver, not_written_after_exec_while_read)
+{
+	pid_t reader;
+
+	if (self->uffd < 0)
+		SKIP(return, UEV_NO_PAGER);
+	reader = begin_to_read(_metadata, self);
+	ASSERT_EQ(1, write(self->l->gate[1], "", 1));
+	ASSERT_TRUE(uev_wait_for(uev_is_exec_waiter(self->pid)));
+	expect_no_switch(_metadata, self, reader);
+}
+
+TEST_F(leaver, not_written_after_exit_while_read)
+{
+	pid_t reader;
+
+	if (self->uffd < 0)
+		SKIP(return, UEV_NO_PAGER);
+	reader = begin_to_read(_metadata, self);
+	ASSERT_EQ(0, kill(self->pid, SIGKILL));
+	ASSERT_EQ(-SIGKILL, uev_join(self->pid));
+	self->pid = 0;
+	expect_no_switch(_metadata, self, reader);
+}
+
+TEST_HARNESS_MAIN

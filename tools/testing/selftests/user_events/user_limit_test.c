@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Limits per user: events and enable bits that a user, or somebody in a user
+ * namespace that the user made, causes.
+ */
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include "uev_harness.h"
+
+#define EVENTS	"/proc/sys/user/max_user_events"
+#define BITS	"/proc/sys/user/max_user_event_bits"
+
+FIXTURE(user_limit) {
+	int fd;
+	__u32 *values;
+	char *events, *bits;	/* as they were */
+};
+
+/* As nobody, when none may be there yet: a child's exit status */
+static int declare_one(void *arg)
+{
+	__u32 value = 0;
+	int fd = *(int *)arg;
+
+	if (uev_become_nobody())
+		return 255;
+	return -uev_reg(fd, &value, 0, 4, 0, "ul_first", NULL);
+}
+
+/* An event counts while a buffer may have its records: those of other tests. */
+static bool nothing_counts(void)
+{
+	int fd = uev_open(), ret;
+
+	ret = uev_in_child(declare_one, &fd);
+	close(fd);
+	if (!ret)
+		ret = uev_dynamic("u:ul_root") ?: uev_dynamic("-:ul_root");
+	return !ret;
+}
+
+FIXTURE_SETUP(user_limit)
+{
+	uev_reset();
+	self->fd = uev_open();
+	ASSERT_LE(0, self->fd);
+	self->values = uev_shared(uev_page_size());
+	self->events = uev_get(EVENTS);
+	self->bits = uev_get(BITS);
+	ASSERT_LT(0, atoi(self->events))
+		TH_LOG("no " EVENTS);
+	ASSERT_LT(0, atoi(self->bits));
+	ASSERT_OK(uev_put(EVENTS, "1"));
+	ASSERT_TRUE(uev_wait_for(nothing_counts()));
+	ASSERT_OK(uev_put(EVENTS, self->events));
+	ASSERT_TRUE(uev_wait_for(!uev_alive("ul_first")));
+}
+
+FIXTURE_TEARDOWN(user_limit)
+{
+	uev_put(EVENTS, self->events);
+	uev_put(BITS, self->bits);
+	munmap(self->values, uev_page_size());
+	close(self->fd);
+	uev_reset();
+}
+
+/* What a child does, as nobody; the line that did not hold is its exit status */
+struct task {
+	int fd;
+	__u32 *v;
+};
+
+#define CHECK(condition) do {						\
+	if (!(condition)) {						\
+		printf("# line %d: %s\n", __LINE__, #condition);	\
+		return 1;						\
+	}								\
+} while (0)
+
+static int reg(struct task *t, int i, const char *format, int flags)
+{
+	char command[64];
+
+	snprintf(command, sizeof(command), format, i);
+	return uev_reg(t->fd, t->v + i, 0, 4, flags, command, NULL);
+}
+
+static int events_as_nobody(void *arg)
+{
+	struct task *t = arg;
+	int i;
+
+	CHECK(!uev_become_nobody());
+	for (i = 0; i < 3; i++)
+		CHECK(!reg(t, i, "ul_e%d u32 n", 0));
+	CHECK(reg(t, 3, "ul_e%d u32 n", 0) == -EMFILE);
+	CHECK(reg(t, 3, "ul_m u32 n%d", USER_EVENT_REG_MULTI_FORMAT) == -EMFILE);
+	CHECK(!UEV_READ(t->v[3]));
+	/* What is there is found. */
+	CHECK(!uev_reg(t->fd, t->v + 3, 0, 4, 0, "ul_e1 u32 n", NULL));
+	CHECK(!uev_unreg(t->fd, t->v + 3, 0));
+	return 0;
+}
+
+TEST_F(user_limit, events)
+{
+	struct task t = { self->fd, self->values };
+	struct uev_census before;
+	int i;
+
+	uev_census_take(&before);
+	ASSERT_OK(uev_put(EVENTS, "3"));
+	EXPECT_EQ(0, uev_in_child(events_as_nobody, &t));
+	/* The child is gone, the file that registered is not: they still count. */
+	EXPECT_TRUE(uev_alive("ul_e0"));
+	EXPECT_EQ(0, uev_in_child(events_as_nobody, &t));
+	/* Another user has a limit of its own. */
+	for (i = 0; i < 3; i++)
+		EXPECT_OK(reg(&t, 10 + i, "ul_r%d u32 n", 0));
+	EXPECT_ERR(EMFILE, reg(&t, 13, "ul_r%d u32 n", 0));
+	ASSERT_OK(uev_put(EVENTS, "4"));
+	EXPECT_OK(reg(&t, 13, "ul_r%d u32 n", 0));
+	EXPECT_ERR(EMFILE, uev_dynamic("u:ul_d u32 n"));
+	for (i = 0; i < 4; i++)
+		EXPECT_OK(uev_unreg(self->fd, t.v + 10 + i, 0));
+
+	/* What is given up can be had again, at once. */
+	close(self->fd);
+	self->fd = uev_open();
+	t.fd = self->fd;
+	EXPECT_OK(reg(&t, 14, "ul_r%d u32 n", 0));
+	EXPECT_OK(uev_unreg(self->fd, t.v + 14, 0));
+	close(self->fd);
+	self->fd = uev_open();
+	t.fd = self->fd;
+	ASSERT_OK(uev_put(EVENTS, "3"));
+	EXPECT_EQ(0, uev_in_child(events_as_nobody, &t));
+	close(self->fd);
+	self->fd = -1;
+	EXPECT_STREQ("", uev_census_diff(&before));
+	uev_census_free(&before);
+}
+
+/* A persistent one counts until it is deleted. */
+TEST_F(user_limit, persistent_event)
+{
+	ASSERT_OK(uev_put(EVENTS, "1"));
+	EXPECT_OK(uev_dynamic("u:ul_p1 u32 n"));
+	EXPECT_ERR(EMFILE, uev_dynamic("u:ul_p2 u32 n"));
+	EXPECT_OK(uev_dynamic("-:ul_p1"));
+	EXPECT_OK(uev_dynamic("u:ul_p2 u32 n"));
+	EXPECT_OK(uev_dynamic("-:ul_p2"));
+}
+
+static int bits_as_nobody(void *arg)
+{
+	struct task *t = arg;
+	int i;
+
+	CHECK(!uev_become_nobody());
+	for (i = 0; i < 5; i++)
+		CHECK(!uev_reg(t->fd, t->v, i, 4, 0, "ul_bits u32 n", NULL));
+	CHECK(uev_reg(t->fd, t->v, 5, 4, 0, "ul_bits u32 n", NULL) == -EMFILE);
+	CHECK(uev_reg(t->fd, t->v + 1, 0, 4, 0, "ul_new u32 n", NULL) == -EMFILE);
+	/* It has not left an event, nor counted. */
+	CHECK(!uev_unreg(t->fd, t->v, 0));
+	CHECK(!uev_reg(t->fd, t->v + 1, 0, 4, 0, "ul_new u32 n", NULL));
+	CHECK(uev_reg(t->fd, t->v, 0, 4, 0, "ul_bits u32 n", NULL) == -EMFILE);
+	CHECK(!uev_unreg(t->fd, t->v + 1, 0));
+	/* Nor does one that fails for another reason. */
+	for (i = 0; i < 10; i++)
+		CHECK(uev_reg(t->fd, (void *)8, 0, 4, 0, "ul_bits u32 n", NULL) ==
+		      -EFAULT);
+	CHECK(!uev_reg(t->fd, t->v, 0, 4, 0, "ul_bits u32 n", NULL));
+	return 0;
+}
+
+TEST_F(user_limit, bits)
+{
+	struct task t = { self->fd, self->values };
+	int i;
+
+	ASSERT_OK(uev_put(BITS, "5"));
+	/* Each time the child's end gives them back. */
+	for (i = 0; i < 10; i++)
+		ASSERT_EQ(0, uev_in_child(bits_as_nobody, &t))
+			TH_LOG("round %d", i);
+}
+
+static int register_once_more(void *arg)
+{
+	struct task *t = arg;
+	int ret = uev_reg(t->fd, t->v + 8, 0, 4, 0, "ul_fork u32 n", NULL);
+
+	return ret ? -ret : 0;
+}
+
+static int unregister_one(void *arg)
+{
+	struct task *t = arg;
+
+	return -uev_unreg(t->fd, t->v, 0);
+}
+
+static int forks_as_nobody(void *arg)
+{
+	struct task *t = arg;
+	int gate[2], i;
+	pid_t pid[3];
+	char byte;
+
+	CHECK(!uev_become_nobody());
+	for (i = 0; i < 4; i++)
+		CHECK(!uev_reg(t->fd, t->v, i, 4, 0, "ul_fork u32 n", NULL));
+
+	/* Children share what they do not change. */
+	CHECK(!pipe(gate));
+	for (i = 0; i < 3; i++) {
+		pid[i] = fork();
+		if (!pid[i]) {
+			close(gate[1]);
+			_exit(read(gate[0], &byte, 1) != 0);
+		}
+	}
+	CHECK(!uev_reg(t->fd, t->v, 4, 4, 0, "ul_fork u32 n", NULL));
+	close(gate[1]);
+	for (i = 0; i < 3; i++)
+		CHECK(!uev_join(pid[i]));
+
+	/* One that does has bits of its own: 5 + 5 of 11, and 1. */
+	CHECK(!uev_in_child(register_once_more, t));
+	CHECK(!uev_in_child(unregister_one, t));
+	CHECK(!uev_reg(t->fd, t->v, 5, 4, 0, "ul_fork u32 n", NULL));
+	CHECK(uev_in_child(register_once_more, t) == EMFILE);
+	CHECK(uev_in_child(unregister_one, t) == EMFILE);
+	CHECK(!uev_unreg(t->fd, t->v, 5));
+	CHECK(!uev_in_child(register_once_more, t));
+	return 0;
+}
+
+TEST_F(user_limit, bits_and_fork)
+{
+	struct task t = { self->fd, self->values };
+
+	/* 4 + 1 of the parent, whose set is copied for the fifth, and a child's */
+	ASSERT_OK(uev_put(BITS, "11"));
+	EXPECT_EQ(0, uev_in_child(forks_as_nobody, &t));
+	EXPECT_EQ(0, uev_in_child(forks_as_nobody, &t));
+}
+
+/* A bit whose memory is gone counts until it is unregistered. */
+static int unmap_as_nobody(void *arg)
+{
+	struct task *t = arg;
+	__u32 *v = mmap(NULL, uev_page_size(), PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	CHECK(v != MAP_FAILED);
+	CHECK(!uev_become_nobody());
+	CHECK(!uev_reg(t->fd, v, 0, 4, 0, "ul_gone u32 n", NULL));
+	CHECK(!munmap(v, uev_page_size()));
+	CHECK(uev_reg(t->fd, t->v, 0, 4, 0, "ul_gone u32 n", NULL) == -EMFILE);
+	CHECK(!uev_unreg(t->fd, v, 0));
+	CHECK(!uev_reg(t->fd, t->v, 0, 4, 0, "ul_gone u32 n", NULL));
+	return 0;
+}
+
+TEST_F(user_limit, bit_that_is_gone)
+{
+	struct task t = { self->fd, self->values };
+
+	ASSERT_OK(uev_put(BITS, "1"));
+	EXPECT_EQ(0, uev_in_child(unmap_as_nobody, &t));
+}
+
+static int become_root_of_a_namespace(void)
+{
+	/* Else its files in /proc are root's */
+	prctl(PR_SET_DUMPABLE, 1);
+	CHECK(!unshare(CLONE_NEWUSER));
+	CHECK(!uev_put("/proc/self/setgroups", "deny"));
+	CHECK(!uev_put("/proc/self/uid_map", "0 65534 1"));
+	CHECK(!uev_put("/proc/self/gid_map", "0 65534 1"));
+	return 0;
+}
+
+/* In a user namespace, as its root */
+static int inside(struct task *t, int may)
+{
+	int i;
+
+	for (i = 0; i < may; i++)
+		CHECK(!reg(t, i, "ul_ns%d u32 n", 0));
+	CHECK(reg(t, may, "ul_ns%d u32 n", 0) == -EMFILE);
+	/* The file still has them. */
+	for (i = 0; i < may; i++)
+		CHECK(!uev_unreg(t->fd, t->v + i, 0));
+	return 0;
+}
+
+static int namespace_with_its_own_limit(void *arg)
+{
+	CHECK(!uev_become_nobody());
+	CHECK(!become_root_of_a_namespace());
+	/* Its root may lower it, and raise it again. */
+	CHECK(!uev_put(EVENTS, "2"));
+	CHECK(!inside(arg, 2));
+	CHECK(!uev_put(EVENTS, "3"));
+	CHECK(!inside(arg, 3));
+	return 0;
+}
+
+static int namespace_under_its_maker(void *arg)
+{
+	CHECK(!uev_become_nobody());
+	CHECK(!become_root_of_a_namespace());
+	CHECK(!uev_put(EVENTS, "1000"));
+	CHECK(!inside(arg, 3));
+	/* One more level down does not help. */
+	CHECK(!unshare(CLONE_NEWUSER));
+	CHECK(reg(arg, 4, "ul_ns%d u32 n", 0) == -EMFILE);
+	return 0;
+}
+
+TEST_F(user_limit, user_namespaces)
+{
+	struct task t = { self->fd, self->values };
+
+	if (access("/proc/self/ns/user", F_OK))
+		SKIP(return, "the kernel has no user namespaces");
+	EXPECT_EQ(0, uev_in_child(namespace_with_its_own_limit, &t));
+	close(self->fd);
+	self->fd = uev_open();
+	t.fd = self->fd;
+	ASSERT_OK(uev_put(EVENTS, "3"));
+	EXPECT_EQ(0, uev_in_child(namespace_under_its_maker, &t));
+}
+
+/* A group's events count as well. */
+TEST_F(user_limit, in_a_group)
+{
+	struct task t = { .v = self->values };
+
+	ASSERT_OK(uev_append("user_events_groups/control", "+uev_ul"));
+	t.fd = open(TRACEFS "user_events_groups/uev_ul/user_events_data",
+		    O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, t.fd);
+	ASSERT_OK(uev_put(EVENTS, "3"));
+	EXPECT_EQ(0, uev_in_child(events_as_nobody, &t));
+	EXPECT_FALSE(uev_alive("ul_e0"));
+	close(t.fd);
+	t.fd = self->fd;
+	EXPECT_EQ(0, uev_in_child(events_as_nobody, &t));
+	EXPECT_TRUE(uev_alive("ul_e0"));
+}
+
+TEST_HARNESS_MAIN

@@ -4,7 +4,7 @@
 # scripts/, settings have their defaults in scripts/lib.sh. (The kernel's own
 # Makefile is in the prepared tree.)
 
-export ARCH BASE FLAVOUR BUILD JOBS SMP MEM ICOUNT SHARE TIMEOUT FULL QUICK
+export ARCH BASE FLAVOUR BUILD JOBS SMP MEM ICOUNT SHARE TIMEOUT FULL QUICK CONFIG MINUTES
 
 # As it was typed: it is for the guest's shell, not for make.
 override CMD := $(value CMD)
@@ -28,6 +28,12 @@ test:
 kunit:
 	@scripts/kunit
 
+coverage:
+	@scripts/coverage
+
+fuzz:
+	@scripts/fuzz
+
 series:
 	@scripts/series
 
@@ -43,7 +49,11 @@ tour:
 bench:
 	@scripts/bench
 
+deb:
+	@scripts/deb
+	@[ "$$CONFIG" = none ] || scripts/deb-kernel
+
 clean:
 	@scripts/clean
 
-.PHONY: bench check help kunit kernel image vm test demo tour series clean
+.PHONY: bench check coverage deb fuzz help kunit kernel image vm test demo tour series clean

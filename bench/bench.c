@@ -364,12 +364,12 @@ static void measure_peers(void)
  * Registry
  */
 
-static void register_new(void)
+static void register_new_through(int file, const char *where)
 {
 	static int run;
 	char command[64];
-	int file = open_data(), i;
 	uint64_t from = 0;
+	int i;
 
 	run = getpid();
 	for (i = 0; i < 1000; i++) {
@@ -378,10 +378,28 @@ static void register_new(void)
 			from = now();
 		declare(file, command, &values[i]);
 		if (i == 99)
-			row((now() - from) / 10, "register a new event, the 100th");
+			row((now() - from) / 10, "register a new event%s, the 100th", where);
 		if (i == 999)
-			row((now() - from) / 10, "register a new event, the 1000th");
+			row((now() - from) / 10, "register a new event%s, the 1000th", where);
 	}
+}
+
+static void register_new(void)
+{
+	register_new_through(open_data(), "");
+}
+
+/* Where the kernel has groups */
+static void register_new_in_group(void)
+{
+	int file;
+
+	if (try_put(TRACEFS "user_events_groups/control", "+bench"))
+		return;
+	file = open(TRACEFS "user_events_groups/bench/user_events_data", O_RDWR | O_CLOEXEC);
+	if (file < 0)
+		die("the group's file");
+	register_new_through(file, " in a group");
 }
 
 static void register_one(void)
@@ -424,6 +442,32 @@ static void unregister_1000(void)
 	for (i = 0; i < 1000; i++)
 		forget(&values[i]);
 	row((now() - from) / 1000, "unregister, mean of 1000");
+}
+
+/* All of one name, which differ in their formats */
+static void register_formats(void)
+{
+	int file = open_data(), i;
+	struct user_reg reg = {
+		.size = sizeof(reg),
+		.enable_size = sizeof(*values),
+		.flags = USER_EVENT_REG_MULTI_FORMAT,
+	};
+	char command[64];
+	uint64_t from = 0;
+
+	for (i = 0; i < 4000; i++) {
+		snprintf(command, sizeof(command), "formats u32 value_%d", i);
+		reg.name_args = (uintptr_t)command;
+		reg.enable_addr = (uintptr_t)&values[i];
+		if (i == 90 || i == 990 || i == 3990)
+			from = now();
+		if (ioctl(file, DIAG_IOCSREG, &reg))
+			die("registering %s", command);
+		if (i == 99 || i == 999 || i == 3999)
+			row((now() - from) / 10, "register another format of one name, the %dth",
+			    i + 1);
+	}
 }
 
 /*
@@ -494,6 +538,37 @@ static void measure_fork(void)
 	row(FASTEST(FORKS, thread()), "thread with %d addresses", nr_addresses);
 	row(FASTEST(FORKS / 5, reap(fork_exec())),
 	    "fork, exec, exit, wait with %d addresses", nr_addresses);
+}
+
+/*
+ * Pages without data, each a mapping of its own, that none of the addresses is in.
+ * What freeing a page takes depends on what was freed before.
+ */
+static void measure_unmap(void)
+{
+	static void *at[LOOPS];
+	uint64_t least = UINT64_MAX, from;
+	int round, i;
+
+	for (i = 0; i < nr_addresses; i++)
+		declare(data, "bench u32 value", &values[i]);
+	for (round = 0; round < 4 * ROUNDS; round++) {
+		for (i = 0; i < LOOPS; i++) {
+			at[i] = mmap(NULL, 2 * 4096, PROT_READ | PROT_WRITE,
+				     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+			if (at[i] == MAP_FAILED || mprotect(at[i] + 4096, 4096, PROT_NONE))
+				die("mmap");
+		}
+		from = now();
+		for (i = 0; i < LOOPS; i++)
+			munmap(at[i], 4096);
+		from = (now() - from) / LOOPS;
+		if (from < least)
+			least = from;
+		for (i = 0; i < LOOPS; i++)
+			munmap(at[i] + 4096, 4096);
+	}
+	row(least, "munmap with %d addresses elsewhere", nr_addresses);
 }
 
 /* Children that have registered, and wait for their end */
@@ -878,9 +953,17 @@ int main(int argc, char **argv)
 
 	apart(have_events);
 
+	for (i = 0; i < sizeof(addresses) / sizeof(*addresses); i += 4) {
+		nr_addresses = addresses[i];
+		apart(measure_unmap);
+	}
+
 	/* A thousand take half a tick of the clock: often enough for one without */
 	for (i = 0; i < 8; i++) {
 		apart(register_new);
+		apart(register_new_in_group);
+		while (try_put(TRACEFS "user_events_groups/control", "-bench") && errno == EBUSY)
+			usleep(1000);
 		apart(register_one);
 		apart(unregister_100);
 		apart(unregister_1000);
@@ -899,5 +982,6 @@ int main(int argc, char **argv)
 		apart(measure_switch);
 	}
 	measure_memory();
+	apart(register_formats);
 	return 0;
 }

@@ -246,6 +246,7 @@ user_event_owner_of_current(struct user_event_owner *likely_one);
 void user_event_owner_get(struct user_event_owner *owner);
 void user_event_owner_put(struct user_event_owner *owner);
 void user_event_owner_lock(struct user_event_owner *owner);
+int user_event_owner_lock_killable(struct user_event_owner *owner);
 
 /*
  * trace_events_user_group.c - groups of events

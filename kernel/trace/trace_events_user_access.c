@@ -118,8 +118,10 @@ static int lock_event_mutex_first(struct user_event_access *access)
 	int ret;
 
 	/* Workers are few: the queue of one user must not hold them up */
-	user_event_owner_lock(access->flags & USER_EVENT_ACCESS_WAIT ?
-			      access->umm->owner : NULL);
+	ret = user_event_owner_lock_killable(access->flags & USER_EVENT_ACCESS_WAIT ?
+					     access->umm->owner : NULL);
+	if (ret)
+		return ret;
 	ret = user_event_mm_begin(access->umm);
 	if (ret)
 		mutex_unlock(&event_mutex);

@@ -136,6 +136,7 @@ static struct user_event *find_or_create(struct user_event_group *group,
  * * -ENODEV		- all type numbers of trace events are taken, or the group
  *			  was removed
  * * -ENOMEM		- no memory
+ * * -EINTR		- the caller is being killed
  */
 struct user_event *user_event_find_or_create(struct user_event_group *group,
 					     struct user_event_owner *owner,
@@ -147,7 +148,8 @@ struct user_event *user_event_find_or_create(struct user_event_group *group,
 
 	/* A known event, declared with the same words, needs no parsing */
 	if (!multi) {
-		user_event_owner_lock(owner);
+		if (user_event_owner_lock_killable(owner))
+			return ERR_PTR(-EINTR);
 		event = find_spelled(group, cmd);
 		if (event)
 			user_event_life_hold(event);
@@ -160,7 +162,10 @@ struct user_event *user_event_find_or_create(struct user_event_group *group,
 	if (IS_ERR(format))
 		return ERR_CAST(format);
 
-	user_event_owner_lock(owner);
+	if (user_event_owner_lock_killable(owner)) {
+		kfree(format);
+		return ERR_PTR(-EINTR);
+	}
 	event = find_or_create(group, format, multi);
 	mutex_unlock(&event_mutex);
 	return event;
@@ -298,6 +303,7 @@ static int in_pieces(struct deletion *deletion,
  * * -ENOENT	- there is none
  * * -EBUSY	- one is held or has a listener, maybe since others were deleted
  * * -EPERM	- one persists and the caller lacks CAP_PERFMON; as -EBUSY
+ * * -EINTR	- the caller is being killed; none is gone
  */
 int user_event_delete(struct user_event_group *group,
 		      struct user_event_owner *owner, const char *name)
@@ -307,7 +313,8 @@ int user_event_delete(struct user_event_group *group,
 	};
 	int ret;
 
-	user_event_owner_lock(owner);
+	if (user_event_owner_lock_killable(owner))
+		return -EINTR;
 	ret = in_pieces(&deletion, check_some);
 	if (!ret && deletion.denied)
 		ret = -EPERM;

@@ -144,6 +144,8 @@ void user_event_owner_put(struct user_event_owner *owner)
  * processes would otherwise make everybody wait for all of them. @owner bounds the
  * waiting alone, so mutex_unlock(&event_mutex) is all it takes to unlock.
  *
+ * For what has to be done even by a task that is being killed.
+ *
  * Context: no locks that may be wanted under event_mutex. May sleep.
  */
 void user_event_owner_lock(struct user_event_owner *owner)
@@ -156,4 +158,27 @@ void user_event_owner_lock(struct user_event_owner *owner)
 	mutex_lock(&event_mutex);
 	if (owner)
 		mutex_unlock(&owner->turn);
+}
+
+/**
+ * user_event_owner_lock_killable() - the same, unless the caller is being killed
+ * @owner: as in user_event_owner_lock()
+ *
+ * The queue of a user is as long as that user makes it, so who waits in it can be
+ * killed. A kernel thread is not, and does not count as hung.
+ *
+ * Context: as user_event_owner_lock().
+ * Return: 0 with event_mutex held, or -EINTR.
+ */
+int user_event_owner_lock_killable(struct user_event_owner *owner)
+{
+	if (mutex_trylock(&event_mutex))
+		return 0;
+
+	if (owner && mutex_lock_killable(&owner->turn))
+		return -EINTR;
+	mutex_lock(&event_mutex);
+	if (owner)
+		mutex_unlock(&owner->turn);
+	return 0;
 }

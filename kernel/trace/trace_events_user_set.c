@@ -422,12 +422,16 @@ void user_event_set_leave(struct user_event_set *set, struct user_event_mm *umm)
 	user_event_set_put(set);
 }
 
-/* Put @nr enablers of a copy, from @enabler on, on the lists of their events */
+/*
+ * Put @nr enablers of a copy, from @enabler on, on the lists of their events. Returns
+ * the next one, or -EINTR.
+ */
 static struct user_event_enabler *
 link_piece(struct user_event_enabler *enabler, unsigned int nr,
 	   struct user_event_owner *owner)
 {
-	user_event_owner_lock(owner);
+	if (user_event_owner_lock_killable(owner))
+		return ERR_PTR(-EINTR);
 	for (; enabler && nr; enabler = enabler_next(enabler), nr--) {
 		if (!enabler_is_gone(enabler))
 			hlist_add_head(&enabler->on_event,
@@ -521,6 +525,10 @@ struct user_event_set *user_event_set_copy(struct user_event_set *set,
 	enabler = enabler_first(copy);
 	while (enabler) {
 		enabler = link_piece(enabler, SET_PIECE, owner);
+		if (IS_ERR(enabler)) {
+			user_event_set_put(copy);
+			return ERR_CAST(enabler);
+		}
 		cond_resched();
 	}
 	return copy;

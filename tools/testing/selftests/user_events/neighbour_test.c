@@ -33,6 +33,8 @@ static struct {
 	__u32 value[16];
 	int ready;		/* number of those that are */
 	int failed;
+	int done;
+	pid_t askers[16];
 	int go, quit;
 	int uffd;		/* by its number in the process that has it */
 	void *page;
@@ -564,107 +566,250 @@ TEST_F(neighbour, who_copies_much_holds_nobody_up)
 		EXPECT_GT(took / 2, best);
 }
 
-#define STORM		100	/* processes at a time, fewer on a slow kernel */
-#define STORM_ADDRESSES	2000
+/*
+ * event_mutex is first come, first served, so a user with many processes must not
+ * queue with all of them. In these tests an administrator has it for long; that many
+ * processes of one user come and ask for it, and then a switch does. All of them
+ * share a CPU, and the switch has a real-time priority: nobody moves while they are
+ * looked at.
+ *
+ * What an ioctl takes event_mutex for first is what matters. Who was let in there one
+ * by one cannot be many at any place behind it.
+ */
+#define QUEUE		16
+#define INSTANCE	TRACEFS "instances/uev_neighbour"
 
-/* Takes event_mutex in a loop: process @nr in one of the ways that an ioctl does */
-static int takes_event_mutex(char *area, int nr)
+struct way {
+	const char *text;
+	int (*ask)(const __u32 *value);
+	int (*undo)(const __u32 *value);	/* and then it can ask again */
+	bool undone;				/* as it is to begin with */
+};
+
+static int registers(const __u32 *value)
 {
-	char command[64];
-	pid_t pid;
-
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	for (;;) {
-		if (nr % 4 == 0) {
-			snprintf(command, sizeof(command), BAD "_storm_%d u32 a", nr);
-			uev_reg(data_fd, &shared->value[1 + nr / 32], nr % 32, 4, 0,
-				command, NULL);
-			uev_unreg(data_fd, &shared->value[1 + nr / 32], nr % 32);
-		} else if (nr % 4 == 1) {
-			uev_delete(data_fd, BAD "_of_nobody");
-		} else {
-			pid = fork();
-			if (!pid)
-				_exit(uev_unreg(data_fd, area, 0));
-			if (pid > 0)
-				waitpid(pid, NULL, 0);
-		}
-	}
+	return uev_reg(data_fd, value, 0, 4, 0, BAD " u32 a", NULL);
 }
 
-static int storms(void *arg)
+static int registers_multi(const __u32 *value)
 {
-	int i, nr, *want = arg;
-	char *area;
+	return uev_reg(data_fd, value, 0, 4, USER_EVENT_REG_MULTI_FORMAT,
+		       BAD " u32 a", NULL);
+}
+
+static int unregisters(const __u32 *value)
+{
+	return uev_unreg(data_fd, value, 0);
+}
+
+static int deletes(const __u32 *value)
+{
+	return uev_delete(data_fd, BAD "_of_nobody") == -ENOENT ? 0 : -1;
+}
+
+static int nothing(const __u32 *value)
+{
+	return 0;
+}
+
+static const struct way ways[] = {
+	{ "registers", registers, unregisters },
+	{ "registers a format", registers_multi, unregisters },
+	{ "unregisters", unregisters, registers, true },
+	{ "deletes", deletes, nothing },
+};
+
+static int gate[2];
+
+static int asks(const struct way *way)
+{
+	static __u32 value;
+	char c;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (way->undone && way->undo(&value))
+		return failed();
+	ready();
+	while (read(gate[0], &c, 1) == 1) {
+		if (way->ask(&value) || way->undo(&value))
+			return failed();
+		__atomic_fetch_add(&shared->done, 1, __ATOMIC_SEQ_CST);
+	}
+	return 0;
+}
+
+static int many_ask(void *arg)
+{
+	pid_t pid;
+	int i;
 
 	setpgid(0, 0);
 	uev_become_nobody();
 	/* A test that fails leaves no process behind */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	area = mmap(NULL, STORM_ADDRESSES * 8UL, PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (area == MAP_FAILED)
-		return failed();
-	for (i = 0; i < STORM_ADDRESSES; i++) {
-		if (uev_reg(data_fd, area + i * 8UL, 0, 4, 0, BAD " u32 a", NULL))
+	for (i = 0; i < QUEUE; i++) {
+		pid = fork();
+		if (!pid)
+			_exit(asks(arg));
+		if (pid < 0)
 			return failed();
+		shared->askers[i] = pid;
 	}
-	for (nr = 0;; nr++) {
-		while (nr >= UEV_READ(*want))
-			usleep(10000);
-		if (!fork()) {
-			ready();
-			return takes_event_mutex(area, nr);
-		}
-	}
+	for (;;)
+		pause();
 }
 
-/* Microseconds that a switch takes on average, in the quietest of three times */
-static __u64 mean_switch(void)
+/* Has event_mutex for as long as it takes to make a trace instance */
+static int has_event_mutex(void *unused)
 {
-	__u64 begin, at, sum, best = ~0ULL;
-	int i, nr;
+	struct sched_param none = { 0 };
+	int ret;
 
-	for (i = 0; i < 3; i++) {
-		begin = now_us();
-		sum = 0;
-		/* One at least: it can take longer than that */
-		for (nr = 0; !nr || now_us() - begin < 3000000; nr++) {
-			usleep(20000);
-			at = now_us();
-			uev_enable(GOOD, !(nr & 1));
-			sum += now_us() - at;
-		}
-		if (sum / nr < best)
-			best = sum / nr;
+	sched_setscheduler(0, SCHED_OTHER, &none);
+	UEV_WRITE(shared->go, 1);
+	ret = mkdir(INSTANCE, 0755);
+	UEV_WRITE(shared->go, 0);
+	return ret ? 1 : 0;
+}
+
+/* How often the asking processes have gone to sleep, and whether all of them do */
+static bool all_wait(long slept[QUEUE])
+{
+	char path[64], *text, *state, *times;
+	bool all = true;
+	int i;
+
+	for (i = 0; i < QUEUE; i++) {
+		snprintf(path, sizeof(path), "/proc/%d/status", shared->askers[i]);
+		text = uev_get(path);
+		state = strstr(text, "\nState:\t");
+		times = strstr(text, "\nvoluntary_ctxt_switches:");
+		all &= state && state[8] == 'D';
+		slept[i] = times ? atol(strchr(times, ':') + 1) : -1;
+		free(text);
 	}
-	uev_enable(GOOD, false);
-	return best;
+	return all;
+}
+
+/* Those of the asking processes that are dead */
+static int nr_dead(void)
+{
+	char path[64], *text;
+	int i, nr = 0;
+
+	for (i = 0; i < QUEUE; i++) {
+		snprintf(path, sizeof(path), "/proc/%d/status", shared->askers[i]);
+		text = uev_get(path);
+		nr += !*text || strstr(text, "\nState:\tZ");
+		free(text);
+	}
+	return nr;
 }
 
 /*
- * event_mutex is first come, first served. A real-time priority keeps CPU time out of
- * the measurement: a switch waits for the tasks that queued before it, and no others.
+ * Starts who has event_mutex, and then lets the others ask; @slept is what all_wait()
+ * tells. False if event_mutex was free again before all of them waited for it.
  */
-TEST_F(neighbour, processes_of_one_user_queue_once)
+static bool let_them_ask(pid_t *holder, long slept[QUEUE])
+{
+	char bytes[QUEUE] = "";
+	bool ok = false;
+
+	*holder = uev_fork(has_event_mutex, NULL);
+	if (*holder < 0 || !uev_wait_for(UEV_READ(shared->go)))
+		return false;
+	/* Now it is at the beginning of mkdir(), or of what that does */
+	uev_nap();
+	if (write(gate[1], bytes, QUEUE) != QUEUE)
+		return false;
+	do {
+		uev_nap();
+	} while (UEV_READ(shared->go) && !(ok = all_wait(slept)));
+	return ok && UEV_READ(shared->go);
+}
+
+/* Alone on one CPU, before all others there */
+static int be_first(void)
 {
 	struct sched_param first = { .sched_priority = 1 };
-	int *want = uev_shared(sizeof(*want));
-	int storm = uev_kernel_is_slow() ? STORM / 2 : STORM;
-	__u64 few, many;
 
-	START(0, storms, want, 0);
-	ASSERT_OK(sched_setscheduler(0, SCHED_FIFO, &first));
-	UEV_WRITE(*want, 4);
-	ASSERT_TRUE(uev_wait_for(UEV_READ(shared->ready) == 4));
-	few = mean_switch();
-	UEV_WRITE(*want, storm);
-	ASSERT_TRUE(uev_wait_for(UEV_READ(shared->ready) == storm));
-	many = mean_switch();
-	TH_LOG("a switch takes %llu us beside 4 processes, %llu us beside %d",
-	       (unsigned long long)few, (unsigned long long)many, storm);
-	/* A switch that waits for all of them takes 25 times as long, or 12 on a slow kernel */
-	EXPECT_GT(5 * few, many);
+	uev_stay_on_cpu(0);
+	return sched_setscheduler(0, SCHED_FIFO, &first) || pipe(gate) ? -errno : 0;
+}
+
+TEST_F(neighbour, a_user_queues_once_for_event_mutex)
+{
+	long before[QUEUE], after[QUEUE];
+	int i, way, nr, tries;
+	pid_t holder;
+	bool ok;
+
+	ASSERT_OK(be_first());
+	for (way = 0; way < (int)ARRAY_SIZE(ways); way++) {
+		UEV_WRITE(shared->ready, 0);
+		UEV_WRITE(shared->done, 0);
+		START(way, many_ask, (void *)&ways[way], QUEUE);
+		for (tries = 1; tries <= 10; tries++) {
+			ok = let_them_ask(&holder, before);
+			if (ok) {
+				uev_enable(GOOD, true);
+				all_wait(after);
+			}
+			uev_enable(GOOD, false);
+			ASSERT_EQ(0, uev_join(holder));
+			ASSERT_EQ(0, rmdir(INSTANCE));
+			ASSERT_TRUE(uev_wait_for(UEV_READ(shared->done) ==
+						 tries * QUEUE ||
+						 UEV_READ(shared->failed)));
+			ASSERT_EQ(0, UEV_READ(shared->failed));
+			if (ok)
+				break;
+		}
+		ASSERT_TRUE(ok)
+			TH_LOG("event_mutex was never held for long enough");
+		for (i = nr = 0; i < QUEUE; i++)
+			nr += after[i] != before[i];
+		/* One had asked for it before the switch did, the next one may now */
+		EXPECT_GE(4, nr)
+			TH_LOG("%s: a switch waited for %d of %d processes",
+			       ways[way].text, nr, QUEUE);
+		kill(-self->bad[way], SIGKILL);
+	}
+}
+
+TEST_F(neighbour, who_queues_for_event_mutex_can_be_killed)
+{
+	long slept[QUEUE];
+	int way, nr, tries;
+	pid_t holder;
+	bool ok;
+
+	ASSERT_OK(be_first());
+	for (way = 0; way < (int)ARRAY_SIZE(ways); way++) {
+		for (tries = 0, ok = false; !ok && tries < 10; tries++) {
+			UEV_WRITE(shared->ready, 0);
+			START(way, many_ask, (void *)&ways[way], QUEUE);
+			ok = let_them_ask(&holder, slept);
+			for (nr = 0; nr < QUEUE; nr++)
+				kill(shared->askers[nr], SIGKILL);
+			do {
+				nr = nr_dead();
+				uev_nap();
+			} while (UEV_READ(shared->go) && nr < QUEUE - 1);
+			ASSERT_EQ(0, uev_join(holder));
+			ASSERT_EQ(0, rmdir(INSTANCE));
+			ASSERT_EQ(0, UEV_READ(shared->failed));
+			kill(-self->bad[way], SIGKILL);
+			uev_join(self->bad[way]);
+			self->bad[way] = 0;
+		}
+		ASSERT_TRUE(ok)
+			TH_LOG("event_mutex was never held for long enough");
+		/* The one whose turn it is waits as everybody does */
+		EXPECT_LE(QUEUE - 2, nr)
+			TH_LOG("%s: %d of %d could be killed", ways[way].text, nr,
+			       QUEUE);
+	}
 }
 
 /* The same where memory is so short that each allocation has to wait */

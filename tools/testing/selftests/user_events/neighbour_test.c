@@ -619,9 +619,9 @@ static const struct way ways[] = {
 	{ "deletes", deletes, nothing },
 };
 
-static int gate[2];
+static int gate[2][2];	/* for the first one, and for the others */
 
-static int asks(const struct way *way)
+static int asks(const struct way *way, int gate)
 {
 	static __u32 value;
 	char c;
@@ -630,7 +630,7 @@ static int asks(const struct way *way)
 	if (way->undone && way->undo(&value))
 		return failed();
 	ready();
-	while (read(gate[0], &c, 1) == 1) {
+	while (read(gate, &c, 1) == 1) {
 		if (way->ask(&value) || way->undo(&value))
 			return failed();
 		__atomic_fetch_add(&shared->done, 1, __ATOMIC_SEQ_CST);
@@ -640,17 +640,24 @@ static int asks(const struct way *way)
 
 static int many_ask(void *arg)
 {
+	int i, fds[QUEUE];
 	pid_t pid;
-	int i;
 
 	setpgid(0, 0);
+	/* One each: through a shared file they would wait for each other */
+	for (i = 0; i < QUEUE; i++) {
+		fds[i] = uev_open();
+		if (fds[i] < 0)
+			return failed();
+	}
 	uev_become_nobody();
 	/* A test that fails leaves no process behind */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	for (i = 0; i < QUEUE; i++) {
+		data_fd = fds[i];
 		pid = fork();
 		if (!pid)
-			_exit(asks(arg));
+			_exit(asks(arg, gate[!!i][0]));
 		if (pid < 0)
 			return failed();
 		shared->askers[i] = pid;
@@ -672,60 +679,71 @@ static int has_event_mutex(void *unused)
 	return ret ? 1 : 0;
 }
 
-/* How often the asking processes have gone to sleep, and whether all of them do */
-static bool all_wait(long slept[QUEUE])
+/*
+ * How many of the asking processes wait for a lock, and how often each of those has
+ * gone to sleep before: one that was let in and waits again tells another number.
+ */
+static int waiting(long slept[QUEUE])
 {
 	char path[64], *text, *state, *times;
-	bool all = true;
-	int i;
-
-	for (i = 0; i < QUEUE; i++) {
-		snprintf(path, sizeof(path), "/proc/%d/status", shared->askers[i]);
-		text = uev_get(path);
-		state = strstr(text, "\nState:\t");
-		times = strstr(text, "\nvoluntary_ctxt_switches:");
-		all &= state && state[8] == 'D';
-		slept[i] = times ? atol(strchr(times, ':') + 1) : -1;
-		free(text);
-	}
-	return all;
-}
-
-/* Those of the asking processes that are dead */
-static int nr_dead(void)
-{
-	char path[64], *text;
 	int i, nr = 0;
 
 	for (i = 0; i < QUEUE; i++) {
 		snprintf(path, sizeof(path), "/proc/%d/status", shared->askers[i]);
 		text = uev_get(path);
-		nr += !*text || strstr(text, "\nState:\tZ");
+		state = strstr(text, "\nState:\tD");
+		times = strstr(text, "\nvoluntary_ctxt_switches:");
+		slept[i] = state && times ? atol(strchr(times, ':') + 1) : -1;
+		nr += slept[i] >= 0;
 		free(text);
 	}
 	return nr;
 }
 
+/* How many wait now as they did then */
+static int wait_still(const long then[QUEUE])
+{
+	long now[QUEUE];
+	int i, nr = 0;
+
+	waiting(now);
+	for (i = 0; i < QUEUE; i++)
+		nr += now[i] == then[i];
+	return nr;
+}
+
+/* Lets one or all others ask, until @nr wait for as long as event_mutex is held */
+static bool come_to_wait(int gate, int count, int nr, long slept[QUEUE])
+{
+	char bytes[QUEUE] = "";
+
+	if (write(gate, bytes, count) != count)
+		return false;
+	do {
+		uev_nap();
+		if (waiting(slept) == nr)
+			return UEV_READ(shared->go);
+	} while (UEV_READ(shared->go));
+	return false;
+}
+
 /*
- * Starts who has event_mutex, and then lets the others ask; @slept is what all_wait()
- * tells. False if event_mutex was free again before all of them waited for it.
+ * Starts who has event_mutex, and then lets the others ask, the first one before the
+ * rest; @slept is what waiting() tells. False if event_mutex was free again before all
+ * of them waited for it.
  */
 static bool let_them_ask(pid_t *holder, long slept[QUEUE])
 {
-	char bytes[QUEUE] = "";
-	bool ok = false;
+	bool one, all;
 
 	*holder = uev_fork(has_event_mutex, NULL);
 	if (*holder < 0 || !uev_wait_for(UEV_READ(shared->go)))
 		return false;
 	/* Now it is at the beginning of mkdir(), or of what that does */
 	uev_nap();
-	if (write(gate[1], bytes, QUEUE) != QUEUE)
-		return false;
-	do {
-		uev_nap();
-	} while (UEV_READ(shared->go) && !(ok = all_wait(slept)));
-	return ok && UEV_READ(shared->go);
+	one = come_to_wait(gate[0][1], 1, 1, slept);
+	all = come_to_wait(gate[1][1], QUEUE - 1, QUEUE, slept);
+	return one && all;
 }
 
 /* Alone on one CPU, before all others there */
@@ -734,13 +752,14 @@ static int be_first(void)
 	struct sched_param first = { .sched_priority = 1 };
 
 	uev_stay_on_cpu(0);
-	return sched_setscheduler(0, SCHED_FIFO, &first) || pipe(gate) ? -errno : 0;
+	return sched_setscheduler(0, SCHED_FIFO, &first) || pipe(gate[0]) ||
+		pipe(gate[1]) ? -errno : 0;
 }
 
 TEST_F(neighbour, a_user_queues_once_for_event_mutex)
 {
-	long before[QUEUE], after[QUEUE];
-	int i, way, nr, tries;
+	long slept[QUEUE];
+	int way, nr, tries;
 	pid_t holder;
 	bool ok;
 
@@ -750,10 +769,10 @@ TEST_F(neighbour, a_user_queues_once_for_event_mutex)
 		UEV_WRITE(shared->done, 0);
 		START(way, many_ask, (void *)&ways[way], QUEUE);
 		for (tries = 1; tries <= 10; tries++) {
-			ok = let_them_ask(&holder, before);
+			ok = let_them_ask(&holder, slept);
 			if (ok) {
 				uev_enable(GOOD, true);
-				all_wait(after);
+				nr = QUEUE - wait_still(slept);
 			}
 			uev_enable(GOOD, false);
 			ASSERT_EQ(0, uev_join(holder));
@@ -767,8 +786,6 @@ TEST_F(neighbour, a_user_queues_once_for_event_mutex)
 		}
 		ASSERT_TRUE(ok)
 			TH_LOG("event_mutex was never held for long enough");
-		for (i = nr = 0; i < QUEUE; i++)
-			nr += after[i] != before[i];
 		/* One had asked for it before the switch did, the next one may now */
 		EXPECT_GE(4, nr)
 			TH_LOG("%s: a switch waited for %d of %d processes",
@@ -779,8 +796,8 @@ TEST_F(neighbour, a_user_queues_once_for_event_mutex)
 
 TEST_F(neighbour, who_queues_for_event_mutex_can_be_killed)
 {
-	long slept[QUEUE];
-	int way, nr, tries;
+	long slept[QUEUE], now[QUEUE];
+	int i, way, nr, tries;
 	pid_t holder;
 	bool ok;
 
@@ -790,12 +807,13 @@ TEST_F(neighbour, who_queues_for_event_mutex_can_be_killed)
 			UEV_WRITE(shared->ready, 0);
 			START(way, many_ask, (void *)&ways[way], QUEUE);
 			ok = let_them_ask(&holder, slept);
-			for (nr = 0; nr < QUEUE; nr++)
-				kill(shared->askers[nr], SIGKILL);
+			for (i = 0; i < QUEUE; i++)
+				kill(shared->askers[i], SIGKILL);
+			/* As long as the first one has not got what it waits for */
 			do {
-				nr = nr_dead();
 				uev_nap();
-			} while (UEV_READ(shared->go) && nr < QUEUE - 1);
+				nr = waiting(now);
+			} while (nr > 1 && now[0] == slept[0]);
 			ASSERT_EQ(0, uev_join(holder));
 			ASSERT_EQ(0, rmdir(INSTANCE));
 			ASSERT_EQ(0, UEV_READ(shared->failed));
@@ -806,9 +824,10 @@ TEST_F(neighbour, who_queues_for_event_mutex_can_be_killed)
 		ASSERT_TRUE(ok)
 			TH_LOG("event_mutex was never held for long enough");
 		/* The one whose turn it is waits as everybody does */
-		EXPECT_LE(QUEUE - 2, nr)
-			TH_LOG("%s: %d of %d could be killed", ways[way].text, nr,
+		EXPECT_EQ(1, nr)
+			TH_LOG("%s: %d of %d could not be killed", ways[way].text, nr,
 			       QUEUE);
+		EXPECT_EQ(slept[0], now[0]);
 	}
 }
 

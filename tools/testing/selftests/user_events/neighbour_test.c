@@ -751,6 +751,9 @@ static int be_first(void)
 {
 	struct sched_param first = { .sched_priority = 1 };
 
+	/* The first listener makes trace buffers grow, and waits for that elsewhere */
+	uev_enable(GOOD, true);
+	uev_enable(GOOD, false);
 	uev_stay_on_cpu(0);
 	return sched_setscheduler(0, SCHED_FIFO, &first) || pipe(gate[0]) ||
 		pipe(gate[1]) ? -errno : 0;

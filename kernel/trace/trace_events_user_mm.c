@@ -119,6 +119,16 @@ int user_event_mm_add_gone(struct user_event_mm *umm, unsigned long start,
 	return 0;
 }
 
+/* Does the address @key lie before a range, in it, or after it? */
+static int cmp_range(const void *key, const struct rb_node *node)
+{
+	const struct user_event_range *range = rb_entry(node, struct user_event_range,
+							node);
+	unsigned long addr = (unsigned long)key;
+
+	return addr < range->start ? -1 : addr >= range->end;
+}
+
 /**
  * user_event_mm_is_gone() - was an enable word unmapped since it was registered
  * @umm: the address space
@@ -129,19 +139,7 @@ int user_event_mm_add_gone(struct user_event_mm *umm, unsigned long start,
  */
 bool user_event_mm_is_gone(struct user_event_mm *umm, unsigned long addr)
 {
-	struct rb_node *node = umm->gone.rb_node;
-
-	while (node) {
-		struct user_event_range *range = to_range(node);
-
-		if (addr < range->start)
-			node = node->rb_left;
-		else if (addr >= range->end)
-			node = node->rb_right;
-		else
-			return true;
-	}
-	return false;
+	return rb_find((void *)addr, &umm->gone, cmp_range);
 }
 
 /**

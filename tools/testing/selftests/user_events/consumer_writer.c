@@ -11,8 +11,8 @@
  *	sleep MS
  *	echo TEXT
  *
- * A value has no blanks in it. "TIMES*emit" writes the record that often, an
- * integer that is "#" counts them from 0.
+ * A value has no blanks in it. "TIMES*emit" writes the record that often. An
+ * integer that is "#" counts the records of an emit or a storm from 0.
  */
 #include "uev_util.h"
 
@@ -197,12 +197,13 @@ static void storm(const char *name, char *values)
 {
 	__u64 end = uev_now_ms() + atol(strtok_r(NULL, " ", &values));
 	struct event *event = find(name);
-	char payload[MAX_RECORD];
-	int size = fill(event, values, 0, payload);
+	char payload[MAX_RECORD], copy[MAX_RECORD];
+	int size, ret;
 	long count = 0;
-	int ret;
 
 	while (uev_now_ms() < end) {
+		strcpy(copy, values);
+		size = fill(event, copy, count, payload);
 		ret = uev_emit(data_fd, event->index, payload, size);
 		if (ret != size + 4)
 			die("%s: %s", name, strerror(-ret));

@@ -202,7 +202,7 @@ static void storm(const char *name, char *values)
 	long count = 0;
 
 	while (uev_now_ms() < end) {
-		strcpy(copy, values);
+		snprintf(copy, sizeof(copy), "%s", values);
 		size = fill(event, copy, count, payload);
 		ret = uev_emit(data_fd, event->index, payload, size);
 		if (ret != size + 4)

@@ -32,21 +32,23 @@ static inline void user_events_mm_init(struct mm_struct *mm)
 }
 
 /**
- * user_events_dup_special() - a mapping is not copied as it is, or not at all
+ * user_events_dup_special() - note a mapping that the child gets wiped, or not
+ * at all
  * @oldmm: address space of the parent
  *
- * So that user_events_dup_mmap() need not look at each mapping.
+ * Unless there is one, user_events_dup_mmap() need not look at the mappings.
  *
  * Context: the mmap_lock held for writing.
  */
 static inline void user_events_dup_special(struct mm_struct *oldmm)
 {
-	if (unlikely(oldmm->user_event_mm))
+	/* As below: one set just now has nothing registered */
+	if (unlikely(data_race(oldmm->user_event_mm)))
 		__user_events_dup_special(oldmm);
 }
 
 /**
- * user_events_dup_mmap() - give a child the enable addresses of its parent
+ * user_events_dup_mmap() - register for a child what its parent has registered
  * @mm: address space of the child, its copy complete
  * @oldmm: address space of the parent
  *
@@ -66,14 +68,14 @@ static inline int user_events_dup_mmap(struct mm_struct *mm,
  * user_events_mmput() - mmput() of a task that leaves its address space
  * @mm: the address space that the task has used
  *
- * The last task to leave ends all updates, even while a page that the kernel
- * waits for on behalf of @mm keeps the address space itself alive.
+ * The last task to leave ends all updates, even while a repair that waits for a
+ * page keeps the address space itself alive.
  *
  * Context: task context, no locks held. May sleep.
  */
 static inline void user_events_mmput(struct mm_struct *mm)
 {
-	/* A thread that registers its first address now stays behind */
+	/* A thread that is about to set it has yet to leave, and will see it */
 	if (likely(!data_race(mm->user_event_mm)))
 		mmput(mm);
 	else
@@ -106,8 +108,8 @@ static inline void user_events_release(struct mm_struct *mm)
 static inline void user_events_unmap(struct mm_struct *mm, unsigned long start,
 				     unsigned long end)
 {
-	/* Registering takes the mmap_lock */
-	if (unlikely(mm->user_event_mm))
+	/* One set just now has nothing registered: that takes the mmap_lock */
+	if (unlikely(data_race(mm->user_event_mm)))
 		__user_events_unmap(mm, start, end);
 }
 

@@ -176,8 +176,8 @@ static int user_address(u64 number, size_t size, unsigned long *addr)
 }
 
 /*
- * Copy a struct whose first member says how large the program believes it is:
- * older ones may lack members, newer ones may have more as long as they are 0.
+ * Copy a struct whose first member is the size that the program was built with.
+ * A shorter one is refused; a longer one is taken if all past @known is 0.
  */
 static int copy_sized(void *to, size_t known, const u32 __user *from)
 {
@@ -220,7 +220,7 @@ static struct user_event *reg_event(struct user_event_group *group,
 				    struct user_event_owner *owner,
 				    const struct user_reg *reg)
 {
-	/* Small enough for the stack, and most registrations need no other */
+	/* Small enough for the stack, and mostly no other copy is needed */
 	char cmd[USER_EVENT_CMD_MAX];
 	unsigned long addr;
 	long len;
@@ -237,8 +237,9 @@ static struct user_event *reg_event(struct user_event_group *group,
 }
 
 /*
- * Each step can fail, and then undoes what came before. Registering the bit comes
- * last: undoing that could fail. The index can be written through only after it.
+ * A step that fails undoes those before it. Registering the bit is the last
+ * that can fail, as undoing it could fail too; only then is the index
+ * published.
  */
 static int fd_register(struct user_events_fd *fd, const struct user_reg *reg,
 		       u32 __user *write_index)
@@ -354,7 +355,7 @@ static long data_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 }
 
 #ifdef CONFIG_COMPAT
-/* The structs are the same, only the numbers carry the size of a pointer */
+/* The structs are the same; the ioctl numbers contain the size of a pointer */
 #define COMPAT_DIAG_IOCSREG	_IOWR(DIAG_IOC_MAGIC, 0, compat_uptr_t)
 #define COMPAT_DIAG_IOCSDEL	_IOW(DIAG_IOC_MAGIC, 1, compat_uptr_t)
 #define COMPAT_DIAG_IOCSUNREG	_IOW(DIAG_IOC_MAGIC, 2, compat_uptr_t)
@@ -420,7 +421,7 @@ static const struct file_operations data_fops = {
 	.show_fdinfo	= data_show_fdinfo,
 };
 
-/* What each group has */
+/* The files of each group */
 static const struct {
 	const char			*name;
 	umode_t				mode;

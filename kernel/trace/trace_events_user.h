@@ -20,14 +20,15 @@
  *                  user_event_owner
  *                  (the user whose address spaces wait for repair)
  *
- * user_event		one trace event. Holders keep it: a slot of an open file,
- *			an enabler. Listeners keep it too, and so does being
+ * user_event		one trace event. Slots of open files and enablers hold
+ *			it; it also lives while it has a listener or is
  *			persistent. Code that only needs the memory takes a
  *			reference.
- * user_event_enabler	one registered address and bit, in one set and on the
- *			list of its event.
- * user_event_set	enablers of every address space that has the same ones.
- *			fork shares the parent's set; the first change copies it.
+ * user_event_enabler	one registered address, bit and size, in one set and on
+ *			the list of its event.
+ * user_event_set	the enablers of one address space, or of several since
+ *			fork: it shares the parent's set; the first change
+ *			copies it.
  * user_event_mm	one address space that has a set, and the work that
  *			repairs its bits when they could not be written at
  *			once. There is one for an mm_struct, so tasks that
@@ -37,10 +38,10 @@
  * user_event_group	the events that one set of files shows. Open files and
  *			events take a reference; an administrator removes it.
  *
- * Rooms
+ * Files
  * -----
  *
- * A file uses those above it, never one below:
+ * A file uses those above it or left of it, never one further down:
  *
  *   format	command strings		    record	what is in a record
  *   limit	limits per user		    owner	users
@@ -49,9 +50,9 @@
  *   set		registered enablers	    mm		address spaces
  *   bit		enable bits in memory	    access	locks and pages
  *   repair	fixing bits later	    switch	the bits of an event
- *   register	bits of the caller	    hooks	fork, exec, exit
+ *   register	bits of the caller	    hooks	fork, exec, exit, unmap
  *   losses	records that were lost	    listener	listeners
- *   event	declaring, deleting	    dyn		dynamic_events
+ *   event	declaring, deleting	    dyn		lines of dynamic_events
  *   write	records			    status	files to read
  *   (core)	files, ioctls, start-up	    control	making groups
  *
@@ -76,8 +77,8 @@
  * each other process that tracing looks at. Code that needs both and may wait
  * takes turns, see trace_events_user_access.c.
  *
- * event_mutex is everybody's: work in proportion to what one process registered
- * is done in pieces, with event_mutex dropped in between.
+ * All of tracing needs event_mutex: work in proportion to what one process
+ * registered is done in pieces, with event_mutex dropped in between.
  *
  * Invariants
  * ----------
@@ -119,7 +120,7 @@ struct poll_table_struct;
 
 /*
  * Longest command string. Registration copies and parses it for any user;
- * a bound keeps that cheap, and a line of dynamic_events in one page.
+ * the bound keeps that cheap, and keeps a line of dynamic_events in one page.
  */
 #define USER_EVENT_CMD_MAX	512
 
@@ -129,7 +130,7 @@ struct poll_table_struct;
 /* Longest char[N]; what is longer is better off dynamic */
 #define USER_EVENT_ARRAY_MAX	1024
 
-/* Offsets in __data_loc and __rel_loc have 16 bits; so do records, then */
+/* Offsets in __data_loc and __rel_loc have 16 bits, which limits a record */
 #define USER_EVENT_SIZE_MAX	(U16_MAX - (int)sizeof(struct trace_entry))
 
 /*
@@ -140,19 +141,19 @@ struct poll_table_struct;
 enum user_event_kind {
 	USER_EVENT_NUMBER,		/* integer of its size */
 	USER_EVENT_STRING,		/* char[N] */
-	USER_EVENT_STRUCT,		/* bytes nobody looks into */
+	USER_EVENT_STRUCT,		/* bytes without a layout */
 	USER_EVENT_DATA_LOC,		/* __data_loc, from the record's start */
 	USER_EVENT_REL_LOC,		/* __rel_loc, from the field's end */
 };
 
 /**
  * struct user_event_field - a field of a record
- * @type: its type, words parted by single blanks
+ * @type: its type, words separated by single blanks
  * @name: its name
  * @offset: in bytes from the start of the record, common fields included
  * @size: in bytes; of a dynamic field the 4 bytes of its location
  * @kind: enum user_event_kind
- * @element: bytes of an element of what a dynamic field points to
+ * @element: of a dynamic field, the bytes of one element of its data
  * @is_signed: type is signed
  * @is_char: dynamic field of characters, shown as a string
  */
@@ -224,10 +225,10 @@ void user_event_limit_init(void);
  * @turn: held by the one task of the user that waits for event_mutex
  * @lock: protects the lists and @nr_threads
  * @fresh: address spaces whose repair has to wait
- * @waited: address spaces that have been waited for in vain; after @fresh
+ * @waited: address spaces that have been waited for in vain; come after @fresh
  * @waiters: threads that wait
  * @nr_threads: number of these threads, and of those being started
- * @complaints: limits lines in the log; has a lock of its own
+ * @complaints: rate limit of lines in the log; has a lock of its own
  */
 struct user_event_owner {
 	kuid_t			uid;
@@ -266,11 +267,11 @@ int user_event_owner_lock_killable(struct user_event_owner *owner);
  * @nr_events: how many it has; event_mutex
  * @last_id: user_event.id of its newest event; event_mutex
  * @events: its events by user_event.id; event_mutex
- * @dead: is being removed, no event comes any more; event_mutex
+ * @dead: is being removed and takes no new events; event_mutex
  * @nr_changes: counts changes of its events and of their listeners; 0 before the
  *	first one. Changed under event_mutex, read without
  * @change_wait: tasks that poll for a change
- * @dir: its folder in tracefs; control_lock
+ * @dir: its directory in tracefs; control_lock
  */
 struct user_event_group {
 	const char		*name;
@@ -347,18 +348,20 @@ enum user_event_loss {
  * @id: unique in its group while the system is up; constant
  * @switched: number of its last switch; event_mutex
  * @last_tracer: serial number of the newest tracer; event_mutex
- * @left: tracers of instances that may have records of it; event_mutex
+ * @left: tracers that have left, whose instances may still have its records;
+ *	event_mutex
  * @enablers: where to set and clear bits; event_mutex
  * @holders: open files and enablers; 0 becomes 1 only under event_mutex
  * @ref: memory
- * @node: in the table that finds it; event_mutex
+ * @node: in the table that it is found in; event_mutex
  * @dyn: in the list of dynamic events, until it is deleted; event_mutex
  * @remembered: in the list of deleted events that have records; event_mutex
  * @next_idle: the next one in a list of the reaper; the reaper's lock
  * @perf_events: perf events whose losses count; event_mutex
  * @losses: records that a listener did not get, by reason
  *
- * Aligned so that an enabler can keep a bit number beside its pointer.
+ * Aligned so that an enabler can put a bit number into the low bits of a
+ * pointer to it.
  */
 struct user_event {
 	/* What a write looks at, together */
@@ -479,13 +482,14 @@ void user_event_life_reap_some(void);
  */
 
 /**
- * struct user_event_set - what some address spaces have registered alike
+ * struct user_event_set - enablers that one or more address spaces share
  * @enablers: by address and bit; changes under event_mutex, and only while
  *	@users is 1
  * @nr: number of enablers; as @enablers
  * @user: whose limit @nr counts against, referenced; constant
- * @users: address spaces, and copies that are being made. From 1 it rises only
- *	in a fork of the one address space, which holds its mmap_lock for writing.
+ * @users: address spaces, and tasks that are copying the set. Only a fork of
+ *	its one address space, with the mmap_lock held for writing, raises it
+ *	from 1.
  * @lock: protects @mms
  * @mms: these address spaces; walked under RCU by holders of event_mutex
  * @retired: in the list of sets to be freed, once @users is 0
@@ -501,7 +505,7 @@ struct user_event_set {
 };
 
 /**
- * struct user_event_enabler - a bit in memory that tells a program to write
+ * struct user_event_enabler - one registered address, bit and size
  * @node: in the set; event_mutex
  * @on_event: in the list of the event; event_mutex
  * @set: the set it is in; constant
@@ -589,7 +593,7 @@ struct user_event_gap {
 /**
  * struct user_event_place - where in a set an enabler goes
  * @parent: node above it, or NULL
- * @link: what points to it there
+ * @link: the pointer that will point to it
  */
 struct user_event_place {
 	struct rb_node		*parent;
@@ -634,7 +638,7 @@ void user_event_set_enabler_free(struct user_event_enabler *enabler);
 /* user_event_mm.stale */
 enum user_event_mm_stale {
 	USER_EVENT_MM_RIGHT,		/* every bit is right, or given up */
-	USER_EVENT_MM_FORKING,		/* its fork does not know yet */
+	USER_EVENT_MM_FORKING,		/* its fork has yet to find out */
 	USER_EVENT_MM_STALE,		/* there is something to repair */
 };
 
@@ -652,16 +656,17 @@ enum user_event_mm_stale {
  *	the address space can wait for it; and by a task that has left, while it
  *	looks for another one
  * @dead: no more writes; @access
- * @stale: enum user_event_mm_stale: whether some bit could not be written and its
- *	repair is not through. Set under event_mutex, and by the fork that makes
+ * @stale: enum user_event_mm_stale: whether some bit could not be written and
+ *	is not repaired yet. Set under event_mutex, and by the fork that makes
  *	the address space; cleared under event_mutex; read by fork
- * @right: number of a switch: bits of events that were switched no later are
- *	right or given up; event_mutex and the mmap_lock (for reading)
+ * @right: number of a switch: the bits of every event whose last switch has
+ *	this number or a lower one are right or given up; event_mutex and the
+ *	mmap_lock (for reading)
  * @failed: number of the last switch that could not write a bit; event_mutex
- * @resume: address at which a thread that was interrupted goes on; threads
+ * @resume: address at which the next pass of a thread goes on; used by threads
  * @waiting: in a list of @owner; user_event_owner.lock
- * @gone: ranges that were unmapped since they had enablers, none of them twice;
- *	changes under the mmap_lock for writing, or for reading and event_mutex;
+ * @gone: unmapped ranges that had enablers; they neither overlap nor touch.
+ *	Changes under the mmap_lock for writing, or for reading and event_mutex;
  *	read under the mmap_lock and event_mutex
  * @unmaps: how often a range with enablers was unmapped; the mmap_lock, for
  *	writing to change it
@@ -669,10 +674,10 @@ enum user_event_mm_stale {
  *	the next one is often near. Set under the mmap_lock for writing; emptied by
  *	a registration, under the mmap_lock for reading and event_mutex
  * @ref: memory
- * @special: memory that a child does not inherit was met by a fork that goes on;
- *	the mmap_lock for writing
- * @work: takes enablers in @gone off their events and brings bits up to date; on
- *	the queue it has a reference
+ * @special: the fork in progress has met a mapping that the child gets wiped,
+ *	or not at all; the mmap_lock for writing
+ * @work: takes enablers in @gone off their events and brings bits up to date;
+ *	while it is queued it has a reference
  * @rcu: frees, once there is no reference
  */
 struct user_event_mm {
@@ -734,11 +739,11 @@ void user_event_mm_end(struct user_event_mm *umm);
  * trace_events_user_bit.c - enable bits in memory
  */
 
-/* What is the matter with an enable bit */
+/* What an enable bit in memory looks like */
 enum user_event_bit_state {
-	USER_EVENT_BIT_OK,		/* as the event is */
+	USER_EVENT_BIT_OK,		/* agrees with its event */
 	USER_EVENT_BIT_REPAIR,		/* is, or may be, being repaired */
-	USER_EVENT_BIT_WRONG,		/* not as the event is */
+	USER_EVENT_BIT_WRONG,		/* disagrees with its event */
 	USER_EVENT_BIT_ABSENT,		/* not in memory at the moment */
 	USER_EVENT_BIT_UNMAPPED,	/* nothing there */
 	USER_EVENT_BIT_READ_ONLY,	/* cannot be written */
@@ -747,8 +752,8 @@ enum user_event_bit_state {
 };
 
 /*
- * Leave a bit alone that is right already, even if it could not be written, as on
- * a page that the process shares since a fork
+ * Accept a bit that is right already even if it could not be written, as on a
+ * page that is copy-on-write since a fork
  */
 #define USER_EVENT_BIT_LAZY	1U
 
@@ -774,7 +779,7 @@ int user_event_bit_state(struct user_event_mm *umm,
  * @visit: what to do there, see user_event_access()
  * @addr: the enable word whose page is brought in when @visit misses it
  * @flags: USER_EVENT_ACCESS_WAIT, or 0
- * @try: how often it was tried
+ * @try: number of the next try; an odd one takes the mmap_lock first
  * @missing: how often the page at @addr was missing although it was brought in
  * @unmaps: user_event_mm.unmaps when @visit last ran
  *
@@ -859,7 +864,7 @@ int user_event_delete(struct user_event_group *group,
 int user_event_delete_all(struct user_event_group *group);
 
 /*
- * trace_events_user_dyn.c - among the dynamic events
+ * trace_events_user_dyn.c - lines of dynamic_events
  */
 extern struct dyn_event_operations user_event_dyn_ops;
 

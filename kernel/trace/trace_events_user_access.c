@@ -49,7 +49,7 @@ static bool needs_no_wait(struct vm_area_struct *vma, unsigned long addr)
 		return false;
 	if (vma_is_anonymous(vma) || vma_is_shmem(vma))
 		return true;
-	/* A private copy is made of what is there; a file may have to be asked */
+	/* Copying a page that is present needs no file; anything else may */
 	if (vma->vm_flags & VM_SHARED ||
 	    user_events_page_lock(vma->vm_mm, addr, &at))
 		return false;
@@ -58,9 +58,9 @@ static bool needs_no_wait(struct vm_area_struct *vma, unsigned long addr)
 }
 
 /*
- * Will the file behind @vma make a kernel thread wait in a way that nothing can
- * end? A frozen file system thaws some day; one that a program serves is left to
- * the process itself.
+ * A kernel thread must not wait for the file behind @vma where nothing could
+ * end the wait. While the file system is frozen, it tries again later; a page
+ * of one that a program serves is left to the process itself.
  */
 static int check_file(struct vm_area_struct *vma)
 {
@@ -177,7 +177,7 @@ void user_event_access_go_to(struct user_event_access *access,
 		return;
 	access->addr = addr;
 	access->missing = 0;
-	/* Its page is what is most likely in the way: bring that in first */
+	/* Most likely its page is what is missing: bring that in first */
 	access->try = 1;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What user_events needs that has another form from kernel to kernel. The form is
- * in trace_events_user_form.h, which each base has of its own.
+ * Kernel interfaces that user_events uses and that differ between kernels. Each
+ * base implements them in its own trace_events_user_form.h.
  */
 #ifndef _TRACE_EVENTS_USER_BASE_H
 #define _TRACE_EVENTS_USER_BASE_H
@@ -18,16 +18,16 @@
 struct user_events_page;
 
 /**
- * user_events_vma_writable() - may a program write in a mapping
+ * user_events_vma_writable() - check whether a program may write to a mapping
  * @vma: the mapping
  *
- * Return: whether it may, by instructions of any kind.
+ * Return: whether it may, with ordinary instructions: not to a shadow stack.
  */
 static inline bool user_events_vma_writable(const struct vm_area_struct *vma);
 
 /**
  * user_events_entry_lock() - lock the entry of the page table for an address
- * @vma: the mapping, its mmap_lock held; of memory that the kernel can see
+ * @vma: the mapping, its mmap_lock held; neither secret nor device memory
  * @addr: the address
  * @at: is filled in
  *
@@ -60,16 +60,16 @@ static inline size_t user_events_ring_max(struct trace_buffer *buffer);
 static inline const struct iovec *user_events_iov(const struct iov_iter *iter);
 
 /**
- * user_events_has_files() - whether an event has its files in an instance
+ * user_events_has_files() - check that an event has its files in an instance
  * @file: the event in the instance
  *
- * Return: whether the directory could be made, and what a user needs in it where
- * that is not made only when somebody looks.
+ * Return: whether its directory was made, and also the files in it if this
+ * kernel makes them at once rather than on lookup.
  */
 static inline bool user_events_has_files(const struct trace_event_file *file);
 
 /**
- * user_events_not_for() - whether an instance may be without an event
+ * user_events_not_for() - check whether an instance may lack an event
  * @tr: the instance
  *
  * Return: whether it was made for certain systems only.
@@ -78,7 +78,7 @@ static inline bool user_events_not_for(const struct trace_array *tr);
 
 #ifdef CONFIG_PERF_EVENTS
 /**
- * user_events_perf_allowed() - may the caller read records through perf
+ * user_events_perf_allowed() - check if the caller may read records by perf
  * @perf: the perf event that is opened
  *
  * Return: 0, -EACCES or -EPERM.
@@ -87,8 +87,8 @@ static inline int user_events_perf_allowed(struct perf_event *perf);
 #endif
 
 /*
- * A page without an entry that could be locked: get it for writing, and lock the
- * page itself, or not at all.
+ * For a page without a page table entry to lock: take a reference for writing,
+ * and trylock the page itself.
  */
 static inline int user_events_whole_page_lock(struct mm_struct *mm,
 					      unsigned long addr,
@@ -127,7 +127,7 @@ static inline int user_events_whole_page_lock(struct mm_struct *mm,
  * user_events_page_unlock().
  * Return: 0, or
  * * -EAGAIN	- the page itself must be locked (on DAX; on 6.1 also a
- *		  transparent huge page), and somebody has it locked
+ *		  transparent huge page), and another task has it
  * * -EFAULT	- there is no page that could be looked at
  */
 static inline int user_events_page_lock(struct mm_struct *mm,

@@ -155,7 +155,7 @@ static enum user_event_bit_state look_at(struct user_event_mm *umm,
 		return USER_EVENT_BIT_ABSENT;
 	}
 
-	/* The page of zeroes has no bit set */
+	/* The zero page has no bit set */
 	if (at.page) {
 		word = kmap_local_page(at.page) + offset_in_page(addr);
 		on = word_test(word, size, bit);

@@ -41,24 +41,24 @@ static enum print_line_t print_at_once(struct trace_iterator *iter, int flags,
 					      call.event), U16_MAX);
 }
 
-/* Of a record that is read from a trace buffer */
+/* Prints a record that is read from a trace buffer */
 static struct trace_event_functions record_funcs = {
 	.trace = print_record,
 };
 
-/* Of one that is being made */
+/* Prints one that is being made */
 static struct trace_event_functions call_funcs = {
 	.trace = print_at_once,
 };
 
-/* Fields of all user events: each brings a list of its own */
+/* Fields for the trace core to define: none, each event brings its own list */
 static struct trace_event_fields call_fields[] = {
 	{ }
 };
 
 /*
- * The fields, in memory that is charged to whoever declares the event: what the
- * trace core allocates for them is charged to nobody.
+ * Make the fields, in memory that is charged to the task that declares the
+ * event: the trace core would allocate them uncharged.
  */
 static int make_fields(struct user_event *event)
 {
@@ -87,8 +87,9 @@ static int make_fields(struct user_event *event)
 }
 
 /*
- * The files are there. Instances that were made for certain systems only have
- * no file of the event; where there is one, it is the first of the list.
+ * Check that @event, just added, has its files in every instance. The newest
+ * event is the first in an instance's list; an instance that was made for
+ * certain systems only has no file of it.
  */
 static bool has_files(struct user_event *event)
 {
@@ -172,7 +173,7 @@ int user_event_call_remove(struct user_event *event)
 
 /**
  * user_event_call_free() - free what describes an event to the trace core
- * @event: the event, of which the trace core knows nothing
+ * @event: the event, which the trace core does not know (any more)
  */
 void user_event_call_free(struct user_event *event)
 {
@@ -184,10 +185,10 @@ void user_event_call_free(struct user_event *event)
 }
 
 /**
- * user_event_call_override_creds() - become who may add files to tracefs
+ * user_event_call_override_creds() - take credentials to add files to tracefs
  *
- * A program that may open user_events_data may have events, though it may not
- * look into tracefs, let alone add directories there.
+ * A program that may open user_events_data may declare events, even if it may
+ * not look into tracefs, let alone add directories there.
  *
  * Return: what to give to revert_creds() afterwards.
  */

@@ -3,8 +3,8 @@
  * User events: making and removing groups.
  *
  * user_events_groups/control makes, limits and removes groups by lines of text.
- * A group has a folder beside it with the files that the default group has at the
- * top of tracefs.
+ * A group has a directory beside it, with the files that the default group has
+ * at the top of tracefs.
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
@@ -17,16 +17,16 @@
 
 #include "trace_events_user.h"
 
-/* What a group may have when nobody says how many */
+/* Events that a group may have unless max= says otherwise */
 #define EVENTS_MAX	1024
 
 /* Serialises making and removing groups; outside of event_mutex */
 static DEFINE_MUTEX(control_lock);
 
-/* The folder of folders; constant */
+/* The directory of the groups' directories; constant */
 static struct dentry *groups_dir;
 
-/* Is it a name that makes a good system, and no multi-format one's? */
+/* Check a group's name: no system of single-format events may end in _multi */
 static bool is_name(const char *name)
 {
 	size_t len = strlen(name), i;
@@ -81,7 +81,7 @@ static int group_create(const char *name, unsigned int max)
 	if (complete)
 		return 0;
 
-	/* A program may have registered in the half of it */
+	/* A program may have registered through the files that were made */
 	return group_remove(group) ?: -ENOMEM;
 }
 
@@ -126,7 +126,7 @@ static int run_change(int argc, char **argv)
 	if (group && !remove)
 		group->max = max;
 	mutex_unlock(&event_mutex);
-	/* It stays: only a holder of control_lock could remove it */
+	/* @group stays: only a holder of control_lock could remove it */
 	if (!group)
 		return -ENOENT;
 	return remove ? group_remove(group) : 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * User events: among the dynamic events.
+ * User events: lines of dynamic_events.
  *
  * dynamic_events makes, shows and deletes a user event by a line of text.
  */
@@ -36,7 +36,7 @@ static int dyn_free(struct dyn_event *dyn)
 	return user_event_life_destroy(event);
 }
 
-/* Words of a line of dynamic_events after the name, as a command string */
+/* Parse the words of a line after the name as those of a command string */
 static struct user_event_format *parse_words(const char *name, int argc,
 					     const char **argv)
 {
@@ -69,7 +69,7 @@ static bool dyn_match(const char *system, const char *name, int argc,
 
 	if (strcmp(user_event_name(event), name))
 		return false;
-	/* Without a system it is one of the default group */
+	/* A line without a system is for the default group */
 	if (system && *system ? strcmp(event->class.system, system) :
 				event->group->id)
 		return false;

@@ -69,7 +69,7 @@ err_free:
 	return ERR_PTR(ret);
 }
 
-/* The event that was declared with the same words; @cmd is as it was after */
+/* Find the event declared with the same words; changes @cmd, and restores it */
 static struct user_event *find_spelled(struct user_event_group *group, char *cmd)
 {
 	char *args = strchrnul(cmd, ' '), end = *args;
@@ -84,7 +84,7 @@ static struct user_event *find_spelled(struct user_event_group *group, char *cmd
 	return NULL;
 }
 
-/* With event_mutex held; @format is taken over, whatever comes of it */
+/* With event_mutex held; @format is taken over, also if this fails */
 static struct user_event *find_or_create(struct user_event_group *group,
 					 struct user_event_format *format,
 					 bool multi)
@@ -173,9 +173,9 @@ struct user_event *user_event_find_or_create(struct user_event_group *group,
 
 /**
  * user_event_create_persistent() - make an event that needs no holder
- * @system: the system it shall be in, of the default group or another one
+ * @system: the system it shall be in, which tells the group
  * @len: bytes of @system
- * @format: name and fields; taken over, whatever comes of it
+ * @format: name and fields; taken over, also if this fails
  *
  * Context: takes event_mutex. May sleep.
  * Return: 0, -EINVAL if there is no such system, or the errors of
@@ -264,7 +264,7 @@ static int delete_some(struct deletion *deletion)
 			continue;
 		if (nr++ == DELETE_PIECE)
 			return 1;
-		/* It may persist since it was looked at */
+		/* It may have become persistent after check_some() */
 		if (event->persist && !perfmon_capable())
 			return -EPERM;
 		ret = user_event_life_is_busy(event) ? -EBUSY :
@@ -301,7 +301,7 @@ static int in_pieces(struct deletion *deletion,
  * Context: takes event_mutex, for some events at a time. May sleep.
  * Return: 0, and all of them are gone, or
  * * -ENOENT	- there is none
- * * -EBUSY	- one is held or has a listener, maybe since others were deleted
+ * * -EBUSY	- one is held or has a listener; others may be gone by then
  * * -EPERM	- one persists and the caller lacks CAP_PERFMON; as -EBUSY
  * * -EINTR	- the caller is being killed; none is gone
  */
@@ -331,8 +331,8 @@ int user_event_delete(struct user_event_group *group,
  * @group: the group, dead when this succeeds: no event comes any more
  *
  * Context: event_mutex held, which is dropped between pieces. May sleep.
- * Return: 0, or -EBUSY when one is held or has a listener, maybe since others were
- * deleted.
+ * Return: 0, or -EBUSY when one is held or has a listener; others may be gone
+ * by then.
  */
 int user_event_delete_all(struct user_event_group *group)
 {

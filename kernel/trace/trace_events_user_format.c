@@ -2,8 +2,8 @@
 /*
  * User events: command strings.
  *
- * Pure functions: a command string becomes a list of fields, and two of them are
- * compared. Nothing here takes a lock or knows what an event is.
+ * Pure functions: they parse a command string into a list of fields, and
+ * compare two such lists. Nothing here takes a lock or knows what an event is.
  */
 #include <linux/ctype.h>
 #include <linux/limits.h>
@@ -91,8 +91,8 @@ static unsigned int number_size(const char *name)
 
 /*
  * A name is a path component, a word of set_event, of dynamic_events and of
- * perf's command line. In the directory of its system a single-format event is
- * beside the files of the system.
+ * perf's command line. The directory of a single-format event is beside the
+ * files of its system.
  */
 static bool name_is_valid(const char *name, bool multi)
 {
@@ -312,7 +312,7 @@ struct user_event_format *user_event_format_parse(const char *cmd, bool multi)
 {
 	struct user_event_format *format;
 	unsigned int max_fields = 1;
-	/* To cut up */
+	/* To be cut into words */
 	char copy[USER_EVENT_CMD_MAX];
 	char *text = copy, *word, *out;
 	ssize_t len;
@@ -351,7 +351,7 @@ err:
 }
 
 /**
- * user_event_format_same() - do two formats describe the same records
+ * user_event_format_same() - check if two formats describe the same records
  * @a: a format
  * @b: another
  *
@@ -391,14 +391,14 @@ static bool skip_text(const char **text, const char *part)
 }
 
 /**
- * user_event_format_is_spelled() - is that the obvious way to write a format
+ * user_event_format_is_spelled() - compare a command string without parsing it
  * @format: the format
  * @args: what comes after the name and a blank in a command string
  *
  * Programs that register an event mostly do it with the same words, and with
  * single blanks. It is many times faster to compare than to parse.
  *
- * Return: true if @args describe @format. False tells nothing.
+ * Return: true if @args describe @format; false if that takes parsing to tell.
  */
 bool user_event_format_is_spelled(const struct user_event_format *format,
 				  const char *args)

@@ -3,12 +3,12 @@
  * User events: groups.
  *
  * A group is a set of events with files of its own, so that whoever gets these
- * files cannot touch, or even see, the events of others. Whatever concerns
- * several events concerns those of one group; only the limit of the system is
- * everybody's. The default group is the one of the files at the top of tracefs.
+ * files cannot touch, or even see, the events of others. What works on several
+ * events stays within one group; groups share only the limit of the system and
+ * the type numbers. The default group has the files at the top of tracefs.
  *
- * Files know their group by a number, which no other group ever gets: a file that
- * is opened while its group goes finds none.
+ * Files know their group by its number, which is never used again: opening a
+ * file whose group is being removed finds no group.
  */
 #include <linux/fs.h>
 #include <linux/poll.h>
@@ -161,7 +161,8 @@ struct user_event_group *user_event_group_next(unsigned long *id)
 }
 
 /**
- * user_event_group_of_system() - the group whose single-format events a system has
+ * user_event_group_of_system() - find the group with single-format events in a
+ * system
  * @system: name of the system
  * @len: bytes of the name
  *
@@ -254,14 +255,14 @@ void user_event_group_changed(struct user_event_group *group)
 	lockdep_assert_held(&event_mutex);
 
 	WRITE_ONCE(group->nr_changes, group->nr_changes + 1);
-	/* Pairs with the barrier in poll_wait(): one of both sees the other */
+	/* Pairs with the barrier in poll_wait(): one side sees the other */
 	if (wq_has_sleeper(&group->change_wait))
 		wake_up_interruptible_poll(&group->change_wait,
 					   EPOLLIN | EPOLLPRI);
 }
 
 /**
- * user_event_group_remove() - let a group not be found any more
+ * user_event_group_remove() - take a group out of the table that it is found in
  * @group: the group, dead and without events; a reference is dropped
  *
  * Context: event_mutex held. May sleep.
@@ -279,8 +280,8 @@ void user_event_group_remove(struct user_event_group *group)
  * user_event_group_changes() - count the changes
  * @group: the group
  *
- * Context: any; with event_mutex held it is the number that belongs to what can
- * be seen.
+ * Context: any; with event_mutex held the number matches the state that the
+ * caller sees.
  * Return: number of changes so far, never 0.
  */
 unsigned long user_event_group_changes(struct user_event_group *group)

@@ -25,12 +25,12 @@ static bool umm_has_task(struct user_event_mm *umm)
 
 	lockdep_assert_held(&umm->access);
 
-	/* Another thread comes here after this one */
+	/* A thread of this process is left, and comes here later */
 	if ((current->flags & PF_EXITING) && atomic_read(&current->signal->live))
 		return true;
 
 	rcu_read_lock();
-	/* Most of those who share memory and are not threads: vfork() */
+	/* Mostly, what shares memory and is no thread is a parent in vfork() */
 	found = READ_ONCE(rcu_dereference(current->real_parent)->mm) == mm;
 	if (found)
 		goto unlock;
@@ -47,7 +47,7 @@ static bool umm_has_task(struct user_event_mm *umm)
 			found = used == mm;
 			if (found)
 				goto unlock;
-			/* It is the same for all threads that have one */
+			/* All threads that have an mm have the same one */
 			if (used)
 				break;
 		}
@@ -82,8 +82,9 @@ static void umm_kill_if_unused(struct user_event_mm *umm)
 }
 
 /*
- * Tell @umm of mappings that its parent has and it has not, MADV_DONTFORK, and
- * set @wiped if there are enable words in one that it has anew, MADV_WIPEONFORK.
+ * Of the parent's mappings with enable words, mark those as gone in @umm that
+ * the child does not get (MADV_DONTFORK), and set @wiped if it gets one of them
+ * empty (MADV_WIPEONFORK).
  */
 static int inherit_mappings(struct user_event_mm *umm, struct mm_struct *oldmm,
 			    struct user_event_set *set, bool *wiped)
@@ -112,7 +113,7 @@ static int inherit_mappings(struct user_event_mm *umm, struct mm_struct *oldmm,
 	return 0;
 }
 
-/* Tell @umm of what was unmapped in @parent */
+/* Mark as gone in @umm what was unmapped in @parent */
 static int inherit_gone(struct user_event_mm *umm, struct user_event_mm *parent)
 {
 	struct user_event_range *range;
@@ -145,9 +146,9 @@ void __user_events_dup_special(struct mm_struct *oldmm)
  * @oldmm: address space of the parent
  *
  * Since the parent's mmap_lock was taken nothing could be registered or
- * unregistered there, nor a bit written, so the child gets what belongs to the
- * memory it has. Its bits are wrong only if the parent's were, if a switch is
- * under way that may have missed it, or where its memory was wiped.
+ * unregistered there, nor a bit written, so what the child has registered
+ * matches its memory. Its bits are wrong only if the parent's were, if a switch
+ * is under way that may have missed it, or where its memory was wiped.
  *
  * Context: both mmap locks held for writing. May sleep.
  * Return: 0, or -ENOMEM.
@@ -164,7 +165,7 @@ int __user_events_dup_mmap(struct mm_struct *mm, struct mm_struct *oldmm)
 	if (!set)
 		return 0;
 
-	/* The child's repairs count for the user that forks, who may be another now */
+	/* The child's repairs count for the user that forks now */
 	owner = user_event_owner_of_current(parent->owner);
 	if (!owner)
 		return -ENOMEM;
@@ -221,7 +222,7 @@ void __user_events_unmap(struct mm_struct *mm, unsigned long start,
 		return;
 	}
 
-	/* There is no way back: a few bytes that cannot fail */
+	/* The unmapping cannot fail any more, so neither may this allocation */
 	user_event_mm_add_gone(umm, start, end,
 			       GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
 	umm->unmaps++;

@@ -153,7 +153,7 @@ static void names(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, IS_ERR(format));
 	kfree(format);
 
-	/* Only in the directory of the system itself they would be in the way */
+	/* Only a single-format event would collide with a file of its system */
 	format = user_event_format_parse("enable", true);
 	KUNIT_EXPECT_FALSE(test, IS_ERR(format));
 	kfree(format);

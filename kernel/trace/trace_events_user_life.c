@@ -23,9 +23,10 @@ static void reap(struct work_struct *work);
 static DECLARE_DELAYED_WORK(reaper, reap);
 
 /*
- * Events that had no holder when they were put here, the newest first: the trace
- * core finds those the fastest. Those that something else in the kernel used are
- * in a list of their own, so that they are not in the way of others.
+ * Events that had no holder when they were put here, the newest first: the
+ * trace core finds those the fastest. Those that the reaper could not delete,
+ * as something else in the kernel used them, are in a list of their own, out of
+ * the way.
  */
 static struct user_event *idle_events;
 static struct user_event *idle_again;
@@ -43,7 +44,7 @@ static LIST_HEAD(remembered);
 /* Deleted events whose records are looked for when another one is deleted */
 #define FORGET_SOME	2
 
-/* How far clocks of two processors may be apart, and much more */
+/* Much longer than the trace clocks of two CPUs can be apart */
 #define CLOCKS_AGREE	HZ
 
 /* Used by something that is not a holder, with event_mutex held */
@@ -53,7 +54,7 @@ static bool has_user(struct user_event *event)
 }
 
 /**
- * user_event_life_is_idle() - does an event count as deleted
+ * user_event_life_is_idle() - check if an event counts as deleted
  * @event: the event
  *
  * Context: event_mutex held.
@@ -68,7 +69,7 @@ bool user_event_life_is_idle(struct user_event *event)
 }
 
 /**
- * user_event_life_is_busy() - does anything hold or use an event
+ * user_event_life_is_busy() - check if anything holds or uses an event
  * @event: the event
  *
  * Context: event_mutex held.
@@ -82,7 +83,7 @@ bool user_event_life_is_busy(struct user_event *event)
 }
 
 /**
- * user_event_life_has_other_user() - is an event used beside ftrace and perf
+ * user_event_life_has_other_user() - check for users besides ftrace and perf
  * @event: the event
  *
  * An event probe on it is such a use.
@@ -199,10 +200,10 @@ void user_event_life_persist(struct user_event *event)
 }
 
 /*
- * Has the page of @buffer that its reader reads a record of @event that was made
- * until @left_at? It is not among the pages that ring_buffer_oldest_event_ts()
- * looks at, and no writer comes there. May be wrong in saying so, for want of
- * memory or since the reader turns the page.
+ * Check if the reader page of @buffer may have a record of @event that was made
+ * no later than @left_at. ring_buffer_oldest_event_ts() does not look at this
+ * page, and writers do not overwrite it. May be true for nothing: without
+ * memory, or if the reader goes on to another page.
  */
 static bool reader_page_has_records(struct trace_buffer *buffer, int cpu,
 				    struct user_event *event, u64 left_at)
@@ -232,9 +233,9 @@ static bool reader_page_has_records(struct trace_buffer *buffer, int cpu,
 }
 
 /*
- * May @buffer have a record of @event that was made before @tracer left the
- * instance? Time stamps tell, unless the clock is another one by now: then only an
- * empty buffer has none.
+ * Check if @buffer may have a record of @event that was made before @tracer
+ * left the instance. Time stamps tell; after a change of the instance's clock
+ * they do not, and any buffer that is not empty may have one.
  */
 static bool buffer_has_records(struct trace_buffer *buffer,
 			       struct user_event *event,
@@ -264,8 +265,9 @@ static bool instance_has_records(struct user_event *event,
 	struct trace_array *tr;
 
 	/*
-	 * A writer that saw the tracer may not be through. Nor need clocks of two
-	 * processors agree on what came first, when it is a matter of moments.
+	 * A writer that saw the tracer may still be writing. Nor need the
+	 * clocks of two CPUs agree on what came first, if little time lies
+	 * between.
 	 */
 	if (!poll_state_synchronize_rcu(tracer->left_rcu) ||
 	    time_before(jiffies, tracer->left_jiffies + CLOCKS_AGREE))
@@ -285,11 +287,11 @@ static bool instance_has_records(struct user_event *event,
 		return buffer_has_records(tr->max_buffer.buffer, event, tracer);
 #endif
 	}
-	/* An instance takes its buffers along */
+	/* The instance is gone, and its buffers with it */
 	return false;
 }
 
-/* May a trace buffer have records of a deleted event? */
+/* Check if any trace buffer may have records of a deleted event */
 static bool has_records(struct user_event *event)
 {
 	struct user_event_tracer *tracer;
@@ -409,10 +411,10 @@ static void reap_one(struct user_event *event)
 		again = user_event_life_destroy(event);
 	else if (!event->dead && !event->persist && !event->listeners &&
 		 !atomic_read(&event->holders))
-		/* An event probe on it goes without telling */
+		/* An event probe goes without notice: look again later */
 		again = true;
 
-	/* The reference goes along */
+	/* The reference passes to the list */
 	if (!again || !push_idle(&idle_again, event))
 		user_event_registry_put(event);
 }
@@ -435,8 +437,8 @@ static void reap(struct work_struct *work)
 
 	do {
 		/*
-		 * One at a time: others that wait for event_mutex come between.
-		 * Those that want room find what is not deleted in the list.
+		 * One at a time, so that others get event_mutex in between. A
+		 * registration that needs room finds the rest in idle_events.
 		 */
 		mutex_lock(&event_mutex);
 		event = pop_idle(&again) ?: pop_idle(&idle_events);

@@ -2,9 +2,10 @@
 /*
  * User events: limits per user.
  *
- * Events and enable bits count against who causes them, in the counters that the
- * kernel has for each user in each user namespace: a user of a namespace counts in
- * the namespaces above it as well, as the user who made it.
+ * Events and enable bits count against the user who causes them, in the
+ * counters that the kernel has for each user in each user namespace: what a
+ * user of a namespace has counts in those above it as well, for the creator of
+ * the namespace.
  */
 #include <linux/cred.h>
 #include <linux/user_namespace.h>
@@ -19,9 +20,10 @@
 #define BITS_MAX	1048576
 
 /**
- * user_event_limit_get_user() - whose limits apply to what the caller does
+ * user_event_limit_get_user() - get the counters that limit the caller
  *
- * Return: the counters, referenced; NULL when they have no reference left to give.
+ * Return: the counters, referenced; NULL when their reference count is at its
+ * limit.
  */
 struct ucounts *user_event_limit_get_user(void)
 {
@@ -43,7 +45,7 @@ void user_event_limit_uncharge(struct ucounts *user, enum ucount_type type,
 		atomic_long_sub(nr, &user->ucount[type]);
 }
 
-/* In one namespace */
+/* Charge in one namespace */
 static bool charge_one(struct ucounts *user, enum ucount_type type,
 		       unsigned int nr)
 {
@@ -64,8 +66,8 @@ static bool charge_one(struct ucounts *user, enum ucount_type type,
  * @nr: how many
  *
  * Context: any.
- * Return: 0, or -EMFILE when the user, or one who made a user namespace that the
- * user is in, has too many then.
+ * Return: 0, or -EMFILE when it would exceed the limit of the user, or of the
+ * creator of a user namespace that the user is in.
  */
 int user_event_limit_charge(struct ucounts *user, enum ucount_type type,
 			    unsigned int nr)
@@ -83,7 +85,7 @@ int user_event_limit_charge(struct ucounts *user, enum ucount_type type,
 }
 
 /**
- * user_event_limit_init() - set the limits that apply until somebody changes them
+ * user_event_limit_init() - set the default limits
  */
 void __init user_event_limit_init(void)
 {

@@ -2,9 +2,9 @@
 /*
  * User events: the listeners of an event.
  *
- * An event is on, and its bits in programs are set, while it has a listener:
- * trace instances, each with what it has been told to do with the event, or
- * perf, which has BPF programs as well.
+ * An event is on, and its bits in programs are set, while it has a listener: a
+ * trace instance, with filters and triggers of its own, or perf, which also
+ * runs BPF programs.
  */
 #include <linux/perf_event.h>
 #include <linux/rculist.h>
@@ -121,7 +121,7 @@ int user_event_listener_reg(struct trace_event_call *call, enum trace_reg type,
 		break;
 #endif
 	default:
-		/* perf has its own list of who gets records right now */
+		/* perf itself lists which perf events get records now */
 		break;
 	}
 	return 0;
@@ -129,12 +129,12 @@ int user_event_listener_reg(struct trace_event_call *call, enum trace_reg type,
 
 #ifdef CONFIG_PERF_EVENTS
 /**
- * user_event_listener_perf_perm() - may the caller listen through perf
+ * user_event_listener_perf_perm() - check if the caller may listen through perf
  * @call: the trace event
  * @perf: the perf event that is opened
  *
- * Counting sets the bits of every program that has the event: it takes what
- * reading the records takes.
+ * Even a perf event that only counts sets the bits of every program that has
+ * registered the event, so it needs the permission that reading records needs.
  *
  * Context: process context of the opener.
  * Return: 0, -EACCES or -EPERM.

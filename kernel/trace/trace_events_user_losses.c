@@ -3,10 +3,9 @@
  * User events: records that were lost.
  *
  * A record that a listener did not get is counted for its event, with the
- * reason. All of it happens on paths that a record which is kept does not take:
- * ftrace says that it could not reserve an entry, and perf counts what its own
- * buffers do not take, per perf event, so those counts are only added up when
- * somebody reads them.
+ * reason. A record that is kept never gets here: ftrace says when it could not
+ * reserve an entry, and perf counts what its buffers do not take for each perf
+ * event, so those counts are only added up when they are read.
  */
 #include <linux/perf_event.h>
 #include <linux/ring_buffer.h>
@@ -36,7 +35,7 @@ void user_event_losses_count(struct user_event *event,
 }
 
 /**
- * user_event_losses_of_ring() - why a trace instance had no room for a record
+ * user_event_losses_of_ring() - tell why a trace instance did not take a record
  * @file: the event in the instance
  *
  * Context: preemption disabled, on the CPU that tried.
@@ -55,12 +54,12 @@ user_event_losses_of_ring(const struct trace_event_file *file)
 }
 
 /**
- * user_event_losses_is_wanted() - would a trace instance keep a record
+ * user_event_losses_is_wanted() - check if a trace instance would keep a record
  * @file: the event in the instance
  * @entry: the record
  *
  * Context: preemption disabled.
- * Return: whether nothing that the instance was told discards it.
+ * Return: whether neither a soft disable nor the filter of @file discards it.
  */
 bool user_event_losses_is_wanted(const struct trace_event_file *file,
 				 void *entry)

@@ -95,7 +95,7 @@ int user_event_mm_add_gone(struct user_event_mm *umm, unsigned long start,
 	if (!new)
 		return -ENOMEM;
 
-	/* Take in what is unmapped a second time, or borders on it */
+	/* Merge the ranges that overlap the new one or border on it */
 	while (*link) {
 		parent = *link;
 		range = to_range(parent);
@@ -119,7 +119,7 @@ int user_event_mm_add_gone(struct user_event_mm *umm, unsigned long start,
 	return 0;
 }
 
-/* Does the address @key lie before a range, in it, or after it? */
+/* Order of the address @key and a range: before it, in it, or after it */
 static int cmp_range(const void *key, const struct rb_node *node)
 {
 	const struct user_event_range *range = rb_entry(node, struct user_event_range,
@@ -130,7 +130,8 @@ static int cmp_range(const void *key, const struct rb_node *node)
 }
 
 /**
- * user_event_mm_is_gone() - was an enable word unmapped since it was registered
+ * user_event_mm_is_gone() - check if an enable word was unmapped after it was
+ * registered
  * @umm: the address space
  * @addr: its address
  *

@@ -141,10 +141,10 @@ void user_event_owner_put(struct user_event_owner *owner)
  *	wait for a user
  *
  * event_mutex is first come, first served: a user that may start any number of
- * processes would otherwise make everybody wait for all of them. @owner bounds the
- * waiting alone, so mutex_unlock(&event_mutex) is all it takes to unlock.
+ * processes would otherwise make everybody wait for all of them. The turn is
+ * only held to wait, so mutex_unlock(&event_mutex) is all it takes to unlock.
  *
- * For what has to be done even by a task that is being killed.
+ * For work that even a task that is being killed has to do.
  *
  * Context: no locks that may be wanted under event_mutex. May sleep.
  */
@@ -161,11 +161,12 @@ void user_event_owner_lock(struct user_event_owner *owner)
 }
 
 /**
- * user_event_owner_lock_killable() - the same, unless the caller is being killed
+ * user_event_owner_lock_killable() - user_event_owner_lock() until killed
  * @owner: as in user_event_owner_lock()
  *
- * The queue of a user is as long as that user makes it, so who waits in it can be
- * killed. A kernel thread is not, and does not count as hung.
+ * The queue of a user is as long as that user makes it, so a task that waits in
+ * it can be killed. So can the threads that wait for the user, and while they
+ * are in the queue they do not count as hung.
  *
  * Context: as user_event_owner_lock().
  * Return: 0 with event_mutex held, or -EINTR.

@@ -2,9 +2,9 @@
 /*
  * User events: what is in a record.
  *
- * Pure functions: a list of fields becomes the texts that tools read, and a
- * record is held against it. Nothing here takes a lock or knows what an event
- * is.
+ * Pure functions: they make the texts that tools read from a list of fields,
+ * and check and print records by it. Nothing here takes a lock or knows what an
+ * event is.
  */
 #include <linux/seq_buf.h>
 #include <linux/slab.h>
@@ -60,7 +60,7 @@ static void print_fmt(struct seq_buf *s, const struct user_event_format *format)
 }
 
 /**
- * user_event_record_print_fmt() - how tools are to print a record
+ * user_event_record_print_fmt() - tell tools how to print a record
  * @format: the format
  *
  * Context: may sleep.
@@ -84,7 +84,7 @@ char *user_event_record_print_fmt(const struct user_event_format *format)
 
 	seq_buf_init(&s, buf, size);
 	print_fmt(&s, format);
-	/* It stays as long as the event: in no more than it needs */
+	/* Kept as long as the event, so without the slack */
 	if (!WARN_ON_ONCE(seq_buf_has_overflowed(&s)))
 		text = kmemdup_nul(buf, s.len, GFP_KERNEL_ACCOUNT);
 	kfree(buf);
@@ -110,13 +110,13 @@ static const void *dynamic_data(const struct user_event_field *field,
 }
 
 /**
- * user_event_record_check() - may a record be shown to its consumers
+ * user_event_record_check() - check that listeners can use a record safely
  * @format: the format of the event
  * @record: the record, common fields included
  * @size: its bytes, at least what the fields take
  *
- * Consumers follow the dynamic fields into the record, and read strings up to
- * their NUL, without looking.
+ * Listeners follow the dynamic fields into the record, and read strings up to
+ * their NUL, without checks of their own.
  *
  * Context: any, preemption may be disabled.
  * Return: 0, or -EFAULT when a dynamic field points outside of the record or to
@@ -146,9 +146,9 @@ int user_event_record_check(const struct user_event_format *format,
 }
 
 /*
- * What is left of the text of one record, which has to leave room for the rest of
- * its line in an empty trace_seq: a record without one would go on in the line of
- * the next one.
+ * The longest text of one record. It leaves room for the rest of the record's
+ * line in an empty trace_seq: without its end, the next record would continue
+ * the line.
  */
 #define TEXT_MAX	(sizeof_field(struct trace_seq, buffer) - 512)
 
@@ -282,7 +282,7 @@ static void dynamic_text(const struct user_event_field *field,
 	size_t len;
 	const void *data = dynamic_data(field, record, size, &len);
 
-	/* Records are checked, but a trace file outlives its events */
+	/* Records are checked when written; do not rely on it to read one */
 	if (!data)
 		trace_seq_puts(seq, "(outside of the record)");
 	else if (field->is_char)

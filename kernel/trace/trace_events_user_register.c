@@ -3,7 +3,7 @@
  * User events: which enable bits a program has registered.
  *
  * A program can wait until its own bits are right, and does: registering and
- * unregistering go on for as long as locks are busy and pages missing.
+ * unregistering retry while a lock is busy or a page is missing.
  */
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -42,7 +42,7 @@ struct change {
 	struct user_event_set		*copy;
 };
 
-/* Drop a set that was made for nothing */
+/* Drop a copy that was not used, and the set that it was made of */
 static void change_end(struct change *change)
 {
 	if (change->copy)
@@ -117,7 +117,7 @@ static int clean_some(struct user_event_mm *umm)
 			user_event_set_from(umm->set, range->start, 0) : NULL;
 		for (; enabler && enabler_addr(enabler) < range->end;
 		     enabler = enabler_next(enabler)) {
-			/* An address has at most 64: the next run gets past it */
+			/* An address has at most 64: a piece gets past it */
 			if (nr++ == CLEAN_PIECE) {
 				range->start = enabler_addr(enabler);
 				return 1;
@@ -136,8 +136,9 @@ static int visit_clean(struct user_event_access *access)
 	struct user_event_set *set = access->umm->set;
 
 	/*
-	 * A set that is shared is not worth a copy: until somebody needs one the
-	 * ranges tell, and the events are held by others anyway.
+	 * A shared set is not copied for this. Until a change copies it, @gone
+	 * tells which enablers are gone; the others that share it hold the
+	 * events anyway.
 	 */
 	if (set && refcount_read(&set->users) != 1)
 		return 0;
@@ -336,7 +337,7 @@ static int visit_unregister(struct user_event_access *access)
 			return ret;
 	}
 	vma = !ret && shared ? vma_lookup(umm->mm, change->addr) : NULL;
-	/* Shared memory without a name has a file, too */
+	/* Anonymous shared memory has a file, too */
 	if (vma && vma->vm_file) {
 		change->shared = get_file(vma->vm_file);
 		change->pgoff = vma->vm_pgoff +
@@ -359,8 +360,8 @@ static int visit_unregister(struct user_event_access *access)
  * Return: 0, or
  * * -ENOENT	- the address space has not registered the address and bit
  * * -EINTR	- the caller is being killed
- * * -EMFILE	- the caller may not have as many enable bits as it shares with
- *		  other address spaces, and would have to have alone
+ * * -EMFILE	- a copy of the set that the address space shares would exceed
+ *		  the limit of enable bits
  * * -ENOMEM	- no memory to copy what other address spaces share
  */
 int user_event_unregister(unsigned long addr, unsigned int bit)
@@ -382,7 +383,7 @@ int user_event_unregister(unsigned long addr, unsigned int bit)
 
 	ret = change_make(&change);
 	if (ret == -EFAULT) {
-		/* There is no page that could have a bit */
+		/* No page to write: unregister without clearing the bit */
 		change.force = true;
 		ret = change_make(&change);
 	}

@@ -14,7 +14,7 @@
 
 #include "trace_events_user.h"
 
-/* Events by what finds them; changed under event_mutex */
+/* Events by struct event_key; changed under event_mutex */
 static struct rhashtable events_by_key;
 
 /* How many events there are in all groups; event_mutex */
@@ -33,7 +33,7 @@ static struct kmem_cache *event_cache;
 static struct dyn_event_operations *dyn_ops;
 
 /**
- * struct event_key - what finds an event
+ * struct event_key - what an event is found by
  * @group: its group
  * @name: its name
  * @format: its fields, NULL if it is a single-format event
@@ -128,10 +128,10 @@ void user_event_registry_put(struct user_event *event)
 }
 
 /**
- * user_event_registry_uncharge() - count an event no longer for its user
+ * user_event_registry_uncharge() - stop counting an event for its user
  * @event: the event, whose type number is free again
  *
- * Context: event_mutex held, or nobody else knows of the event.
+ * Context: event_mutex held, or the event not visible to anybody else.
  */
 void user_event_registry_uncharge(struct user_event *event)
 {
@@ -149,8 +149,7 @@ void user_event_registry_uncharge(struct user_event *event)
  * @multi: several formats may have this name
  *
  * Context: event_mutex held. May sleep.
- * Return: the event with one reference, its name and id set, not to be found
- * yet, or
+ * Return: the event with one reference, name and id set, in no table yet, or
  * * -EMFILE	- the caller has as many events as it may
  * * -ENOMEM	- no memory
  */
@@ -200,7 +199,7 @@ err_user:
 }
 
 /**
- * user_event_registry_is_full() - are there as many events as there may be
+ * user_event_registry_is_full() - check if a limit leaves no room for an event
  * @group: the group that another one is wanted in
  *
  * Context: event_mutex held.
@@ -213,7 +212,7 @@ bool user_event_registry_is_full(const struct user_event_group *group)
 }
 
 /**
- * user_event_registry_add() - let an event be found
+ * user_event_registry_add() - put an event into the tables that it is found in
  * @event: the event
  *
  * Context: event_mutex held. May sleep.
@@ -243,7 +242,7 @@ int user_event_registry_add(struct user_event *event)
 }
 
 /**
- * user_event_registry_remove() - let an event not be found any more
+ * user_event_registry_remove() - take an event out of the tables
  * @event: the event
  *
  * Context: event_mutex held.

@@ -4,7 +4,7 @@
  *
  * A repair goes over the enablers of an address space whose events were switched
  * since its bits were right. It comes in two kinds. A work item does what needs
- * no waiting: busy locks, copy-on-write, a page of zeroes. What has to wait, for
+ * no waiting: busy locks, copy-on-write, the zero page. What has to wait, for
  * a page that its pager brings or for a lock that the program keeps, goes to one
  * of the few threads of its owner. One wait of such a thread is limited, and
  * ends with the address space, so that other address spaces of the same owner
@@ -44,8 +44,8 @@ static u64 nr_switches;
  * @switches: number of switches when it began
  * @whole: it began at the first enabler
  * @begun: it has held the locks
- * @given_up: enablers that were passed over for good
- * @left: some were passed over that have to wait
+ * @given_up: number of enablers that were passed over for good
+ * @left: an enabler was passed over that has to wait
  */
 struct repair {
 	struct user_event_access	access;
@@ -63,7 +63,7 @@ static void complain(struct user_event_mm *umm, struct user_event *event,
 {
 	struct task_struct *leader, *task, *user = NULL;
 
-	/* It also says how many it has left out, under this name */
+	/* Under this name it also logs how many lines it has suppressed */
 	if (!___ratelimit(&umm->owner->complaints, "user_events"))
 		return;
 
@@ -109,7 +109,7 @@ static unsigned long writable_from(struct user_event_mm *umm, unsigned long addr
 	return user_events_vma_writable(vma) ? addr : vma->vm_end;
 }
 
-/* The enabler where @repair has got to is not worth waiting for */
+/* Pass over an enabler for good; only the first one of a pass is logged */
 static void give_up(struct repair *repair, struct user_event *event,
 		    unsigned long addr, unsigned int bit)
 {
@@ -131,7 +131,7 @@ static int repair_visit(struct user_event_access *access)
 	unsigned long addr, next;
 	int ret;
 
-	/* What fails from here on has another repair queued */
+	/* A switch that fails from here on queues another repair */
 	if (!repair->begun)
 		repair->switches = nr_switches;
 	repair->begun = true;
@@ -202,7 +202,7 @@ static bool repair_pass(struct user_event_mm *umm, unsigned int flags)
 		}
 		if (ret != -EFAULT && ret != -EBUSY)
 			break;
-		/* Where no lock was free, nothing is known to be in the way */
+		/* Without the locks it is not known which bit is in the way */
 		if (!repair.event) {
 			repair.left = true;
 			break;
@@ -405,7 +405,7 @@ void user_event_repair_queue(struct user_event_mm *umm)
 }
 
 /**
- * user_event_repair_count_switch() - an event is switched
+ * user_event_repair_count_switch() - count a switch
  *
  * Context: event_mutex held.
  * Return: the number of the switch.

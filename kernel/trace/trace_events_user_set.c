@@ -6,8 +6,8 @@
  * set of its parent until one of them registers or unregisters something. A set
  * is ordered by address and bit.
  *
- * Sets can be large, and event_mutex is everybody's: copying and freeing one
- * takes it for a few hundred enablers at a time.
+ * Sets can be large, and all of tracing needs event_mutex: copying and freeing
+ * one takes it for a few hundred enablers at a time.
  */
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -176,8 +176,8 @@ bool user_event_set_place(struct user_event_set *set, unsigned long addr,
  * user_event_set_charge() - count another enable bit for the user of a set
  * @set: the set, which no two address spaces share
  *
- * What is charged is for user_event_set_add(), or to be given back with
- * user_event_set_uncharge().
+ * To be followed by user_event_set_add(), or by user_event_set_uncharge() if
+ * the bit is not added.
  *
  * Context: event_mutex held.
  * Return: 0, or -EMFILE when the user has as many as it may.
@@ -220,7 +220,7 @@ void user_event_set_add(struct user_event_set *set,
 	user_event_life_hold(event);
 }
 
-/* The enabler is off the list of its event, and no longer holds it */
+/* Free an enabler that is off its event's list and no longer holds the event */
 static void enabler_release(struct user_event_enabler *enabler)
 {
 	if (!enabler_is_gone(enabler))
@@ -229,10 +229,11 @@ static void enabler_release(struct user_event_enabler *enabler)
 }
 
 /**
- * user_event_set_leave_event() - take an enabler whose memory is gone off its event
+ * user_event_set_leave_event() - detach an enabler from its event
  * @enabler: the enabler, in a set that no two address spaces share
  *
- * It stays in its set to be unregistered.
+ * One whose memory is gone stays in its set, marked so, until it is
+ * unregistered.
  *
  * Context: event_mutex held.
  */
@@ -247,8 +248,8 @@ void user_event_set_leave_event(struct user_event_enabler *enabler)
 }
 
 /**
- * user_event_set_remove() - take an enabler out of its set and let go of the
- * event
+ * user_event_set_remove() - take an enabler out of its set and drop its hold on
+ * the event
  * @enabler: the enabler, in a set that no two address spaces share
  *
  * Context: event_mutex held.
@@ -291,7 +292,7 @@ struct user_event_set *user_event_set_alloc(void)
 	return set;
 }
 
-/* Free a set whose enablers are freed */
+/* Free a set, after its enablers were freed */
 static void set_free_last(struct user_event_set *set)
 {
 	put_ucounts(set->user);
@@ -398,7 +399,7 @@ void user_event_set_get(struct user_event_set *set)
  * @set: the set; the reference of the caller passes to @umm
  * @umm: the address space
  *
- * Context: any that may not be interrupted by another user of the lock.
+ * Context: process context.
  */
 void user_event_set_join(struct user_event_set *set, struct user_event_mm *umm)
 {
@@ -517,7 +518,7 @@ struct user_event_set *user_event_set_copy(struct user_event_set *set,
 		if (enabler_is_gone(enabler))
 			dup->addr_size |= 2;
 		else
-			/* The original holds the event until then */
+			/* The original's hold keeps it until here */
 			user_event_life_hold(enabler_event(dup));
 		cond_resched();
 	}
@@ -535,13 +536,13 @@ struct user_event_set *user_event_set_copy(struct user_event_set *set,
 }
 
 /**
- * user_event_set_init() - prepare to have sets
+ * user_event_set_init() - prepare to make sets
  *
  * Return: 0, or -ENOMEM.
  */
 int __init user_event_set_init(void)
 {
-	/* See struct user_event_enabler for why, and enabler_bit() */
+	/* For the reasons see struct user_event_enabler, and enabler_bit() */
 	BUILD_BUG_ON(sizeof(struct user_event_enabler) > 64);
 	BUILD_BUG_ON(__alignof__(struct user_event) < BITS_PER_LONG);
 

@@ -2,10 +2,10 @@
 /*
  * User events: what an administrator sees.
  *
- * user_events_status tells which events there are and who listens to them,
- * user_events_enablers which processes have registered them where, and how their
- * bits are. Both are read in pieces, event_mutex is held for one at a time and
- * no process is waited for.
+ * user_events_status tells which events there are and their kinds of listeners;
+ * user_events_enablers, which processes have registered them at which
+ * addresses, and the state of these bits. Both are read in pieces, event_mutex
+ * is held for one at a time and no process is waited for.
  */
 #include <linux/oom.h>
 #include <linux/pid_namespace.h>
@@ -101,7 +101,7 @@ static int status_show(struct seq_file *seq, void *v)
 		seq_puts(seq, " other");
 	seq_putc(seq, '\n');
 
-	/* What does not fit is shown again */
+	/* An event whose line does not fit is shown again, and counts then */
 	if (!seq_has_overflowed(seq)) {
 		state->active++;
 		if (event->listeners || other)
@@ -123,7 +123,7 @@ static int status_open(struct inode *inode, struct file *file)
 					 sizeof(struct status_state));
 }
 
-/* There is something to see that was not read, or has changed since */
+/* Ready until it was read from the start, and after a change since then */
 static __poll_t status_poll(struct file *file, poll_table *wait)
 {
 	struct seq_file *seq = file->private_data;
@@ -153,8 +153,8 @@ const struct file_operations user_event_status_fops = {
  * @enabler: the enabler at @addr and @bit; event_mutex
  * @comm: name of the process
  *
- * Processes come and go between the reads it takes, so the position is one that
- * has an order.
+ * Processes come and go between the reads it takes, so the position is a
+ * process, an address and a bit, which have an order.
  */
 struct enablers_state {
 	struct user_event_group		*group;
@@ -180,10 +180,10 @@ static struct user_event_mm *umm_of(struct task_struct *leader)
 	task = find_lock_task_mm(leader);
 	if (!task)
 		return NULL;
-	/* Taken in there, where sparse does not see it */
+	/* find_lock_task_mm() took it, which sparse does not see */
 	__acquire(&task->alloc_lock);
 
-	/* A kernel thread only borrows it */
+	/* A kernel thread only borrows its mm */
 	if (!(task->flags & PF_KTHREAD))
 		/* Pairs with the cmpxchg() in user_event_mm_of_current() */
 		umm = smp_load_acquire(&task->mm->user_event_mm);

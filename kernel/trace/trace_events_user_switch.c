@@ -82,7 +82,7 @@ void user_event_switch(struct user_event *event)
 	smp_store_release(&switching, false);
 }
 
-/* What is known of the address space that @vma is in, referenced, or NULL */
+/* The object of the address space that @vma is in, referenced, or NULL */
 static struct user_event_mm *umm_of_vma(struct vm_area_struct *vma)
 {
 	struct user_event_mm *umm;
@@ -130,8 +130,9 @@ struct sharer {
 };
 
 /*
- * Find some mappings of the page that @pgoff is of, past the first @skip, and add
- * to that how many were looked at. Returns how many of them are registered.
+ * Look at mappings of the page at @pgoff, past the first *@skip, until @sharers
+ * is full, and add to *@skip how many were looked at. Returns how many sharers
+ * were found: shared mappings in tracked address spaces.
  */
 static unsigned int find_sharers(struct address_space *mapping, pgoff_t pgoff,
 				 unsigned int offset, unsigned long *skip,
@@ -169,10 +170,10 @@ static unsigned int find_sharers(struct address_space *mapping, pgoff_t pgoff,
  * @offset: of the enable word in the page, in bytes
  * @bit: the bit that was cleared there
  *
- * Sets the bit again in each mapping of the page where it is registered, now or
- * by a repair. The cost is proportional to the number of mappings. They are looked
- * up a few at a time: unmapping takes the lock of the mappings inside an mmap_lock,
- * so no write into an address space may begin under that lock.
+ * Writes the bit through each mapping of the page where it is registered, now
+ * or by a repair. The cost is proportional to the number of mappings. They are
+ * looked up a few at a time: unmapping takes the lock of the mappings inside an
+ * mmap_lock, so no write into an address space may begin under that lock.
  *
  * Context: no locks held, takes event_mutex. May sleep.
  */
@@ -197,13 +198,13 @@ void user_event_switch_sharers(struct user_event_owner *owner,
 }
 
 /**
- * user_event_switch_may_have_missed() - may a copied address space have wrong bits
+ * user_event_switch_may_have_missed() - check if a forked copy may have wrong bits
  * @parent: the address space it is a copy of; the copy has joined its set
  *
  * Context: the mmap_lock of @parent held for writing since before the copy was
  * begun.
  * Return: whether the bits of @parent may be wrong, or a switch is under way that
- * has not found the copy.
+ * may not have found the copy.
  */
 bool user_event_switch_may_have_missed(struct user_event_mm *parent)
 {

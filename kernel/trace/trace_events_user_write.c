@@ -53,14 +53,14 @@
 			 EVENT_FILE_FL_TRIGGER_MODE | EVENT_FILE_FL_PID_FILTER)
 
 /*
- * What of that is looked at before the record is made, but for triggers with a
- * condition, which look at the record
+ * Those of them that are looked at before the record is made. Triggers with a
+ * condition are not: they look at the record.
  */
 #define FILE_FL_EARLY \
 	(EVENT_FILE_FL_SOFT_DISABLED | EVENT_FILE_FL_TRIGGER_MODE | \
 	 EVENT_FILE_FL_PID_FILTER)
 
-/* What makes it add to them */
+/* What makes a trace instance add stack traces to records */
 #define TRACE_ITER_STACKS \
 	(TRACE_ITER_STACKTRACE | TRACE_ITER_USERSTACKTRACE)
 
@@ -175,7 +175,7 @@ static int payload_fetch(struct user_event_payload *payload)
 	if (!payload->copy)
 		return -ENOMEM;
 
-	/* What a location finds there must not tell of older memory */
+	/* A location can point here: do not leak what the memory had before */
 	memset(payload->copy, 0, sizeof(struct trace_entry));
 	to = payload->copy + sizeof(struct trace_entry);
 	memset(to + len, 0, size - sizeof(struct trace_entry) - len);
@@ -204,7 +204,7 @@ static __always_inline int fill_entry(struct user_event *event,
 				       payload->len);
 }
 
-/* What the trace instance of @file does with a record is to keep it */
+/* The trace instance of @file keeps a record and does nothing else with it */
 static __always_inline bool only_keeps(const struct trace_event_file *file)
 {
 	return !(READ_ONCE(file->flags) & FILE_FL_CHOOSY) &&
@@ -214,8 +214,9 @@ static __always_inline bool only_keeps(const struct trace_event_file *file)
 }
 
 /*
- * A trigger without a condition fires before the record is made: for one that is
- * kept, and only once, if nothing can go wrong from then on.
+ * A trigger without a condition fires before the record is made. The payload is
+ * fetched and checked first, so that the trigger fires once, and for good
+ * records.
  */
 static int check_before_triggers(struct user_event *event,
 				 unsigned long flags,
@@ -249,8 +250,8 @@ static noinline int write_elsewhere(struct trace_event_buffer *fbuffer)
 }
 
 /*
- * As any trace event does it, whatever the instance is told to do. -ENOBUFS when
- * its buffer does not take the record.
+ * Write through the trace core, like any trace event, whatever the instance is
+ * told to do. -ENOBUFS when its buffer does not take the record.
  */
 static noinline int write_by_core(struct user_event *event,
 				  struct trace_event_file *file,
@@ -297,9 +298,9 @@ static noinline int write_by_core(struct user_event *event,
 }
 
 /*
- * Mostly a trace instance is to keep the record and do nothing else. Knowing
- * that, and where the record comes from, the ring buffer can be used without
- * the functions that find both out, which cost as much as the copy.
+ * Mostly a trace instance only keeps the record. As that is known here, and
+ * that the caller is a system call, the ring buffer is used without the
+ * functions that find out both, which cost as much as the copy.
  */
 static __always_inline int
 write_to_tracer(struct user_event *event, struct trace_event_file *file,
@@ -369,7 +370,7 @@ static bool sample_fits(const struct perf_event *perf, size_t size)
 
 /*
  * A record that is too large for the per-CPU buffer goes to perf from where it was
- * fetched to. Of the buffer only what else comes with it is used: the protection
+ * fetched to. Of the buffer it takes only what comes with it: the protection
  * against recursion, and the registers.
  */
 static noinline int write_large_to_perf(struct user_event *event,
@@ -393,7 +394,7 @@ static noinline int write_large_to_perf(struct user_event *event,
 	if (ret)
 		return ret;
 
-	/* No perf event comes in between, from an interrupt of another CPU */
+	/* Keep an IPI from adding a perf event between check and submission */
 	local_irq_save(flags);
 	hlist_for_each_entry_rcu(perf, head, hlist_entry,
 				 rcu_read_lock_sched_held()) {
@@ -426,7 +427,7 @@ static int write_to_perf(struct user_event *event,
 	int size, ret, rctx;
 	void *entry;
 
-	/* Somebody listens, but not on this CPU or not to this task */
+	/* perf listens, but not on this CPU or not to this task */
 	if (!has_bpf && hlist_empty(head))
 		return 0;
 
@@ -464,7 +465,7 @@ static int write_to_perf(struct user_event *event,
 
 /*
  * A listener, the instance of @file or perf, did not get the record. Count that,
- * unless it gets another chance. Return what is an error for the program, too.
+ * unless it gets another chance. Returns the error if the program is to see it.
  */
 static noinline int count_loss(struct user_event *event,
 			       const struct trace_event_file *file, int error)
@@ -534,7 +535,7 @@ table_event(struct user_event_table __rcu **table, int index)
 
 	if (unlikely(!slots || (unsigned int)index > slots->mask))
 		return NULL;
-	/* A processor that guesses wrong stays within the table, too */
+	/* Masked, so that speculation stays within the table, too */
 	return READ_ONCE(slots->slots[index & slots->mask]);
 }
 
@@ -571,7 +572,7 @@ static noinline int write_payload(struct user_event_table __rcu **table,
 	return __write_payload(table, index, payload);
 }
 
-/* The payload of the event at @index could not be fetched */
+/* Count a loss of the event at @index, whose payload could not be fetched */
 static void count_unfetched(struct user_event_table __rcu **table, int index,
 			    int error)
 {
@@ -586,7 +587,7 @@ static void count_unfetched(struct user_event_table __rcu **table, int index,
 	preempt_enable_notrace();
 }
 
-/* Get the record whole, and give it to the listeners that do not have it yet */
+/* Fetch the whole payload, and hand it to the listeners that still lack it */
 static noinline int write_fetched(struct user_event_table __rcu **table,
 				  int index, struct user_event_payload *payload)
 {
@@ -612,7 +613,7 @@ static noinline int write_fetched(struct user_event_table __rcu **table,
  * * -EFAULT	- no index, not readable, or a dynamic field points outside
  * * -EINVAL	- negative index, or the payload is shorter than the fields
  * * -ENOENT	- the file has not registered the index
- * * -EBADF	- nobody listens
+ * * -EBADF	- the event has no listener
  * * -EMSGSIZE	- a listener does not take records of this size
  * * -ENOMEM	- no memory to fetch the record into
  */

@@ -22,7 +22,7 @@
 
 /* user_reg.flags */
 enum user_reg_flag {
-	/* The event stays when its last user goes; takes CAP_PERFMON */
+	/* The event stays until it is deleted; takes CAP_PERFMON */
 	USER_EVENT_REG_PERSIST		= 1U << 0,
 
 	/* Events of one name and different fields live side by side */
@@ -33,23 +33,23 @@ enum user_reg_flag {
 };
 
 /*
- * Argument of DIAG_IOCSREG: which event, and where the program wants to be
- * told that somebody listens to it.
+ * Argument of DIAG_IOCSREG: which event, and where the kernel keeps the enable
+ * bit, which is set while the event has a listener.
  */
 struct user_reg {
 	/* In: sizeof(struct user_reg) */
 	__u32	size;
 
-	/* In: number of the bit in the value at enable_addr */
+	/* In: number of the enable bit in the enable word */
 	__u8	enable_bit;
 
-	/* In: bytes of the value at enable_addr, 4 or 8 */
+	/* In: bytes of the enable word, 4 or 8 */
 	__u8	enable_size;
 
 	/* In: enum user_reg_flag */
 	__u16	flags;
 
-	/* In: address of the value, a multiple of enable_size */
+	/* In: address of the enable word, a multiple of enable_size */
 	__u64	enable_addr;
 
 	/* In: address of the command string, NAME [TYPE FIELD[;TYPE FIELD...]] */
@@ -73,19 +73,19 @@ struct user_unreg {
 	/* In: 0 */
 	__u16	__reserved2;
 
-	/* In: address of the value */
+	/* In: address of the enable word */
 	__u64	disable_addr;
 } __attribute__((__packed__));
 
 #define DIAG_IOC_MAGIC '*'
 
-/* Register an event and an enable address for it */
+/* Register an event and an enable bit for it */
 #define DIAG_IOCSREG _IOWR(DIAG_IOC_MAGIC, 0, struct user_reg *)
 
 /* Delete an event by its name */
 #define DIAG_IOCSDEL _IOW(DIAG_IOC_MAGIC, 1, char *)
 
-/* Unregister an enable address */
+/* Unregister an enable bit */
 #define DIAG_IOCSUNREG _IOW(DIAG_IOC_MAGIC, 2, struct user_unreg *)
 
 #endif /* _UAPI_LINUX_USER_EVENTS_H */

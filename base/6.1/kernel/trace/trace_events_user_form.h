@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The form that trace_events_user_base.h has on 6.1. Nothing else includes it. */
+/* What trace_events_user_base.h declares, on 6.1. Only it includes this. */
 
 #include <linux/dcache.h>
 #include <linux/hugetlb.h>
@@ -15,7 +15,7 @@ static inline bool user_events_vma_writable(const struct vm_area_struct *vma)
 
 /**
  * struct user_events_page - a page where an address space has it mapped
- * @page: the page, NULL if it is the one of zeroes
+ * @page: the page, NULL for the zero page
  * @writable: the address space can write it as it is
  * @flags: vm_flags of its mapping
  * @pte: the entry of the page table, mapped; NULL if it is a huge page's
@@ -46,7 +46,7 @@ static inline pmd_t *user_events_pte_table(struct mm_struct *mm,
 	pud = pud_offset(p4d, addr);
 	if (!pud_present(*pud) || pud_leaf(*pud))
 		return NULL;
-	/* Under the mmap_lock a huge page can come here, or go, at any time */
+	/* The mmap_lock does not keep a huge page from coming here or going */
 	pmd = pmd_offset(pud, addr);
 	return pmd_trans_unstable(pmd) ? NULL : pmd;
 }
@@ -61,7 +61,7 @@ static inline int user_events_hugetlb_page_lock(struct vm_area_struct *vma,
 	struct hstate *h = hstate_vma(vma);
 	pte_t entry, *pte;
 
-	/* A page table that is shared cannot go until its lock is taken */
+	/* Keeps a shared page table from going until its own lock is taken */
 	if (!i_mmap_trylock_read(mapping))
 		return -EAGAIN;
 	pte = huge_pte_offset(vma->vm_mm, addr & huge_page_mask(h),
@@ -110,7 +110,7 @@ static inline int user_events_entry_lock(struct vm_area_struct *vma,
 	if (is_vm_hugetlb_page(vma))
 		return user_events_hugetlb_page_lock(vma, addr, at);
 
-	/* Other huge pages have no entry of that kind, and for DAX it shows none */
+	/* A transparent huge page has no pte, and a pte of DAX gives no page */
 	pmd = vma_is_dax(vma) ? NULL : user_events_pte_table(vma->vm_mm, addr);
 	if (!pmd)
 		return user_events_whole_page_lock(vma->vm_mm, addr, at);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The form that trace_events_user_base.h has on 6.12. Nothing else includes it. */
+/* What trace_events_user_base.h declares, on 6.12. Only it includes this. */
 
 #include <linux/pagewalk.h>
 #include <linux/unaligned.h>
@@ -14,7 +14,7 @@ static inline bool user_events_vma_writable(const struct vm_area_struct *vma)
 
 /**
  * struct user_events_page - a page where an address space has it mapped
- * @page: the page, NULL if it is the one of zeroes
+ * @page: the page, NULL for the zero page
  * @writable: the address space can write it as it is
  * @flags: vm_flags of its mapping
  * @walk: the entry of the page table, locked
@@ -51,7 +51,7 @@ static inline int user_events_entry_lock(struct vm_area_struct *vma,
 					 unsigned long addr,
 					 struct user_events_page *at)
 {
-	/* A walk does not show the pages of files on DAX */
+	/* folio_walk_start() does not find the pages of files on DAX */
 	if (vma_is_dax(vma))
 		return user_events_whole_page_lock(vma->vm_mm, addr, at);
 	if (!folio_walk_start(&at->walk, vma, addr, FW_ZEROPAGE))
@@ -82,8 +82,8 @@ static inline void user_events_page_unlock(struct user_events_page *at)
 }
 
 /*
- * The base's own figure counts an absolute time stamp (histograms want them)
- * but not that an entry then pays for its header once more.
+ * ring_buffer_max_event_size() allows for an absolute time stamp (histograms
+ * want them), but with one the ring buffer counts the entry's header twice.
  */
 static inline size_t user_events_ring_max(struct trace_buffer *buffer)
 {

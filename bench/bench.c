@@ -6,8 +6,8 @@
  * Usage: bench			every operation, "ROW<TAB>NANOSECONDS" lines
  *        bench threads N	records of N threads, against those of one
  *
- * scripts/bench runs it where a nanosecond is an instruction. Of several rounds
- * the fastest counts: when something sleeps that clock jumps.
+ * scripts/bench runs it where a nanosecond is an instruction. The fastest of several
+ * rounds counts, because that clock jumps when the guest sleeps.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -67,7 +67,7 @@ static uint64_t now(void)
 	return t.tv_sec * 1000000000ULL + t.tv_nsec;
 }
 
-/* The fastest of ROUNDS times COUNT times STATEMENT, for one of them */
+/* Time of one STATEMENT: COUNT of them, in the fastest of ROUNDS rounds */
 #define FASTEST(count, statement) ({					\
 	uint64_t fastest = UINT64_MAX;					\
 									\
@@ -519,7 +519,7 @@ static void thread(void)
 		die("thread");
 }
 
-/* Ticks, and the work that waits for one, are to come in equal shares. */
+/* So many that each round has about its share of ticks and deferred work */
 #define FORKS	200
 
 static void measure_fork(void)
@@ -541,8 +541,8 @@ static void measure_fork(void)
 }
 
 /*
- * Pages without data, each a mapping of its own, that none of the addresses is in.
- * What freeing a page takes depends on what was freed before.
+ * Unmaps mappings without an enabler. Their pages are never touched: the cost of
+ * freeing a page depends on what was freed before.
  */
 static void measure_unmap(void)
 {
@@ -689,8 +689,8 @@ static int read_caches(struct cache *caches)
 }
 
 /*
- * Bytes of the slab objects that each of COUNT things takes which MAKE makes.
- * Whole objects: what else comes and goes meanwhile is less than one for each.
+ * @make makes @count things: bytes of the slab objects that each of them takes. Counts
+ * whole objects per thing: other allocations meanwhile are fewer than one for each.
  */
 static int64_t bytes_each(int count, void (*make)(void))
 {
@@ -790,7 +790,7 @@ static int64_t one_number_of(void (*measure)(void))
 	return strtoll(text, NULL, 10);
 }
 
-/* What else a process may get meanwhile only adds to it. */
+/* The least of three: other allocations of the process only add to it. */
 static int64_t number_of(void (*measure)(void))
 {
 	int64_t least = INT64_MAX, number;
@@ -880,9 +880,9 @@ static uint64_t larger(uint64_t a, uint64_t b)
 }
 
 /*
- * Processors of the guest are threads of the host, and may share what one of the
- * host's has. So the first row is what the machine allows, with system calls that
- * have nothing in common, and the others are to be read against it.
+ * CPUs of the guest are threads of the host, which may share a core. So the first row,
+ * with system calls that share nothing, shows what the machine allows: compare the
+ * others with it.
  */
 static void measure_threads(int nr)
 {
@@ -902,8 +902,8 @@ static void measure_threads(int nr)
 		int round;
 
 		/*
-		 * Whatever else the host does makes it less: the most of each
-		 * counts. By turns, as the load changes.
+		 * Other work of the host only makes it less: the most of each
+		 * counts. One and many by turns, as the load changes.
 		 */
 		for (round = 0; round < 2 * ROUNDS; round++) {
 			one = larger(one, done_by(1));
@@ -916,9 +916,9 @@ static void measure_threads(int nr)
 }
 
 /*
- * From here on they are there, held by the file, whoever comes and goes. Not by
- * a process that others are forked from: one with an address, even if it has none
- * any more, may be tracked.
+ * The events exist from here on, held by the file. Declared in a child, because a
+ * process that ever registered an address may still be tracked, and so would be
+ * all children that this one forks.
  */
 static void have_events(void)
 {
@@ -958,7 +958,7 @@ int main(int argc, char **argv)
 		apart(measure_unmap);
 	}
 
-	/* A thousand take half a tick of the clock: often enough for one without */
+	/* A thousand take half a tick: repeat, so that one round has no tick in it */
 	for (i = 0; i < 8; i++) {
 		apart(register_new);
 		apart(register_new_in_group);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the library costs, beside the same record written by hand: a number and a
- * string, as user_event() writes it, and as writev() of the pieces.
+ * What the library costs, compared with the same record written by hand: a number and
+ * a string, written by user_event(), and by writev() of the pieces.
  *
  * The clock counts instructions, see bench.c.
  */

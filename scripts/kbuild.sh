@@ -3,8 +3,8 @@
 # Sourced, after lib.sh, by scripts that build a kernel tree or parts of it: kbuild
 # with $source and $out, configured from fragments.
 
-# Nothing of the moment or of the place goes into the objects, so that what is
-# built a second time, here or in another clone, comes from ccache.
+# No time and no path goes into the objects, so that what is built a second time,
+# here or in another clone, comes from ccache.
 export KBUILD_BUILD_TIMESTAMP='1970-01-01' KBUILD_BUILD_USER=user_events \
 	KBUILD_BUILD_HOST=overlay KBUILD_BUILD_VERSION=1 LOCALVERSION=
 export CCACHE_BASEDIR=$BUILD CCACHE_NOHASHDIR=1
@@ -23,8 +23,8 @@ need_kbuild()
 	need_packages "$1" gcc libc6-dev make flex bison bc perl python3 libelf-dev lz4 rsync ccache
 }
 
-# kconfig FRAGMENT...: what they do not name is off, what comes last has the last
-# word. Options that the tree does not have are left out.
+# kconfig FRAGMENT...: options that no fragment names are off; the last fragment that
+# names one decides. Options that the tree does not have are left out.
 kconfig()
 {
 	local log=$out/config.log
@@ -36,7 +36,7 @@ kconfig()
 	} >"$log" 2>&1 || die "configuring $out: $(tail -n1 "$log"), see $log"
 }
 
-# TAP on stdout, and what went wrong before a "not ok", see scripts/tap.
+# TAP on stdout, with the end of the log before a "not ok", see scripts/tap.
 number=0
 
 # result STATUS WHAT [LOG]
@@ -51,8 +51,8 @@ result()
 	fi
 }
 
-# quiet_build LOG TARGET...: fails on a warning, too. Not on what a linker of today
-# says of the assembly and the segments of ARCH=um in 6.1.
+# quiet_build LOG TARGET...: fails on a warning, too, except those of current linkers
+# about the assembly and the segments of ARCH=um in 6.1.
 quiet_build()
 {
 	local log=$1

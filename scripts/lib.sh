@@ -12,8 +12,8 @@ BASES=${BASES//\//}
 FLAVOURS="plain debug"
 . "$TOP/scripts/arch"
 
-# What the caller's make was given on its command line is not for kbuild, which
-# would take it for settings of its own.
+# Hide the variables on the command line of the caller's make from kbuild, which
+# would take them for settings of its own.
 unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL GNUMAKEFLAGS
 
 die()
@@ -59,12 +59,12 @@ check_settings()
 	BUILD=$(cd "$BUILD" && pwd -P)
 }
 
-# take_lock NAME [-s]: for the rest of this process, alone or shared (-s).
-#   BASE           the prepared tree: shared while it is built from, alone
-#                  while it changes
+# take_lock NAME [-s]: for the rest of this process, exclusive or shared (-s).
+#   BASE           the prepared tree: shared while something is built from it,
+#                  exclusive while it changes
 #   $KERNEL        the build folder
 #   BASE-prepare   what scripts/prepare keeps beside the tree
-# The first is taken after the others.
+# BASE is taken after the others.
 take_lock()
 {
 	local fd
@@ -117,8 +117,8 @@ need_packages()
 	exec 8>&-
 }
 
-# Debian's cross compilers conflict with gcc-multilib, which somebody may need. On
-# a machine of CI nobody does.
+# Debian's cross compilers conflict with gcc-multilib, which the user may need: only
+# on a machine of CI may apt remove it.
 multilib_in_the_way()
 {
 	[ -n "$cross" ] && [ -z "${CI:-}" ] && ! command -v "${cross}gcc" >/dev/null &&

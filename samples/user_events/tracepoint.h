@@ -28,8 +28,8 @@ struct tracepoint {
 };
 
 /*
- * All that a trace point costs while nobody listens: a load and a branch. The load
- * is atomic because the compiler sees no writer, and could read @enabled just once.
+ * All that a trace point costs while nobody listens: a load, a test and a branch. The
+ * load is atomic: the compiler sees no writer, and might read @enabled only once.
  */
 static inline int tracepoint_enabled(const struct tracepoint *tp)
 {

@@ -2,8 +2,8 @@
 /*
  * libuser_event - the functions of user_event.h, for languages that bind to C
  *
- * A program in C needs the header alone. Here are the same functions as a shared
- * library, and those that make an event from a command string while the program runs.
+ * A program in C needs the header alone. This file has the header's functions as a
+ * shared library, and functions that make an event from a command string at run time.
  */
 #define USER_EVENT_LIBRARY
 #include "user_event.h"

@@ -28,7 +28,7 @@ struct user_event;
 struct user_event *user_event_new(const char *command, unsigned int options);
 
 /**
- * user_event_free() - take an event back
+ * user_event_free() - unregister an event and free it
  * @event: the event, or NULL
  */
 void user_event_free(struct user_event *event);

@@ -53,13 +53,13 @@ extern "C" {
 /**
  * struct user_event - an event of this program
  * @enabled: not 0 while somebody listens: the kernel sets and clears bit 0
- * @index: what its records begin with, once it is registered
+ * @index: the write index that its records begin with, once it is registered
  * @error: why it is not registered, an errno; 0 if it is, -1 before it was tried
  * @flags: USER_EVENT_PERSIST, USER_EVENT_MULTI_FORMAT
  * @command: name and fields, as the kernel reads them
  * @next: the next event of the program
  *
- * Must not move, nor go, while it is registered.
+ * Must not be moved or freed while it is registered.
  */
 struct user_event {
 	uint32_t enabled;
@@ -74,11 +74,11 @@ struct user_event {
  * What all events of the process share. Weak, so that an object that is linked, or
  * loaded, later uses the first one it can see.
  *
- * @lock: process ID of who changes the rest, 0 if nobody does
+ * @lock: process ID of the process that changes the rest, 0 if none does
  * @file: user_events_data, negative if it is not open
  * @given: @file was handed over with user_event_use_file()
  * @error: why @file is not open, an errno
- * @device: of @file, with @inode, to know it again
+ * @device: of @file; with @inode, tells whether it is still the same file
  * @inode: of @file
  * @events: all events of the process
  */
@@ -105,13 +105,13 @@ USER_EVENT_STATE struct user_event_process user_event_process = {
 	0, -1, 0, 0, 0, 0, NULL
 };
 
-/* What one record can have in fields without a fixed size */
+/* The most bytes of one record in fields without a fixed size */
 #define USER_EVENT_SIZE_MAX	64500
 
-/* Up to this many bytes of that a record is copied into one piece */
+/* With up to this many of those bytes a record is copied into one piece */
 #define USER_EVENT_ONE_PIECE	512
 
-/* Files that are opened get the lowest numbers: this is out of their way */
+/* Other files get the lowest free numbers: stay out of their way */
 #define USER_EVENT_FILE_MIN	500
 
 /* The kernel's ABI, whose header the machine may not have */
@@ -150,7 +150,7 @@ int user_event_use_file(int file);
 const char *user_event_reason(const struct user_event *event);
 void user_event_file_lost(int file);
 
-/* After a fork a lock of another thread would be held for ever: it is not ours */
+/* In a forked child, a lock that a thread of the parent held is taken over */
 USER_EVENT_FN void user_event_lock(void)
 {
 	int self = getpid(), owner = 0;
@@ -174,7 +174,7 @@ USER_EVENT_FN void user_event_unlock(void)
 	__atomic_store_n(&user_event_process.lock, 0, __ATOMIC_RELEASE);
 }
 
-/* Where this process finds user_events_data: an open file, or -errno */
+/* Open user_events_data wherever it is: a descriptor, or -errno */
 USER_EVENT_FN int user_event_open(void)
 {
 	static const char *const paths[] = {
@@ -199,7 +199,7 @@ USER_EVENT_FN int user_event_open(void)
 	if (file < 0)
 		return -error;
 
-	/* Whoever closes what it does not know then hits no file of another kind */
+	/* A program that closes it and opens other files does not reuse its number */
 	high = USER_EVENT_FILE_MIN;
 	if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur <= 2 * USER_EVENT_FILE_MIN)
 		high = (int)limit.rlim_cur / 2;
@@ -225,7 +225,7 @@ USER_EVENT_FN void user_event_set_file(int file, int given)
 	__atomic_store_n(&process->file, file, __ATOMIC_RELEASE);
 }
 
-/* Is the file still what it was? The program may have closed it; with the lock held */
+/* Is it still the same file? The program may have closed it; with the lock held */
 USER_EVENT_FN int user_event_file_is_open(void)
 {
 	struct user_event_process *process = &user_event_process;
@@ -235,7 +235,7 @@ USER_EVENT_FN int user_event_file_is_open(void)
 		st.st_dev == process->device && st.st_ino == process->inode;
 }
 
-/* With the lock held */
+/* Open the file if it is not, and register an event; with the lock held */
 USER_EVENT_FN void user_event_try(struct user_event *event)
 {
 	struct user_event_process *process = &user_event_process;
@@ -261,7 +261,7 @@ USER_EVENT_FN void user_event_try(struct user_event *event)
 	reg.word = (uintptr_t)&event->enabled;
 	reg.command = (uintptr_t)event->command;
 	event->error = ioctl(process->file, USER_EVENT_IOC_REG, &reg) ? errno : 0;
-	/* The bit can have been set by now: a record before this has no event */
+	/* The bit may be set already: until now records had an invalid index */
 	__atomic_store_n(&event->index, event->error ? UINT32_MAX : reg.index,
 			 __ATOMIC_RELEASE);
 }
@@ -287,7 +287,7 @@ USER_EVENT_FN int user_event_register(struct user_event *event)
 
 /**
  * user_event_unregister() - end what user_event_register() began
- * @event: the event, whose memory may go afterwards
+ * @event: the event, whose memory may be freed afterwards
  */
 USER_EVENT_FN void user_event_unregister(struct user_event *event)
 {
@@ -314,7 +314,7 @@ USER_EVENT_FN void user_event_unregister(struct user_event *event)
 		event->error = -1;
 	}
 	__atomic_store_n(&event->enabled, 0, __ATOMIC_RELAXED);
-	/* With the last one goes the file, and with it what it holds */
+	/* After the last event close the file, and release what it holds */
 	if (!process->events) {
 		if (!process->given && user_event_file_is_open())
 			close(process->file);
@@ -326,8 +326,8 @@ USER_EVENT_FN void user_event_unregister(struct user_event *event)
 }
 
 /*
- * What was registered through the file is no more: the bits are given back, through
- * any open file; with the lock held
+ * Give up what was registered through the file, and unregister the bits through any
+ * open file; with the lock held
  */
 USER_EVENT_FN void user_event_forget_file(int error)
 {
@@ -406,7 +406,7 @@ USER_EVENT_FN int user_event_use_file(int file)
  * user_event_reason() - why an event has no records, in words
  * @event: the event
  *
- * Return: a text for a person that stays as it is.
+ * Return: a text for a person, which need not be copied.
  */
 USER_EVENT_FN const char *user_event_reason(const struct user_event *event)
 {
@@ -461,7 +461,7 @@ USER_EVENT_FN void user_event_file_lost(int file)
 }
 #endif
 
-/* What a record needs beside its fields, whatever these are: see USER_EVENT_DEFINE() */
+/* A record while it is put together, see USER_EVENT_DEFINE() */
 struct user_event_record {
 	unsigned char *head;
 	size_t fixed;
@@ -470,14 +470,14 @@ struct user_event_record {
 	int pieces;
 };
 
-/* Adds a piece of data behind the fixed part; what says where it is goes to @at */
+/* Adds a piece of data behind the fixed part, and its location at offset @at */
 static inline __attribute__((unused)) void
 user_event_add_piece(struct user_event_record *record, size_t at,
 		     const void *data, size_t size)
 {
 	uint32_t loc;
 
-	/* More than 16 bits can say, and more than anybody takes */
+	/* Larger than 16 bits can say, and than any listener takes */
 	if (size > USER_EVENT_SIZE_MAX - record->dynamic)
 		size = 0, record->dynamic = USER_EVENT_SIZE_MAX;
 	loc = (uint32_t)(size << 16 | (record->fixed + record->dynamic - at - 4));
@@ -507,9 +507,9 @@ user_event_write_record(const struct user_event *event,
 	saved = errno;
 	memcpy(record->head, &index, sizeof(index));
 	if (record->fixed + record->dynamic <= room) {
-		/* In one piece it is a shorter way */
+		/* In one piece: write() is cheaper than writev() */
 		for (i = 1; i < record->pieces; i++) {
-			/* An empty one may be NULL */
+			/* An empty piece may be NULL */
 			if (record->iov[i].iov_len)
 				memcpy(record->head + size,
 				       record->iov[i].iov_base,
@@ -530,9 +530,8 @@ user_event_write_record(const struct user_event *event,
 }
 
 /*
- * The types of fields. Each becomes the arguments of another macro: how it is kept,
- * the bytes of its array, its type for the kernel and in C, and its name, which
- * follows.
+ * The types of fields. Each becomes arguments of another macro: how it is stored, the
+ * size of its array, its type for the kernel and in C; the name follows.
  */
 #define USER_EVENT_T_u8		NUM, 0, "u8", uint8_t,
 #define USER_EVENT_T_u16	NUM, 0, "u16", uint16_t,
@@ -649,9 +648,9 @@ user_event_write_record(const struct user_event *event,
  * @...: its fields, each a type and a name: u8 u16 u32 u64 s8 s16 s32 s64 NAME,
  *	str NAME, chars(N) NAME, blob NAME, bytes(N) NAME; none is fine
  *
- * Outside of functions. It is registered when the program, or the shared object
- * that it is in, is loaded, before the constructors of C++ objects, and no longer
- * when that is unloaded.
+ * Outside of functions. The event is registered when the program or shared object that
+ * it is in is loaded, before the constructors of C++ objects, and unregistered when
+ * that is unloaded.
  */
 #define USER_EVENT(...)		USER_EVENT_WITH(0, __VA_ARGS__)
 
@@ -716,7 +715,7 @@ user_event_write_record(const struct user_event *event,
  * user_event_enabled() - does somebody listen to an event
  * @name: the event
  *
- * For what takes more than the arguments of user_event() to find out.
+ * For values that take more than an expression to compute.
  */
 #define user_event_enabled(name)					\
 	__builtin_expect(__atomic_load_n(&user_event_of_##name.enabled,	\
@@ -727,7 +726,7 @@ user_event_write_record(const struct user_event *event,
  * @name: the event
  * @...: a value for each field; for a blob its address and the number of its bytes
  *
- * A statement. errno stays as it is; from a signal handler it is fine.
+ * A statement. errno stays as it is; may be used in a signal handler.
  */
 #define user_event(...)							\
 	USER_EVENT_JOIN(USER_EVENT_EMIT_, USER_EVENT_MORE(__VA_ARGS__))	\

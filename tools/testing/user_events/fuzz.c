@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Fuzzing of the pure functions of user_events: a byte of flags, a command string up
- * to its NUL, and the payload of a record. Besides staying inside of their memory
- * they have to agree with each other.
+ * Fuzzing of the pure functions of user_events. The input is a byte of flags, a command
+ * string up to its NUL, and the payload of a record. The functions must stay inside of
+ * their memory, and agree with each other.
  */
 #include "trace_events_user.h"
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
 
-/* The line of an event in user_events_status: what it says makes the same event. */
+/* The line of an event in dynamic_events can be written back: it is the same event. */
 static void check_format(const struct user_event_format *format, bool multi)
 {
 	char line[4 * USER_EVENT_CMD_MAX], *args;
@@ -35,7 +35,7 @@ static void check_format(const struct user_event_format *format, bool multi)
 	assert(!seq_buf_has_overflowed(&file.seq));
 	line[file.seq.len] = '\0';
 
-	/* Blanks are added: a string of the largest size need not fit any more */
+	/* The line has more blanks: one of the largest size may not fit any more */
 	if (file.seq.len < USER_EVENT_CMD_MAX) {
 		again = user_event_format_parse(line, multi);
 		assert(!IS_ERR(again));
@@ -62,19 +62,19 @@ static void check_record(const struct user_event_format *format, const u8 *paylo
 {
 	size_t size = sizeof(struct trace_entry) + len, i, begun;
 	struct trace_seq *seq = malloc(sizeof(*seq));
-	/* Of its very size, for the sanitizer to see what is read past it */
+	/* Allocated to size, so that the sanitizer sees reads past the end */
 	u8 *record = malloc(size);
 
 	memset(record, 0, sizeof(struct trace_entry));
 	memcpy(record + sizeof(struct trace_entry), payload, len);
 	seq_buf_init(&seq->seq, seq->buffer, sizeof(seq->buffer));
 	seq->full = 0;
-	/* What stands before it in a line */
+	/* As if the line already had some text */
 	begun = len % 100;
 	for (i = 0; i < begun; i++)
 		trace_seq_putc(seq, '-');
 
-	/* Also of a record that is not as it should be: a file outlives its events */
+	/* Also for a malformed record: showing it must not rely on the check */
 	user_event_record_text(format, seq, record, size);
 	assert(!seq->full);
 	for (i = begun; i < seq->seq.len; i++)

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the pure functions of user_events take from the kernel, for a program in
- * user space. Where a call of the kernel's is stricter than that of the C library,
- * this one is, too.
+ * The kernel functions that the pure functions of user_events call, for a program in
+ * user space. They are as strict as the kernel's, where the C library's are not.
  */
 #ifndef UEV_FUZZ_KERNEL_H
 #define UEV_FUZZ_KERNEL_H
@@ -58,7 +57,7 @@ static inline bool IS_ERR(const void *p)
 	return (unsigned long)p >= (unsigned long)-4095;
 }
 
-/* Memory: what is freed or overrun is the sanitizer's business. */
+/* Memory: the sanitizer finds overruns and uses after free. */
 
 #define GFP_KERNEL		0
 #define GFP_KERNEL_ACCOUNT	0

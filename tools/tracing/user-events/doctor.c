@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * user-events doctor: what is in the way, and the command that mends it.
+ * user-events doctor: what keeps records from coming, and the command that fixes it.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -16,7 +16,7 @@
 static json_object *findings;
 static int nr_found;
 
-/* What is as it should be */
+/* Report something that is as it should be. */
 static void good(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static void good(const char *format, ...)
 {
@@ -31,7 +31,7 @@ static void good(const char *format, ...)
 	va_end(args);
 }
 
-/* What is not, and @mend is the command for it, or NULL */
+/* Report a problem; @mend is the command that fixes it, or NULL. */
 static void found(const char *mend, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void found(const char *mend, const char *format, ...)
 {

@@ -13,10 +13,10 @@
 #include "user-events.h"
 #include "../../lib/user_events/libuser_event.h"
 
-/* A record as it grows: its fields, and what dynamic ones point to */
+/* A record while it grows: its fields, and the data that dynamic fields point to */
 static unsigned char fixed[65536], dynamic[65536];
 static size_t nr_fixed, nr_dynamic;
-/* The dynamic fields: where they are, and where what they point to is among the rest */
+/* The dynamic fields: their offsets in fixed[], and the data's in dynamic[] */
 static struct {
 	size_t at, data, size;
 	bool relative;
@@ -93,7 +93,7 @@ static const char *append(const char *type, const char *value)
 	return NULL;
 }
 
-/* Lay out the record that @command and the values say; false with a message */
+/* Lay out a record of @command with these values; false after a message */
 static bool layout(const char *command, char **values)
 {
 	char *copy = strdup(strchr(command, ' ') ?: ""), *rest = copy, *field, *name;
@@ -130,7 +130,7 @@ static bool layout(const char *command, char **values)
 		return false;
 	}
 	for (i = 0; i < nr_locs; i++) {
-		/* From the end of the field, or from the start of the kernel's part */
+		/* Counted from the end of the field, or from the start of the record */
 		uint32_t loc = locs[i].size << 16 |
 			(locs[i].relative ? nr_fixed + locs[i].data - locs[i].at - 4 :
 					    nr_fixed + locs[i].data + 8);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the kernel tells of user events. Each file has a part of it, and a file that a
- * kernel does not have is left out.
+ * What the kernel's files say about user events. Files that a kernel does not have are
+ * left out.
  */
 #include <dirent.h>
 #include <fnmatch.h>
@@ -43,7 +43,7 @@ char *ue_path(const char *file)
 	return dir ? print("%s/%s", dir, file) : NULL;
 }
 
-/* What a file of tracefs has, NULL if there is none or it may not be read */
+/* The content of a file of tracefs; NULL if there is none or it may not be read */
 char *ue_read(const char *file)
 {
 	return tracefs_instance_file_read(NULL, file, NULL);
@@ -119,7 +119,7 @@ static void read_status(struct events *events, const char *group)
 		used = strstr(line, " # Used by ");
 		if (used)
 			*used = '\0';
-		/* The name of a multi-format event ends in .ID, and a directory tells */
+		/* A name with a dot may be multi-format: look for its directory */
 		events->events = check(realloc(events->events,
 					       (events->nr + 1) * sizeof(*event)));
 		event = &events->events[events->nr++];
@@ -324,7 +324,7 @@ bool ue_matches(const struct event *event, char **patterns)
 	return match;
 }
 
-/* Say what this kernel does not tell */
+/* Say which files this kernel lacks */
 void ue_lacks(const struct kernel *kernel)
 {
 	if (kernel->losses && kernel->enablers && kernel->groups)

@@ -78,7 +78,7 @@ static int show(void)
 	return UE_OK;
 }
 
-/* Let a user have the files of a group */
+/* Give the files of a group to a user */
 static int delegate(const char *name, const char *user)
 {
 	static const char * const files[] = {
@@ -143,7 +143,7 @@ int ue_group(int argc, char **argv)
 	return UE_USAGE;
 }
 
-/* Hand over to perf, or to trace-cmd, with the events that are there */
+/* Run perf or trace-cmd for the matching events that exist */
 int ue_record(int argc, char **argv)
 {
 	bool trace_cmd = argc && !strcmp(*argv, "-t");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * user-events list: what there is, who has it, who listens, what is wrong.
+ * user-events list: events, the programs that registered them, listeners, problems.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,7 +67,7 @@ static void for_a_person(const struct event *event)
 		printf("    %s! lost: %s%s\n", ue_warn(), event->losses, ue_plain());
 }
 
-/* One line, its columns parted by tabs; "-" where there is nothing */
+/* One line, its columns separated by tabs; "-" where there is nothing */
 static void for_a_pipe(const struct event *event)
 {
 	int i;

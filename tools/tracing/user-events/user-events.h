@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * user-events - what there is to know about user events, and to do with them
+ * user-events - look at user events, and work with them
  *
  * events.c	what the kernel tells of events
  * output.c	for a person, for a pipe, as JSON
@@ -17,13 +17,13 @@
 /* Exit status, see user-events(1) */
 enum {
 	UE_OK,
-	UE_FOUND,		/* doctor: there is something to mend */
+	UE_FOUND,		/* doctor: there is something to fix */
 	UE_USAGE,
 	UE_FAILED,
 	UE_NOTHING,		/* no such event, or nobody listened */
 };
 
-/* What the kernel has beside events: mainline's lacks some of it */
+/* Which files the kernel has: mainline's lacks some */
 struct kernel {
 	bool losses;
 	bool enablers;

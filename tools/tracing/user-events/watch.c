@@ -2,9 +2,9 @@
 /*
  * user-events watch and stat: in a trace instance of their own, which goes with them.
  *
- * The kernel decodes what watch shows: it takes each name and each type there is, which
- * the libraries for binary records do not. stat has the kernel count, with a histogram,
- * so that no record is made at all.
+ * The kernel decodes the records that watch shows: unlike the libraries for binary
+ * records it takes every name and every type. For stat the kernel counts, with a
+ * histogram, so that no record is made at all.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -75,7 +75,7 @@ static bool is_on(const struct event *event, const char *file, const char *sign)
 	return on;
 }
 
-/* Switch all events on that are wanted, and are not: the number of those that match */
+/* Enable the matching events that are not yet enabled; returns how many match */
 static int switch_on(char **patterns, const char *filter, int *result)
 {
 	struct events events;
@@ -104,7 +104,7 @@ static int switch_on(char **patterns, const char *filter, int *result)
 	return nr;
 }
 
-/* A name that the trace has not kept, as long as the process is there */
+/* The name of a process, if the trace has none and the process still exists */
 static void name_of(int pid, char *comm, size_t size)
 {
 	char path[64];
@@ -164,7 +164,7 @@ static void show(char *line)
 	fflush(stdout);
 }
 
-/* What is there to read, line by line; a rest is kept for the next time */
+/* Show the lines that can be read; a part of a line is kept for the next time */
 static int show_all(int pipe, long *left)
 {
 	static char buffer[1 << 17];
@@ -191,7 +191,7 @@ static int show_all(int pipe, long *left)
 	return shown;
 }
 
-/* The set of events has changed since it was read; a kernel that cannot tell, may have */
+/* Read the status again, so that poll() reports the next change */
 static void read_again(int status)
 {
 	char text[4096];
@@ -241,7 +241,7 @@ int ue_watch(int argc, char **argv)
 	if (!nr && ue_person)
 		fprintf(stderr, "(waiting for %s)\n", *argv);
 	while (!stop && left) {
-		/* Groups that come later, and kernels that cannot tell: look once a second */
+		/* Once a second: for new groups, and if the status has no poll() */
 		if (poll(fds, 2, 1000) < 0 && errno != EINTR)
 			break;
 		if (fds[1].revents & POLLPRI)

@@ -89,8 +89,8 @@ static int load(const struct bpf_insn *insns, int count)
 }
 
 /*
- * Counts its runs, and keeps what is at @offset of the record if @size (one of
- * BPF_B to BPF_DW) is not negative; returns @result.
+ * A program that counts its runs and returns @result. If @size (one of BPF_B to
+ * BPF_DW) is not negative, it also stores what it loads at @offset of the record.
  */
 static int load_counter(int map, int size, int offset, int result)
 {
@@ -142,7 +142,7 @@ FIXTURE_TEARDOWN(bpf)
 	uev_reset();
 }
 
-/* The payload of bpf_event: 15 bytes of fields, then whatever */
+/* The payload of bpf_event: 15 bytes of fields, then data of no field */
 struct record {
 	__u8 a;
 	__u32 b;
@@ -155,7 +155,7 @@ static const struct record record = {
 	0x81, 0x82838485, 0x8687888990919293ULL, -2, "more",
 };
 
-/* What a load at @offset of the record finds, which begins with 8 bytes of perf */
+/* What a load at @offset of the record yields: the payload starts at 8 */
 static __u64 load_of(const void *payload, int size, int offset)
 {
 	const void *at = payload + offset - 8;
@@ -204,7 +204,7 @@ TEST_F(bpf, runs_for_each_record)
 						       &record, sizeof(record)));
 		ASSERT_EQ(i, read_map(self->map).runs);
 	}
-	/* What is refused is no record. */
+	/* A write that is refused does not run the program. */
 	EXPECT_ERR(EINVAL, uev_emit(self->fd, self->index, &record, 3));
 	EXPECT_ERR(EFAULT, uev_emit(self->fd, self->index, (void *)8UL, 30));
 	EXPECT_EQ(100, read_map(self->map).runs);
@@ -216,7 +216,7 @@ TEST_F(bpf, runs_for_each_record)
 	EXPECT_EQ(100, read_map(self->map).runs);
 }
 
-/* perf has the record only where it was told to look, a program everywhere. */
+/* perf gets records of the CPU it is attached to, a program those of all CPUs. */
 TEST_F(bpf, runs_on_every_cpu)
 {
 	int cpus = sysconf(_SC_NPROCESSORS_ONLN), prog, perf, cpu;
@@ -264,7 +264,7 @@ TEST_F(bpf, reads_every_field)
 	}
 }
 
-/* The verifier wants aligned loads: fields of such an event have them all. */
+/* The verifier may insist on aligned loads: here all fields are aligned. */
 TEST_F(bpf, reads_aligned_fields)
 {
 	static const struct {
@@ -332,11 +332,11 @@ TEST_F(bpf, cannot_read_past_the_fields)
 	}
 	EXPECT_ERR(EACCES, try_to_read("bpf_event", self->map, BPF_DW, 16));
 	EXPECT_ERR(EACCES, try_to_read("bpf_event", self->map, BPF_H, 22));
-	/* A pointer of the kernel's is in the place of the first common fields. */
+	/* The program sees a kernel pointer instead of the first common fields. */
 	EXPECT_ERR(EACCES, try_to_read("bpf_event", self->map, BPF_DW, 0));
 	EXPECT_EQ(uev_kernel_is_64() ? -EACCES : 0,
 		  try_to_read("bpf_event", self->map, BPF_W, 4));
-	/* All that has not left the event busy. */
+	/* None of these attempts holds the event any more. */
 	ASSERT_OK(uev_unreg(self->fd, self->value, 0));
 	close(self->fd);
 	self->fd = uev_open();
@@ -356,7 +356,7 @@ TEST_F(bpf, event_without_fields)
 		EXPECT_ERR(EACCES, try_to_read("bpf_empty", self->map, BPF_B,
 					       off)) TH_LOG("offset %d", off);
 	}
-	/* One that reads nothing is welcome. */
+	/* A program that reads nothing is accepted. */
 	prog = load_counter(self->map, -1, 0, 0);
 	ASSERT_LE(0, prog) TH_LOG("%s", verifier_log);
 	perf = attach("bpf_empty", prog);
@@ -372,7 +372,7 @@ TEST_F(bpf, event_without_fields)
 
 static struct uev_sample sample;
 
-/* Its result says whether perf gets the record as well. */
+/* The program's return value decides whether perf gets the record as well. */
 TEST_F(bpf, decides_about_samples)
 {
 	struct uev_perf perf;
@@ -398,7 +398,7 @@ TEST_F(bpf, decides_about_samples)
 	}
 }
 
-/* Two of them, and ftrace, and perf without a program: each has its record. */
+/* Two programs, ftrace, and perf without a program: each gets the record. */
 TEST_F(bpf, beside_other_consumers)
 {
 	int other_map = create_map(), prog, other_prog, bpf_fd, other_fd;
@@ -429,7 +429,7 @@ TEST_F(bpf, beside_other_consumers)
 	EXPECT_EQ(1, uev_count(shown, "\n"));
 	free(shown);
 
-	/* One goes, the other goes on. */
+	/* Closing the one leaves the other attached. */
 	close(bpf_fd);
 	ASSERT_EQ(4 + sizeof(record), uev_emit(self->fd, self->index, &record,
 					       sizeof(record)));
@@ -488,7 +488,7 @@ TEST_F(bpf, record_that_does_not_fit)
 	close(prog);
 }
 
-/* What the largest record that perf takes has behind its common fields */
+/* The largest payload of a record that perf takes */
 #define LARGEST		(65536 - 1024 - 12)
 
 /* Keeps @size bytes of the record in the map, which has one value of 64 KiB */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Nothing is lost without word: while four processes write as fast as they can,
- * consumers attach, record and detach. What they saw and what was reported lost
- * is what the writers were told was written, to the record.
+ * No record is lost silently: while four processes write as fast as they can,
+ * listeners attach, record and detach. The records that they saw and those that
+ * were reported lost add up to what write() told the writers it took.
  */
 #include <sched.h>
 #include <signal.h>
@@ -18,7 +18,7 @@
 
 #define NR_WRITERS	4
 #define MAX_CPUS	16
-/* Of each writer: on one CPU they are more than fit into a buffer here */
+/* Records of each writer: more than fit into the buffer of one CPU here */
 #define ENOUGH		5000
 #define EVENT		"acc_event"
 #define COMMAND		EVENT " u32 writer;u64 seq"
@@ -122,7 +122,7 @@ FIXTURE_TEARDOWN(storm)
 	uev_reset();
 }
 
-/* All of them have ended: what write() said from first to last */
+/* Ends the writers: how many records write() told them it took */
 static __u64 written(struct __test_metadata *_metadata, struct storm *storm,
 		     pid_t *pids)
 {
@@ -141,8 +141,8 @@ static __u64 written(struct __test_metadata *_metadata, struct storm *storm,
 }
 
 /*
- * On a busy host a guest's processor may stand still for as long as a consumer
- * is there: how long it was says nothing about what was written.
+ * On a busy host a guest's CPU may stand still for as long as a listener is
+ * attached, so wait for records and not for time.
  */
 static bool each_wrote(struct storm *storm, __u64 least)
 {
@@ -204,8 +204,8 @@ static void set_buffer(struct __test_metadata *_metadata, const char *kb,
 }
 
 /*
- * On and off and on, with what the bits are to be after each of them, until
- * enough was written.
+ * Switches on and off, and checks the bits after each switch, until enough was
+ * written. Returns the number of rounds.
  */
 static int attach_and_detach(struct __test_metadata *_metadata,
 			     struct storm *storm, unsigned long ms)
@@ -278,7 +278,7 @@ struct ring {
 	struct perf_event_mmap_page *head;
 	__u64 tail;
 	__u64 seen, lost, missing;
-	/* For each writer: its next number, and is all up to here accounted? */
+	/* For each writer: its next number, and has it written since the last loss? */
 	__u64 next[NR_WRITERS];
 	bool started[NR_WRITERS], current[NR_WRITERS];
 	bool late;	/* a writer's first record came after a loss */
@@ -391,7 +391,7 @@ static bool ring_is_current(struct ring *ring, int cpu)
 	return true;
 }
 
-/* Attached before the first record and until the last: all of them count. */
+/* perf is attached from the first record to the last: it must account for all. */
 TEST_F(storm, perf_beside_others_that_come_and_go)
 {
 	struct ring rings[MAX_CPUS];
@@ -442,8 +442,8 @@ TEST_F(storm, perf_beside_others_that_come_and_go)
 }
 
 /*
- * It comes and goes itself. The numbers of the records tell how many are missing
- * between the first and the last that it has: as many as it says were lost.
+ * perf attaches and detaches. The numbers of the records tell how many are missing
+ * between the first and the last that it got: as many as it reports lost.
  */
 TEST_F(storm, perf_that_comes_and_goes)
 {
@@ -474,7 +474,7 @@ TEST_F(storm, perf_that_comes_and_goes)
 			if (ring_is_current(&rings[cpu], cpu) &&
 			    !rings[cpu].late) {
 				EXPECT_EQ(rings[cpu].lost, rings[cpu].missing);
-				/* Those after the last record: no report */
+				/* Losses after the last record: not in the ring */
 				EXPECT_LE(rings[cpu].lost,
 					  ring_all_lost(&rings[cpu]));
 				seen += rings[cpu].seen;
@@ -492,7 +492,7 @@ TEST_F(storm, perf_that_comes_and_goes)
 	       (unsigned long long)seen, (unsigned long long)lost);
 }
 
-/* The tools, beside a trace that has them all */
+/* The tools, beside a trace that gets every record */
 TEST_F(storm, tools_that_come_and_go)
 {
 	static const char * const tools[] = {
@@ -504,7 +504,7 @@ TEST_F(storm, tools_that_come_and_go)
 	};
 	char command[512];
 	__u64 wrote, entries, overrun;
-	/* With all checkers on, the one that has no records to catch up with */
+	/* With all checkers on, perf stat alone: it has no records to catch up with */
 	int nr_tools = uev_kernel_is_slow() ? 1 : ARRAY_SIZE(tools);
 	int i, ran = 0;
 

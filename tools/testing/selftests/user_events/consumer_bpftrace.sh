@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# User events in bpftrace: counts by fields, and what two of its programs see.
+# User events in bpftrace: counts by fields, and what two programs at once see.
 
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/consumer_lib.sh"
@@ -10,16 +10,16 @@ tests=(counts_by_number_and_string sums_and_prints two_programs_on_one_event
 	an_event_without_fields a_fixed_string a_rel_loc_string)
 slow_tests=(two_programs_on_one_event)
 
-# Without BTF, which this kernel may not have, bpftrace knows the types of C.
+# Without BTF, which this kernel may lack, bpftrace knows only the types of C.
 types='#include <linux/types.h>
 #define u32 __u32
 #define s64 __s64
 '
 
-# start_bpftrace FILE PROGRAM: in the background, returns once it counts. The bit
-# of an event is set before the program behind it is in place, and one probe is
-# attached after the other, the first or the last one first: all of them are there
-# once both of two others around them have been begun with.
+# start_bpftrace FILE PROGRAM: in the background, returns once it counts. bpftrace
+# attaches one probe after the other, the first or the last one first, and sets an
+# event's bit before the program is in place. So PROGRAM is put between two probes of
+# other events: once the bits of both are set, all of PROGRAM is attached.
 start_bpftrace()
 {
 	events head tail
@@ -34,8 +34,8 @@ stop_bpftrace()
 {
 	local end=$((SECONDS + patience))
 
-	# Ignored, as by everything a shell has in the background, until bpftrace
-	# asks for it: on a slow machine that may be long after this.
+	# A background job of a shell ignores SIGINT until it installs a handler: on
+	# a slow machine that may take long. So send it again and again.
 	while kill -INT "$bpftrace" 2>/dev/null && [ $SECONDS -lt $end ]; do
 		for _ in {1..20}; do
 			[ -e "/proc/$bpftrace/fd/0" ] || break 2

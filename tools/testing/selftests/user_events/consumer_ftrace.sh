@@ -63,7 +63,7 @@ trace_pipe_text()
 	is "the trace, once it is read" "" "$(shown)"
 }
 
-# Of both, an event has no form of its own: like events of the kernel.
+# Like events of the kernel, user events have no raw and hex format of their own.
 raw_and_hex()
 {
 	local id pid text

@@ -6,7 +6,7 @@
 #
 #	tests=(NAME...)		functions, each one a test
 #	slow_tests=(NAME...)	those of them for a kernel with all its checkers on:
-#				consumers that come and go beside writers
+#				listeners that come and go beside writers
 #	need TOOL...		skips all of them if a tool is missing
 #	run_tests
 
@@ -82,7 +82,7 @@ events()
 	done
 }
 
-# writer_of_32_bits: which the caller has in a local variable then
+# writer_of_32_bits: sets uev, which the caller has made local
 writer_of_32_bits()
 {
 	uev=$here/consumer_writer_32
@@ -91,13 +91,13 @@ writer_of_32_bits()
 	return 1
 }
 
-# emit: a writer that does what stdin says, until it is through
+# emit: runs a writer with the orders on stdin, and waits until it has ended
 emit()
 {
 	"$uev" >"$scratch/said" || wrong "the writer: $(cat "$scratch/said")"
 }
 
-# background: a writer that does what stdin says
+# background: the same, without waiting
 background()
 {
 	"$uev" >"$scratch/said" &
@@ -145,7 +145,7 @@ close_writer()
 	writer=
 }
 
-# The writer in the background is through.
+# finish: waits until the writer in the background has ended
 finish()
 {
 	wait "$writer" || wrong "the writer: $(cat "$scratch/said")"
@@ -159,7 +159,7 @@ shown()
 	sed -E -e '/^#/d' -e 's/^ *[^ ]+-[0-9]+ +\[[0-9]+\] [^ ]{4,6} +[0-9]+\.[0-9]+: //' "${1:-trace}"
 }
 
-# Is the event's bit as it should be? By what the kernel says of its consumers.
+# used_by EVENT [LISTENERS]: does the kernel say that exactly these listen to it?
 used_by()
 {
 	[ "$(grep -E "^$1( |\$)" user_events_status)" = "$1${2:+ # Used by $2}" ]
@@ -198,7 +198,7 @@ reset()
 	echo 1 >tracing_on
 	echo 0 >snapshot
 	: >trace
-	# The last holder of an event may be on its way out.
+	# The last holder of an event may not have released it yet.
 	while grep '^u:' dynamic_events >"$scratch/left" && [ $SECONDS -lt $end ]; do
 		while read -r line; do
 			line=${line%% *}
@@ -240,14 +240,14 @@ run_tests()
 		echo "1..0 # SKIP needs root, and user events in $tracefs"
 		exit $TAP_SKIP
 	fi
-	# What a tool prints is the same there, and it takes ten times as long.
+	# There, tools print the same as on a fast kernel, in ten times the time.
 	if slow_kernel; then tests=("${slow_tests[@]}"); fi
 	echo "1..${#tests[@]}"
 	trap 'reset; rm -rf "$scratch"' EXIT
 	trap 'exit 1' HUP INT TERM
 
-	# Names of tasks are kept by a probe of the scheduler that comes and goes
-	# with each event, and nobody looks at them here.
+	# Recording the names of tasks takes a probe in the scheduler, which comes
+	# and goes with each event that is enabled; no test here looks at names.
 	echo 0 >options/record-cmd
 
 	for name in "${tests[@]}"; do

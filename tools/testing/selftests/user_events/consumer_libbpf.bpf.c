@@ -48,7 +48,7 @@ struct every_record {
 	__u16 rel_at, rel_size;
 } __attribute__((packed));
 
-/* The verifier forgets the range of a number that is put together of bytes. */
+/* The verifier loses the range of a number that is assembled from bytes. */
 static __always_inline const void *at(void *record, __u64 offset)
 {
 	asm volatile("%0 &= 0xffff" : "+r"(offset));
@@ -106,7 +106,7 @@ int let_none_pass(void *ctx)
 	return 0;
 }
 
-/* The record of an event without fields ends after the common ones. */
+/* The record of an event without fields ends after the common fields. */
 SEC("tracepoint")
 int read_beyond(struct every_record *record)
 {

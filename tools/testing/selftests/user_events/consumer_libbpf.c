@@ -53,7 +53,7 @@ static int keep(enum libbpf_print_level level, const char *format, va_list args)
 {
 	size_t len = strlen(said);
 
-	/* The end of a long log is what tells. */
+	/* Of a long log the end is worth keeping */
 	if (len > sizeof(said) / 2)
 		len = 0;
 	if (level != LIBBPF_DEBUG)
@@ -114,7 +114,7 @@ static struct bpf_program *program(struct bpf_object *object, const char *name)
 	return bpf_object__find_program_by_name(object, name);
 }
 
-/* On all CPUs, and all tasks: what libbpf does of itself */
+/* Attaches to all CPUs and all tasks, which is libbpf's default */
 static struct bpf_link *attach_link(struct bpf_object *object, const char *name,
 				    const char *event)
 {
@@ -281,7 +281,7 @@ struct racer {
 
 #define NR_RACERS	4
 
-/* All of them have written by now. */
+/* Has each racer written a record? */
 static bool each_wrote(struct racer *racers)
 {
 	int i;
@@ -321,10 +321,10 @@ static void *write_at_full_speed(void *arg)
 }
 
 /*
- * What a link counts in the middle of it all is what was written: it is there
- * before the writers start and until they end. The others come and go, each
- * when it has seen some of them: on a busy host the writers may stand still for
- * as long as one takes to come and go.
+ * One link is attached before the writers start and until they end: it counts
+ * exactly what they wrote. Others attach, wait until they have counted a record,
+ * and detach: on a busy host the writers may stand still for longer than it takes
+ * to attach and detach.
  */
 TEST_F(libbpf, attach_and_detach_race_with_writers)
 {
@@ -373,7 +373,7 @@ TEST_F(libbpf, attach_and_detach_race_with_writers)
 	ASSERT_BECOMES(0, *self->value);
 }
 
-/* The bit comes and goes with the only consumer, writers at full speed. */
+/* The bit follows the only listener while writers run at full speed. */
 TEST_F(libbpf, bit_follows_attach_and_detach)
 {
 	int index = uev_reg_index(self->fd, self->value, EVERY), i;

@@ -119,14 +119,14 @@ negative_numbers_of_8_and_16_bits()
 	is "perf script" "neg: a=-1 b=-2 c=-3 d=-4" "$text"
 }
 
-# Of two that write, the one
+# Of two processes that write, record only one
 record_a_running_process()
 {
 	events "one u32 n"
 	open_writer
 	start_perf record -p "$writer" -q -D -1 -o "$data" -e user_events:one
 	tell "event one u32 n" "emit one 1" "emit one 2"
-	# Its bit is set as well: the event is, not the process.
+	# The bit of this process is set as well: bits go by the event.
 	emit <<-END
 		event one u32 n
 		wait one
@@ -221,12 +221,12 @@ trace_shows_fields()
 		wait tr
 		3*emit tr # text
 	END
-	# On one processor: what it finds in the buffer of each is shown in any order.
+	# On one CPU: perf trace shows the buffers of several CPUs in any order.
 	perf trace -o "$scratch/traced" -e user_events:tr -- \
 		taskset -c 0 sh -c "exec '$uev' <'$scratch/todo'" \
 		>"$log" 2>&1 || wrong "perf trace: $(cat "$log")"
 	text=$(grep -o 'user_events:tr(.*' "$scratch/traced")
-	# It leaves out a 0.
+	# perf trace leaves out fields that are 0.
 	is "perf trace" 'user_events:tr(s: "text")
 user_events:tr(n: 1, s: "text")
 user_events:tr(n: 2, s: "text")' "$text"
@@ -249,7 +249,7 @@ a_32_bit_writer()
 small: n=-5000000000 s=text" "$(script)"
 }
 
-# Of text that makes a record as large as perf takes, and a byte larger
+# With a text that makes the largest record that perf takes, and with a byte more
 the_largest_record()
 {
 	local text
@@ -274,7 +274,7 @@ the_largest_record()
 		wrong "the losses are $(cat user_events_losses)"
 }
 
-# stormed: all writers are through with their storm. Without a process.
+# stormed: true once all writers have ended their storm. Starts no process.
 stormed()
 {
 	local i line
@@ -290,8 +290,8 @@ what_is_lost_is_reported()
 {
 	local i pids=() wrote seen lost end
 
-	# perf counts a lost note about a process as well: none starts or ends
-	# while its buffers may be full.
+	# perf also counts lost records about processes: so no process starts or
+	# ends while the buffers may be full.
 	for i in 1 2 3 4; do
 		"$uev" >"$scratch/said.$i" <<-END &
 			event fast u32 n; u64 m
@@ -310,7 +310,7 @@ what_is_lost_is_reported()
 	echo 1 >events/user_events/go/enable
 	end=$((SECONDS + patience))
 	until stormed || [ $SECONDS -ge $end ]; do
-		# Nothing is to be read, this only takes its time
+		# Sleeps without a process: there is nothing to read
 		read -r -t 0.1 -u 8
 	done
 	# perf looks for a ping after it has read what there was: at the second

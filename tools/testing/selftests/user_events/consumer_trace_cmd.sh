@@ -121,8 +121,8 @@ stream_is_live()
 	await streamed "live: n=1 s=early"
 	tell "emit live 2 late"
 	await streamed "live: n=2 s=late"
-	# Not with SIGINT, for which it asks its readers first: they may wait for
-	# a record.
+	# Not by SIGINT: trace-cmd would then wait for its readers, which may wait
+	# for a record.
 	kill -- "-$stream"
 	wait "$stream" 2>/dev/null
 	is "trace-cmd stream" "live: n=1 s=early

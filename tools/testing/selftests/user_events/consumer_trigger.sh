@@ -146,7 +146,7 @@ stacktrace_key()
 	if uname -r | grep -q '^6\.1\.'; then echo stacktrace; else echo common_stacktrace; fi
 }
 
-# One with a condition has to see the record, which then is recorded.
+# A trigger with a condition looks at the record, which is recorded before it fires.
 traceoff_and_traceon()
 {
 	events "off u32 n" "on"
@@ -186,7 +186,7 @@ enable_and_disable_another_event()
 	events "on u32 n" "off u32 n" "other u32 n"
 	trigger on "enable_event:user_events:other if n == 1"
 	trigger off "disable_event:user_events:other if n == 1"
-	# Its bit is set from now on: a record of another decides about its own.
+	# The bit is set from now on: records of other events switch this one.
 	used_by other "ftrace other" || wrong "not ready to be switched: $(cat user_events_status)"
 	emit <<-END
 		event on u32 n
@@ -231,7 +231,7 @@ latency_between_two_events()
 	END
 	is "pairs" "took: id=1 result=-7
 took: id=2 result=8" "$(shown | sed 's/ lat=.*//')"
-	# The clock that sleeps and the one that stamps differ a little in a guest
+	# In a guest, sleeps and time stamps use clocks that differ a little
 	latency=$(shown | sed -n 's/.* id=2 .* lat=//p')
 	if [ "${latency:-0}" -lt 270000 ] || [ "${latency:-0}" -ge 60000000 ]; then
 		wrong "300 ms are shown as $latency us"
@@ -241,7 +241,7 @@ took: id=2 result=8" "$(shown | sed 's/ lat=.*//')"
 	has "its trigger" "^hist:keys=id:vals=.*lat" "$name"
 }
 
-# An event made of another, with what is wanted of its fields
+# An event probe: an event made of fields of another one
 probe_on_an_event()
 {
 	events "src u32 n; char[8] s; __data_loc char[] d"

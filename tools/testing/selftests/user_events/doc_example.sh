@@ -96,9 +96,9 @@ if [ "$(id -u)" != 0 ] || [ ! -e $tracefs/user_events_data ]; then
 fi
 echo "1..6"
 
-# Names of processes are not looked at here, and to record them the scheduler's
-# code is patched each time, which emulators do not always survive. An instance
-# starts with the options of the top one.
+# No names of processes are looked at here, and recording them patches the code of
+# the scheduler each time, which emulators do not always survive. A new instance
+# inherits the options of the top one.
 record_cmd=$(cat $tracefs/options/record-cmd)
 echo 0 >$tracefs/options/record-cmd
 mkdir "$instance" || exit 1

@@ -40,13 +40,13 @@ TEST_F(uev, create_and_show)
 		ASSERT_OK(uev_dynamic(lines[i][0])) TH_LOG("%s", lines[i][0]);
 		EXPECT_TRUE(listed(lines[i][1])) TH_LOG("%s", lines[i][1]);
 	}
-	/* The same file, registered: the same event, and the same line. */
+	/* Registering the same command string finds the same event. */
 	for (i = 0; i < ARRAY_SIZE(lines); i++) {
 		EXPECT_OK(uev_reg(self->fd, &self->value[i], 0, 4, 0,
 				  lines[i][0] + 2, NULL))
 			TH_LOG("%s", lines[i][0]);
 	}
-	/* What is shown can be written again, once it is gone. */
+	/* After the event is deleted, its line can be written back. */
 	close(self->fd);
 	self->fd = uev_open();
 	for (i = 0; i < ARRAY_SIZE(lines); i++) {
@@ -194,7 +194,7 @@ TEST_F(uev, is_not_deleted_while_it_is_held)
 	EXPECT_FALSE(listed("u:dyn_held u32 a"));
 }
 
-/* Opened to be written anew, the file loses all its events, or none. */
+/* Opening the file with O_TRUNC deletes all events, or none. */
 TEST_F(uev, emptied_at_once)
 {
 	int i, fd;
@@ -240,8 +240,8 @@ TEST_F(uev, several_lines_at_once)
 }
 
 /*
- * The file is opened with the rights of root, and written without: what counts
- * is who makes or deletes the event.
+ * root opens the file, and a child with fewer rights writes to it: the rights of
+ * the writer decide.
  */
 struct attempt {
 	int dynamic_fd;

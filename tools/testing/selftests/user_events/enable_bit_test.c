@@ -9,7 +9,7 @@
 
 #include "uev_harness.h"
 
-/* Everything that makes somebody listen, one after the other. */
+/* Every kind of listener, attached one after the other. */
 enum consumer { FTRACE, INSTANCE, TRIGGER, PERF, CONSUMERS };
 
 static const char * const consumer_names[] = {
@@ -105,12 +105,12 @@ TEST_F(uev, follows_all_events_at_once)
 }
 
 /*
- * The value with its neighbours: 4 bytes in either half of 8 aligned ones, or 8
- * bytes. Everything but the one registered bit is the program's own.
+ * The enable word and its neighbours: 4 bytes in either half of 8 aligned ones, or
+ * 8 bytes. All bits but the registered one are the program's own.
  */
 FIXTURE(layout) {
 	int fd;
-	__u32 *words;	/* 16 of them, the value is at variant->at */
+	__u32 *words;	/* 16 of them, the enable word is at variant->at */
 };
 
 FIXTURE_VARIANT(layout) {
@@ -209,10 +209,10 @@ TEST_F(layout, every_bit_alone)
 	}
 }
 
-/* Works on the words around the value, all bits of them, as fast as it can. */
+/* Changes the program's own bits as fast as it can, and counts lost updates. */
 struct hammer {
 	__u32 *words;
-	__u64 other_bits;	/* of the value, all but the kernel's */
+	__u64 other_bits;	/* of the enable word, all but the kernel's */
 	int at, size;
 	bool stop;
 	long rounds, lost;
@@ -225,7 +225,7 @@ static void *hammer_neighbours(void *arg)
 	int words = h->size / 4, i;
 
 	while (!UEV_READ(h->stop)) {
-		/* One lost update, and the old value is not the last one. */
+		/* After a lost update the old value is not the last one stored. */
 		for (i = h->at - 2; i < h->at + words + 2; i++) {
 			if (i >= h->at && i < h->at + words)
 				continue;
@@ -294,7 +294,7 @@ static void hammer_while_switching(struct __test_metadata *_metadata, int fd,
 
 		EXPECT_OK(uev_enable("bit_hammer", on));
 		EXPECT_TRUE(uev_wait_for((value_of(v, h->size) >> bit & 1) == on));
-		/* The hammer must have had its turn in between. */
+		/* Wait until the hammer has run between the two switches. */
 		EXPECT_TRUE(uev_wait_for(UEV_READ(h->rounds) > rounds));
 	}
 	/* The registration itself changes the value as well. */
@@ -330,7 +330,7 @@ TEST_F(layout, other_bits_belong_to_the_program)
 			       variant->size * 8 - 1);
 }
 
-/* A value in the first or last bytes of a page has a page beside it. */
+/* An enable word in the first or last bytes of a page, with no page beside it */
 TEST_F(layout, edge_of_a_page)
 {
 	size_t page = uev_page_size();

@@ -3,18 +3,18 @@
  * Enable bits under everything at once: processes that register, unregister,
  * fork, share their address space, exec, exit, are killed, unmap, protect,
  * discard and swap memory, of their own and shared, in small pages and huge
- * ones, while tracers switch the events through ftrace, an instance and perf.
+ * ones, while listeners come and go through ftrace, an instance and perf.
  * Every few seconds all hold still; after a quiet second each process looks at
  * every bit it has. In half of the rounds bad neighbours of another user do all they
- * can to hold that up.
+ * can to delay the repairs.
  *
  * Usage: enable_bit_torture [-t SECONDS] [-s SEED] [-v]
  *
- * A value that its process discards or protects (MADV_DONTNEED, PROT_READ) is as
- * it was left until the event is switched again, which the contract says. It is
- * marked as such, and looked at in a second pass, after a switch of all events;
- * all others must be right in the first one. A registration whose memory is
- * unmapped has ended: what is mapped there next must keep what it has.
+ * An enable word that its process discards or protects (MADV_DONTNEED, PROT_READ)
+ * stays as it was left until the event is switched again: the ABI says so. Such a
+ * word is marked as spoiled, and looked at in a second pass, after a switch of all
+ * events; all others must be right in the first one. A registration whose memory is
+ * unmapped has ended: what is mapped there next must not change.
  */
 #include <sched.h>
 #include <signal.h>
@@ -41,14 +41,14 @@
 #define HUGE_PAGES	4	/* the same, and part of a huge page at first */
 #define PAGES		(SMALL_PAGES + HUGE_PAGES)
 #define HUGE		(2UL << 20)
-#define GUEST_VALUES	4	/* of who shares an address space for a while */
+#define GUEST_VALUES	4	/* of a task that shares memory for a while */
 #define SHARED_PAGES	4	/* of each kind, of many processes */
 #define SLOTS		6	/* values in a page */
 #define RUN_MS		2500
 #define QUIET_MS	1000
 #define STACK_SIZE	(64 * 1024)
-#define SLOWEST_US	10000000	/* of a switch: only who waits takes it */
-#define OWN_BITS	0xabcd0000U	/* of a value: the program's, unchanged */
+#define SLOWEST_US	10000000	/* of a switch: takes longer only if it waits */
+#define OWN_BITS	0xabcd0000U	/* of a word: the program's, unchanged */
 
 enum phase { RUN, HALT, CHECK_CLEAN, CHECK_ALL, END };
 
@@ -67,13 +67,13 @@ static struct {
 	long wrong, checked, spoiled, lost, late;
 	long acts, forks, execs, exits, vforks, vms, swaps, syncs, collapses;
 	int deepest;
-	long turns[5];		/* what each bad neighbour did, that often */
+	long turns[5];		/* how often each bad neighbour did what it does */
 	struct proc procs[MAX_PROCS];
 } *all;
 
 /*
- * What a process has registered. It is private: fork() copies it together with
- * what it says.
+ * What a process has registered. In private memory: fork() copies it together with
+ * the enable words that it describes.
  */
 struct slot {
 	int event;		/* -1: none */
@@ -88,7 +88,7 @@ static char *pages, *huge;
 static __u32 *guest_values;
 static int guest_tid;		/* cleared by the kernel when it has gone */
 
-/* What many processes map; value E of a page is of event E, all alike. */
+/* What many processes map; in each page, enable word E is of event E. */
 static const char * const kinds[] = { "memfd", "file", "hugetlb" };
 #define KINDS		ARRAY_SIZE(kinds)
 enum { MEMFD, DISK_FILE, HUGETLB };
@@ -152,7 +152,7 @@ static void wrong(const char *what, const __u32 *at, __u32 has,
 	fflush(stdout);
 }
 
-/* Acts: each leaves the slots as they say */
+/* Acts: each keeps the slots true to what is registered */
 
 static void act_register(void)
 {
@@ -228,7 +228,7 @@ static void lose(int p)
 			continue;
 		slot->event = -1;
 		__atomic_add_fetch(&all->lost, 1, __ATOMIC_RELAXED);
-		/* To say so is allowed, and changes nothing. */
+		/* Unregistering it now is allowed, and changes nothing. */
 		ret = rnd(2) ? uev_unreg(data_fd, value_of(p, s), slot->bit) : 0;
 		if (ret)
 			wrong("unregister fails", value_of(p, s), -ret, 0);
@@ -301,7 +301,7 @@ static void act_move(void)
 	lose(p);
 }
 
-/* All that the acts above have taken apart */
+/* A new huge page in place of the one that the acts above have split */
 static void act_new_huge(void)
 {
 	int p;
@@ -319,7 +319,7 @@ static void act_new_huge(void)
 	}
 }
 
-/* None of these loses a value, so all must be right without another switch. */
+/* None of these loses a page: all bits must be right without another switch. */
 
 static void act_swap(void)
 {
@@ -385,7 +385,7 @@ static int find_room(void)
 	return -1;
 }
 
-/* The guest of the parent is not here, what it has registered is. */
+/* After fork: the parent's guest is not in this process, its enablers are. */
 static void forget_guest(void)
 {
 	int s, ret;
@@ -430,7 +430,7 @@ static void act_fork(void)
 	__atomic_add_fetch(&all->forks, 1, __ATOMIC_RELAXED);
 }
 
-/* Someone with the same address space, while it does anything else */
+/* A task that shares the address space while the process does anything else */
 static int guest(void *arg)
 {
 	char command[48];
@@ -453,7 +453,7 @@ static int guest(void *arg)
 	_exit(0);
 }
 
-/* The same, while it waits */
+/* The same, while the process waits for it */
 static int vfork_guest(void *arg)
 {
 	int i;
@@ -479,7 +479,7 @@ static void act_vfork(void)
 {
 	bool do_exec = rnd(2);
 
-	/* CLONE_VFORK: one of the two at a time, the slots have no lock. */
+	/* CLONE_VFORK: the two never run at once, so the slots need no lock. */
 	clone(do_exec ? exec_guest : vfork_guest, stack + STACK_SIZE,
 	      CLONE_VM | CLONE_VFORK | SIGCHLD, NULL);
 	__atomic_add_fetch(&all->vforks, 1, __ATOMIC_RELAXED);
@@ -524,7 +524,7 @@ static void act(void)
 	__atomic_add_fetch(&all->acts, 1, __ATOMIC_RELAXED);
 }
 
-/* All private values; @clean: without those that wait for another switch. */
+/* Checks all enable words; @clean: except those that wait for another switch. */
 static void check(bool clean)
 {
 	__u32 has, want, kernel_bits;
@@ -661,8 +661,8 @@ static void start_root(int number)
 
 /*
  * Bad neighbours: of another user, and not among the processes that are looked at.
- * Each does one thing without end, one child at a time: processors are not what
- * they are to take away.
+ * Each does one thing without end, one child at a time: they are not meant to use
+ * up the CPUs.
  */
 
 #define NEIGHBOUR	"bad_neighbour"
@@ -724,7 +724,7 @@ static void copy_sets(char *area, long *turns)
 	++*turns;
 }
 
-/* Values that cannot be written, inherited again and again */
+/* Enable words that cannot be written, inherited again and again */
 static void inherit_what_fails(char *area, long *turns)
 {
 	static bool done;
@@ -746,7 +746,7 @@ static void declare_events(char *area, long *turns)
 	char command[64], path[64];
 	int i, fd, flags;
 
-	/* The way to it is closed to this user, the file is not. */
+	/* The path in tracefs is closed to this user, /proc/self/fd is not. */
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", data_fd);
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	for (i = 0; i < 500; i++) {
@@ -868,7 +868,7 @@ static bool is_alive(struct proc *proc)
 {
 	pid_t pid = UEV_READ(proc->pid);
 
-	/* One that was killed while it was made never gets a pid here. */
+	/* A process that was killed while it was made has no pid here. */
 	if (!pid)
 		pid = proc->maker;
 	return !kill(pid, 0) || errno != ESRCH;
@@ -898,8 +898,8 @@ static int enter(enum phase phase)
 	UEV_WRITE(all->phase, phase);
 	__atomic_add_fetch(&all->step, 1, __ATOMIC_SEQ_CST);
 	/*
-	 * The older of the two may have been read first: once again. Forty
-	 * processes share the processors, and each may be in a long call.
+	 * A process that has read the old step acks the new one in its next turn.
+	 * Forty processes share the CPUs, and each may be in a long call.
 	 */
 	for (waits = 0; waits < 4; waits++) {
 		if (uev_wait_for(all_acked()))
@@ -923,8 +923,8 @@ static bool under_repair(void)
 }
 
 /*
- * A second in which nothing is switched. Where the processor is not ours for all
- * of it, a repair may still be at it: then until it has ended.
+ * Waits for a second in which nothing is switched. If this machine did not run for
+ * all of it, a repair may still be going on: then waits until it has ended.
  */
 static int be_quiet(void)
 {
@@ -935,7 +935,7 @@ static int be_quiet(void)
 		if (uev_now_ms() > end)
 			return -ETIME;
 		all->late++;
-		/* Reading all of it keeps repairs waiting. */
+		/* Repairs wait while the file is read: not too often. */
 		usleep(QUIET_MS * 1000);
 	}
 	return 0;
@@ -983,7 +983,7 @@ static const char *one_round(long *switches)
 	if (enter(CHECK_CLEAN))
 		return "processes do not answer";
 
-	/* Each once off and on, whatever it was, for those that wait for it */
+	/* Switch each event off and on, for the words that wait for a switch */
 	for (i = 0; i < EVENTS; i++) {
 		by_ftrace[i] = !by_ftrace[i];
 		uev_enable(event_name(i), by_ftrace[i]);
@@ -1086,7 +1086,7 @@ int main(int argc, char **argv)
 			verbose = true;
 			break;
 		case 'x':
-			/* Somebody's execve(): has nothing, and goes. */
+			/* The execve() of a process: it has no enablers, and exits. */
 			_exit(0);
 		default:
 			usage(argv[0]);

@@ -74,7 +74,7 @@ static const char *state_of(const void *value)
 	EXPECT_TRUE(uev_wait_for(!strcmp(want, state_of(value))))	\
 		TH_LOG(#value " is %s, not %s", state_of(value), want)
 
-/* A value elsewhere, by which a test sees that a switch was carried out. */
+/* Another enable word, which shows the test that the switch is done */
 #define SWITCH(on) do {							\
 	ASSERT_OK(uev_enable(EVENT_NAME, on));				\
 	ASSERT_BECOMES(!!(on), *self->value);				\
@@ -113,7 +113,7 @@ TEST_F(uev, each_registration_has_a_line)
 	EXPECT_EQ(3, e->bit);
 	EXPECT_STREQ("off", e->wanted);
 	EXPECT_STREQ("ok", e->state);
-	/* No name makes a line that is not there */
+	/* The name of a process cannot forge a line */
 	EXPECT_STREQ("a b\\nc", e->comm);
 
 	e = enabler_of(getpid(), large);
@@ -174,7 +174,7 @@ TEST_F(uev, each_process_has_its_own)
 	EXPECT_NE(NULL, enabler_of(pid, self->value));
 	EXPECT_NE(NULL, enabler_of(getpid(), s.value));
 
-	/* Another program has nothing. */
+	/* After execve() the process has no enablers. */
 	UEV_WRITE(*s.step, 3);
 	EXPECT_TRUE(uev_wait_for(!enabler_of(pid, self->value)));
 	close(s.pipe[1]);
@@ -245,7 +245,7 @@ TEST_F(uev, value_that_was_given_up)
 	EXPECT_STATE("read-only", fixed);
 	EXPECT_STATE("past-eof", cut);
 
-	/* They can be written again, and that alone changes nothing: ... */
+	/* Once they can be written again, nothing changes by itself: ... */
 	ASSERT_EQ(gone, mmap(gone, page, PROT_READ | PROT_WRITE,
 			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
 			     -1, 0));
@@ -265,8 +265,8 @@ TEST_F(uev, value_that_was_given_up)
 	EXPECT_STREQ("on", enabler_of(getpid(), gone)->wanted);
 
 	/*
-	 * What the program itself has done to the bit shows as well, once the
-	 * last repair has ended that would undo it.
+	 * A bit that the program itself has changed shows as well, once the last
+	 * repair, which would undo that, has ended.
 	 */
 	EXPECT_TRUE(uev_wait_for((__atomic_and_fetch(gone, ~1U, __ATOMIC_SEQ_CST),
 				  !strcmp("wrong", state_of(gone)))))
@@ -274,7 +274,7 @@ TEST_F(uev, value_that_was_given_up)
 	close(fd);
 }
 
-/* Only read since it was discarded, so that it maps what all such pages map. */
+/* The page is only read after it was discarded, so it maps the zero page. */
 TEST_F(uev, value_on_the_page_of_zeroes)
 {
 	__u32 *v = new_page(-1, MAP_PRIVATE | MAP_ANONYMOUS);
@@ -287,7 +287,7 @@ TEST_F(uev, value_on_the_page_of_zeroes)
 	EXPECT_STATE("ok", v);
 	SWITCH(true);
 	EXPECT_STATE("ok", v);
-	/* The repair that has set it may not have ended yet. */
+	/* The repair that has set the bit may not have ended yet. */
 	EXPECT_TRUE(uev_wait_for((madvise(v, uev_page_size(), MADV_DONTNEED),
 				  UEV_READ(*v) == 0 &&
 				  !strcmp("wrong", state_of(v)))))
@@ -296,7 +296,7 @@ TEST_F(uev, value_on_the_page_of_zeroes)
 	EXPECT_STATE("ok", v);
 }
 
-/* Reading tells that a page is not there. It does not bring it in. */
+/* Reading the file reports a missing page, and does not bring it in. */
 TEST_F(uev, value_that_is_not_in_memory)
 {
 	int uffd, i;
@@ -309,7 +309,7 @@ TEST_F(uev, value_that_is_not_in_memory)
 	for (i = 0; i < 3; i++)
 		ASSERT_STREQ("absent", state_of(v));
 
-	/* Its pager keeps it back, so the repair does not come to an end. */
+	/* The pager keeps the page back, so the repair cannot end. */
 	SWITCH(true);
 	EXPECT_STREQ("repair", state_of(v));
 	usleep(200000);
@@ -342,7 +342,7 @@ TEST_F(uev, addresses_are_for_root)
 
 static int wait_for_step(void *arg)
 {
-	/* As long as it takes to read all: who waits for this one has a limit */
+	/* No time limit: reading all may take long, and uev_join() has a limit */
 	while (!UEV_READ(*(int *)arg))
 		uev_nap();
 	return 0;
@@ -396,7 +396,7 @@ TEST_F(uev, thousands_of_lines)
 	ASSERT_EQ(0, got);
 	text[size] = '\0';
 
-	/* Each process that was there all the time, each value, once, in order */
+	/* Each enabler of processes that were there all the time: once, in order */
 	for (at = text; (at = next_enabler(at, &e));) {
 		ASSERT_NE('?', e.event[0]) TH_LOG("not understood: %.100s", at);
 		if (e.pid != pids[0])

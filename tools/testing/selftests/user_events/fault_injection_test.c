@@ -44,8 +44,8 @@ static const char * const knobs[][2] = {
 static char *knobs_were[ARRAY_SIZE(knobs)];
 
 /*
- * The C library has the kernel write into the thread's memory after it was
- * preempted. A failure of that is no call's to report: the process is killed.
+ * The C library registers for rseq: the kernel writes into the thread's memory
+ * after it was preempted. No call can report that this failed: it kills the process.
  */
 static int leave_rseq(void)
 {
@@ -111,24 +111,24 @@ static void fail_at(int fd, int nth)
 		abort();
 }
 
-/* Switches failures off again; was there one? */
+/* Switches failures off again; true if there was one. */
 static bool has_failed(int fd)
 {
 	char text[16] = "";
 	ssize_t got = pread(fd, text, sizeof(text) - 1, 0);
 
 	fail_at(fd, 0);
-	/* If it is only now that something fails, the call got away. */
+	/* If the failure only came in pread(), the tested call had none. */
 	return got > 0 && atoi(text) == 0;
 }
 
-/* What a fault makes of a call */
+/* The errors with which a call may report a fault */
 static bool is_fault(int error)
 {
 	return error == -ENOMEM || error == -EFAULT || error == -EAGAIN;
 }
 
-/* An event that can be found, but not switched on, is of no use to anybody. */
+/* Does the event have all of its files, so that it can be switched on? */
 static bool has_files(void)
 {
 	static const char * const files[] = {
@@ -175,7 +175,7 @@ static void check_registration(struct __test_metadata *_metadata,
 			ASSERT_ERR(ENOENT, uev_emit(file, 0, "12345678", 8));
 			ASSERT_EQ(0, UEV_READ(*self->value));
 		} else {
-			/* Nothing has failed, or it did without. */
+			/* Nothing has failed, or the call did without it. */
 			ASSERT_EQ(0, reg.write_index);
 			ASSERT_ERR(EBADF, uev_emit(file, 0, "12345678", 8));
 			ASSERT_TRUE(flags || has_files())
@@ -199,7 +199,7 @@ TEST_F(fault, register_a_new_event)
 	check_registration(_metadata, self, 0, EVENT);
 }
 
-/* No field, whose allocation would be what fails if nothing else does */
+/* Without fields: with one, its allocation could be the only one that fails. */
 TEST_F(fault, register_an_event_without_fields)
 {
 	NEEDS_FAULTS();
@@ -258,7 +258,7 @@ TEST_F(fault, unregister_and_delete)
 		ret = uev_unreg(file, self->value, 3);
 		failed = has_failed(self->nth);
 		if (ret) {
-			/* Then it is registered as before. */
+			/* After a failure it is still registered. */
 			ASSERT_TRUE(failed && is_fault(ret))
 				TH_LOG("failure %d: error %d", nth, ret);
 			ASSERT_OK(uev_unreg(file, self->value, 3));
@@ -279,7 +279,7 @@ TEST_F(fault, unregister_and_delete)
 	EXPECT_FALSE(failed);
 }
 
-/* A child that comes to be is tracked: its bit follows. */
+/* If fork succeeds, the child is tracked: its bit follows. */
 
 TEST_F(fault, fork)
 {
@@ -319,7 +319,7 @@ TEST_F(fault, fork)
 	ASSERT_OK(uev_unreg(self->fd, self->value, 0));
 }
 
-/* Switching says what it did, and the bit says the same. */
+/* The result of a switch and the bit agree. */
 TEST_F(fault, switching)
 {
 	bool failed = true, on = false;
@@ -340,7 +340,7 @@ TEST_F(fault, switching)
 			on = !on;
 		}
 		ASSERT_BECOMES(on, *self->value);
-		/* Both ways without a failure */
+		/* Until both switches pass without a failure */
 		if (!failed && on)
 			break;
 	}
@@ -349,7 +349,7 @@ TEST_F(fault, switching)
 	ASSERT_OK(uev_enable(EVENT_NAME, false));
 }
 
-/* Kernel threads that may be workers are refused memory, or not any more. */
+/* Starts or ends refusing memory to kernel threads that may be workers. */
 static void fail_workers(const char *on)
 {
 	DIR *dir = opendir("/proc");
@@ -390,8 +390,8 @@ TEST_F(fault, repair)
 	ASSERT_OK(uev_put(PAGE_ALLOC "task-filter", "Y"));
 	ASSERT_OK(uev_put(PAGE_ALLOC "probability", "100"));
 	/*
-	 * The repair may fall to a worker that is younger than the list of
-	 * those that get no memory, and be through: the next one, then.
+	 * The repair may be done by a worker that was started after
+	 * fail_workers(), and succeed at once: then try the next one.
 	 */
 	end = uev_now_ms() + UEV_WAIT_MS;
 	do {
@@ -401,7 +401,7 @@ TEST_F(fault, repair)
 		ASSERT_OK(uev_enable(EVENT_NAME, on));
 		sleep(4);
 		left = uev_get_int(PAGE_ALLOC "times");
-		/* It goes on trying, and less and less often */
+		/* It keeps trying, less and less often */
 	} while (times - left <= 3 && uev_now_ms() < end);
 	ASSERT_OK(uev_put(PAGE_ALLOC "probability", "0"));
 	fail_workers("0");

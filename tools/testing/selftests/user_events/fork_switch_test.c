@@ -37,14 +37,14 @@ static struct shared *shared;
 static __u32 *value;
 
 /*
- * A pipe with a byte for each child that is to look at its bit: those that wait
- * for theirs leave the processors to the fork and the switch that are tested.
+ * A pipe with a byte for each child that is to look at its bit: children that
+ * wait for a byte leave the CPUs to the fork and the switch that are tested.
  */
 static int go[2];
 
 /*
- * The clock of some machines moves in steps as long as a fork, so what is shorter
- * is waited for by counting.
+ * The clock of some machines moves in steps as long as a fork, so shorter delays
+ * count turns of a loop.
  */
 static __u64 turns_per_ms;
 
@@ -183,7 +183,7 @@ int main(int argc, char **argv)
 		UEV_WRITE(shared->checked, 0);
 		for (in_batch = 0; in_batch < BATCH && done < children;
 		     in_batch++, done++) {
-			/* The mean so far, and something for the longer ones */
+			/* The mean so far, and a quarter more for the longer ones */
 			if (done) {
 				fork_time = shared->fork_ns / done * 5 / 4;
 				switch_time = switched_ns / done * 5 / 4;
@@ -213,7 +213,7 @@ int main(int argc, char **argv)
 		UEV_WRITE(shared->want, on);
 		if (write(go[1], memory, in_batch) != in_batch)
 			fail("write to the children");
-		/* Longer than a child waits for its bit, that is twice */
+		/* Twice, which is longer than a child waits for its bit */
 		if (!uev_wait_for(UEV_READ(shared->checked) == in_batch) &&
 		    !uev_wait_for(UEV_READ(shared->checked) == in_batch)) {
 			ksft_print_msg("%d of %d children report\n",

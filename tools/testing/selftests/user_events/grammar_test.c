@@ -212,7 +212,7 @@ TEST_F(uev, same_event)
 	}
 }
 
-/* Each pair is not: type, name, size and order all count. */
+/* Each pair is two events: type, name, size and order all count. */
 TEST_F(uev, not_the_same_event)
 {
 	static const char * const pairs[][2] = {
@@ -248,7 +248,7 @@ TEST_F(uev, not_the_same_event)
 	}
 }
 
-/* A line that is wrong does not get right by what is there already. */
+/* A wrong command string is refused even if a similar event exists. */
 TEST_F(uev, known_event_in_wrong_words)
 {
 	static const char * const pairs[][2] = {
@@ -324,7 +324,7 @@ TEST_F(uev, control_characters_in_a_name)
 	int c;
 
 	for (c = 1; c < 32; c++) {
-		/* Blanks end the name: the rest is no field then. */
+		/* Blanks end the name: what follows is not a valid field. */
 		command[4] = c;
 		EXPECT_ERR(EINVAL, try_command(self->fd, self->value, command))
 			TH_LOG("character %d", c);
@@ -474,7 +474,7 @@ TEST_F(uev, names_of_fields_that_are_accepted)
 	}
 }
 
-/* What is refused is refused though there is an event it could be taken for. */
+/* Refused strings are refused even if an event they resemble is there. */
 TEST_F(uev, refused_words_of_a_known_event)
 {
 	static const char * const known[][3] = {

@@ -23,14 +23,14 @@ mkdir -m 755 "$bin"
 cp "$uev" "$bin/writer"
 cp "$here/heartbeat" "$bin"
 
-# What a container runtime does: root mounts what the container is to have, and the
-# rest happens as the user.
+# Does what a container runtime does: root mounts the files that the container is to
+# have, and the user does the rest.
 cat >"$bin/container" <<'END'
 #!/bin/bash
 # container FOLDER COMMAND..., container FILE COMMAND...
 to=/sys/kernel/tracing
 if [ ! -d "$1" ]; then
-	# Kept open: what is mounted over it has it no more
+	# Keep the file open: the next mount hides it
 	exec 9<"$1"
 	mount -t tmpfs -o mode=755 tmpfs "$to" || exit 100
 	to=$to/user_events_data
@@ -54,7 +54,7 @@ container()
 	exec unshare --mount "$bin/container" "$tracefs/$groups/$from" "$@"
 }
 
-# container_file FROM COMMAND...: with its data file alone
+# container_file FROM COMMAND...: with the group's data file alone
 container_file()
 {
 	local from=$1
@@ -63,14 +63,14 @@ container_file()
 	exec unshare --mount "$bin/container" "$tracefs/$groups/$from/user_events_data" "$@"
 }
 
-# give NAME: a group, to the user
+# give NAME: makes a group, and gives it to the user
 give()
 {
 	echo "+$1 max=50" >"$groups/control" || wrong "no group $1"
 	chown -R "$user:$user" "$groups/$1"
 }
 
-# take NAME: everything is gone once the programs are
+# take NAME: removes the group, which works once the programs have ended
 take()
 {
 	echo "-$1" >"$groups/control" || wrong "the group $1 is busy: $(cat "$groups/control")"
@@ -103,7 +103,7 @@ the_folder_over_tracefs()
 	take box
 }
 
-# The sample is written for the files at the top, and knows of nothing else.
+# The sample was written for the files at the top, and knows nothing of groups.
 the_unchanged_sample()
 {
 	give box
@@ -224,7 +224,7 @@ seen_by_bpftrace()
 	take box
 }
 
-# What its root sees is its own, and what it may not do, it cannot.
+# The container's root sees only its own events, and its rights end there.
 it_sees_itself_alone()
 {
 	give box

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Groups: sets of events with files of their own. Two parties have events of the
- * same names, and one of them tries whatever it can to get at the other's.
+ * Groups: sets of events with files of their own. Two parties declare events of the
+ * same names, and one of them tries everything to get at the other's.
  */
 #include <poll.h>
 #include <sched.h>
@@ -18,7 +18,7 @@
 #define GROUPS		"user_events_groups/"
 #define CONTROL		GROUPS "control"
 
-/* What one party has */
+/* One of the parties: its group, its open file and its enable words */
 struct party {
 	const char *name;	/* of the group */
 	int fd;			/* its data file */
@@ -206,7 +206,7 @@ TEST_F(group, takes_a_capability)
 	w.cap = CAP_DAC_OVERRIDE;
 	EXPECT_EQ(EPERM, uev_in_child(write_control, &w));
 	EXPECT_FALSE(uev_exists(GROUPS "uev_cap"));
-	/* Not more than that one: not to look into tracefs, for instance */
+	/* That capability alone: without the right to look into tracefs, for instance */
 	w.cap = 38;
 	EXPECT_EQ(0, uev_in_child(write_control, &w));
 	EXPECT_TRUE(uev_exists(GROUPS "uev_cap"));
@@ -231,7 +231,7 @@ TEST_F(group, same_name_in_each)
 	EXPECT_NE(uev_event_id("user_events_uev_a/grp_x"),
 		  uev_event_id("user_events_uev_b/grp_x"));
 
-	/* A listener of one sets the bits of its programs alone. */
+	/* A listener in one group sets the bits of that group's programs alone. */
 	ASSERT_OK(uev_enable("user_events_uev_a/grp_x", true));
 	EXPECT_EQ(1, *self->a.value);
 	EXPECT_EQ(0, *self->b.value);
@@ -247,7 +247,7 @@ TEST_F(group, same_name_in_each)
 	EXPECT_STREQ("a=1633771873\n", text);
 	free(text);
 
-	/* Filters, too, are those of one. */
+	/* A filter, too, is that of one group's event. */
 	ASSERT_OK(uev_event_put("user_events_uev_a/grp_x", "filter", "a == 5"));
 	EXPECT_NE(0, uev_event_put("user_events_uev_b/grp_x", "filter", "a == 5"));
 	ASSERT_OK(uev_enable("user_events_uev_a/grp_x", false));
@@ -259,7 +259,7 @@ TEST_F(group, same_multi_format_name_in_each)
 	char *text;
 	int i;
 
-	/* How many events others have had is nobody's business. */
+	/* The IDs in b do not tell how many events a has. */
 	for (i = 0; i < 5; i++) {
 		char command[32];
 
@@ -284,7 +284,7 @@ TEST_F(group, same_multi_format_name_in_each)
 	ASSERT_OK(uev_enable("user_events_uev_b_multi/grp_m.1", false));
 }
 
-/* An ID is not used again in the group, also not after it is empty. */
+/* A group does not use an ID twice, not even after it was empty. */
 TEST_F(group, id_is_not_used_twice)
 {
 	int i;
@@ -317,11 +317,11 @@ TEST_F(group, out_of_reach)
 				  &index));
 	ASSERT_OK(uev_enable("user_events_uev_a/grp_held", true));
 
-	/* Delete, held or not: there is none of that name. */
+	/* Delete, held or not: b's group has no event of that name. */
 	EXPECT_ERR(ENOENT, uev_delete(self->b.fd, "grp_held"));
 	EXPECT_ERR(ENOENT, uev_delete(self->b.fd, "grp_secret"));
 	EXPECT_ERR(ENOENT, uev_delete(self->top.fd, "grp_secret"));
-	/* A name for what is another group's */
+	/* Register under a name that spells out the other group */
 	EXPECT_ERR(EINVAL, uev_reg_index(self->b.fd, self->b.value,
 					 "uev_a/grp_secret u32 a"));
 	EXPECT_ERR(EINVAL, uev_reg_index(self->b.fd, self->b.value,
@@ -331,11 +331,11 @@ TEST_F(group, out_of_reach)
 	/* Write, by guessed indexes */
 	for (i = 0; i < 64; i++)
 		EXPECT_ERR(ENOENT, uev_emit(self->b.fd, i, "aaaa", 4));
-	/* Squat, or register over: it is another event. */
+	/* Register the same name: that is another event. */
 	EXPECT_EQ(0, uev_reg_index(self->b.fd, self->b.value, "grp_held u64 other"));
 	EXPECT_EQ(0, *self->b.value);
 	EXPECT_ERR(EBADF, uev_emit(self->b.fd, 0, "bbbbbbbb", 8));
-	/* Unregister is by address, and this process' own. */
+	/* Unregistering goes by the address in this process, whatever the file. */
 	EXPECT_OK(uev_unreg(self->b.fd, self->a.value, 2));
 
 	/* See */
@@ -371,7 +371,7 @@ TEST_F(group, losses_of_each)
 	ASSERT_OK(uev_enable("user_events_uev_a/grp_loss", false));
 }
 
-/* Only a change of a group's own events wakes who waits for one. */
+/* poll() of a group's status wakes for changes of its own events alone. */
 TEST_F(group, poll_of_each)
 {
 	struct pollfd pfd = { .events = POLLIN | POLLPRI };
@@ -412,21 +412,21 @@ TEST_F(group, limit)
 				   USER_EVENT_REG_MULTI_FORMAT, "grp_l3", NULL));
 	EXPECT_ERR(EMFILE, uev_dynamic("u:user_events_uev_a/grp_l3"));
 	EXPECT_TRUE(uev_file_has_line(CONTROL, "uev_a max=3 events=3"));
-	/* It is nobody else's trouble. */
+	/* Other groups are not affected. */
 	EXPECT_EQ(0, uev_reg_index(self->b.fd, self->b.value, "grp_l3"));
 	EXPECT_EQ(0, uev_reg_index(self->top.fd, self->top.value, "grp_l3"));
 	EXPECT_EQ(now + 1, uev_status_count("Active"));
 
-	/* Raised, and lowered, while it is in force */
+	/* The limit is raised and lowered while the group is full */
 	ASSERT_OK(control("uev_a max=4"));
 	EXPECT_EQ(3, uev_reg_index(self->a.fd, self->a.value + 3, "grp_l3"));
 	ASSERT_OK(control("uev_a max=1"));
 	EXPECT_TRUE(uev_file_has_line(CONTROL, "uev_a max=1 events=4"));
 	EXPECT_ERR(EMFILE, uev_reg_index(self->a.fd, self->a.value + 4, "grp_l4"));
-	/* What is there stays, and can be registered again. */
+	/* Events that exist stay, and can be registered again. */
 	EXPECT_EQ(3, uev_reg_index(self->a.fd, self->a.value + 4, "grp_l3"));
 
-	/* What is given up makes room at once. */
+	/* A released event makes room at once. */
 	ASSERT_OK(control("uev_a max=4"));
 	for (i = 0; i < 5; i++)
 		ASSERT_OK(uev_unreg(self->b.fd, self->a.value + i, 0));
@@ -489,7 +489,7 @@ TEST_F(group, removed_while_it_is_used)
 	ASSERT_OK(uev_enable("user_events_uev_a/grp_r", false));
 	EXPECT_ERR(EBUSY, control("-uev_a"));
 
-	/* All that can still be used. */
+	/* After these refusals the group still works. */
 	self->a.fd = open_data("uev_a");
 	ASSERT_EQ(0, uev_reg_index(self->a.fd, self->a.value, "grp_r u32 n"));
 	EXPECT_EQ(1, *self->a.value);
@@ -497,7 +497,7 @@ TEST_F(group, removed_while_it_is_used)
 	close(self->a.fd);
 	close(perf);
 
-	/* The event may be waiting for its deletion now: in nobody's way. */
+	/* An event that still waits for its deletion does not block this. */
 	EXPECT_OK(control("-uev_a"));
 	EXPECT_FALSE(uev_exists(GROUPS "uev_a"));
 	EXPECT_FALSE(uev_exists("events/user_events_uev_a"));
@@ -521,7 +521,7 @@ TEST_F(group, removed_with_what_persists)
 	EXPECT_EQ(0, uev_count(uev_get("dynamic_events"), "grp_p"));
 }
 
-/* Files that are open when their group goes have nothing, and get nothing. */
+/* Files that are still open after their group was removed: empty and useless */
 TEST_F(group, removed_with_open_files)
 {
 	char path[512], text[256] = "";
@@ -548,7 +548,7 @@ TEST_F(group, removed_with_open_files)
 	EXPECT_ERR(ENOENT, uev_emit(self->a.fd, 0, "aaaa", 4));
 	EXPECT_FALSE(uev_event_exists("user_events/grp_o"));
 
-	/* A new group of that name is another one. */
+	/* A new group of the same name does not revive them. */
 	ASSERT_OK(control("+uev_a"));
 	EXPECT_ERR(ENODEV, uev_reg_index(self->a.fd, self->a.value, "grp_o u32 n"));
 	close(self->a.fd);
@@ -639,7 +639,7 @@ TEST_F(group, come_and_go_under_load)
 		sprintf(line, "+%s max=%d", name, i + 1);
 		ASSERT_OK(control(line));
 		if (i % 4 == 0) {
-			/* One with an event that has not gone yet */
+			/* Remove a group whose event is not deleted yet */
 			fd = open_data(name);
 			ASSERT_LE(0, fd);
 			ASSERT_EQ(0, uev_reg_index(fd, &value, "grp_short u32 n"));
@@ -652,7 +652,7 @@ TEST_F(group, come_and_go_under_load)
 	}
 	UEV_WRITE(*c.stop, 1);
 	EXPECT_EQ(0, uev_join(pid));
-	/* One object that stays for each would be a thousand. */
+	/* If each round leaked an object, it would be more than this. */
 	if (slab >= 0 && !uev_kernel_is_slow())
 		EXPECT_GT(rounds / 2, uev_slab_objects() - slab);
 	ASSERT_OK(uev_enable("user_events/grp_load", false));
@@ -675,7 +675,7 @@ static int look_from_inside(void *arg)
 	if (fd < 0 || uev_reg_index(fd, value, "grp_in u32 n") < 0)
 		return 1;
 	text = uev_get(path_of("uev_a", "enablers"));
-	/* It has what its parent had, too. */
+	/* A child inherits the enablers of its parent. */
 	snprintf(want, sizeof(want), "grp_in 1 0x%lx ", (unsigned long)value);
 	ok = strstr(text, want) && uev_count(text, " 0x") == 2 &&
 		uev_count(text, "grp_in 1 0x") == 2;
@@ -731,7 +731,7 @@ static int receive_and_use(void *arg)
 		return 4;
 	if (uev_emit(fd, index, "aaaa", 4) != 8)
 		return 5;
-	/* Who may not do more elsewhere may not here. */
+	/* In a group, too, a persistent event takes a capability. */
 	if (uev_reg(fd, p->value, 1, 4, USER_EVENT_REG_PERSIST, "grp_pers",
 		    NULL) != -EPERM)
 		return 6;

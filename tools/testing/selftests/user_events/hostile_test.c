@@ -18,7 +18,7 @@
 
 #define EVENT		"hostile_event u32 a"
 #define EVENT_NAME	"hostile_event"
-/* As many as the workers a workqueue can have at once, and more */
+/* More processes than a workqueue can have workers at once */
 #define CROWD		600
 
 FIXTURE(hostile) {
@@ -54,7 +54,7 @@ struct hostile {
 	bool misses;
 };
 
-/* Registers a page, and then has nobody bring it back */
+/* Registers a word, and then loses its page: the pager never delivers it */
 static int lose_page(void *arg)
 {
 	struct hostile *h = arg;
@@ -72,7 +72,7 @@ static int lose_page(void *arg)
 		pause();
 }
 
-/* Shows a value of its own memory to its parent: 1 more than what it is */
+/* Shows its copy of the enable word to the parent, plus 1: 0 is not yet shown */
 static int show_copy(void *arg)
 {
 	struct hostile *h = arg;
@@ -87,9 +87,9 @@ static int show_copy(void *arg)
 }
 
 /*
- * Workers were the resource: every one of them waited for a page of the crowd, and
- * no repair of anybody else came through. A fork needs one after a switch, since
- * the page of the bit has to be copied.
+ * The crowd must not use up the workers: if each of them waited for a page of the
+ * crowd, no other repair would get through. The victim's fork makes its bit need
+ * a repair at each switch, since the page has to be copied first.
  */
 TEST_F(hostile, crowd_without_pages)
 {
@@ -110,7 +110,7 @@ TEST_F(hostile, crowd_without_pages)
 	if (*self->count < 0)
 		SKIP(goto end, UEV_NO_PAGER);
 
-	/* All of the crowd is waited for, as far as anything waits */
+	/* From here on, repairs of the whole crowd are pending */
 	ASSERT_OK(uev_enable(EVENT_NAME, true));
 	ASSERT_OK(uev_reg(self->fd, self->private, 0, 4, 0, EVENT, NULL));
 	EXPECT_EQ(1, *self->private);
@@ -134,7 +134,7 @@ end:
 
 static bool quit;
 
-/* A pager that wakes who waits for the page, and does not give it */
+/* A pager that wakes those who wait for the page, and does not deliver it */
 static void *wake_in_vain(void *arg)
 {
 	struct uffdio_range range = { .len = uev_page_size() };
@@ -153,7 +153,7 @@ static void *wake_in_vain(void *arg)
 	return NULL;
 }
 
-/* It was asked for the page again at once, and the kernel worked as fast as it. */
+/* The kernel must not ask for the page again as fast as the pager wakes it. */
 TEST_F(hostile, pager_that_wakes_in_vain)
 {
 	struct hostile pager = { .count = self->count };
@@ -188,7 +188,7 @@ static int register_missing(void *arg)
 	return uev_reg(h->fd, page, 0, 4, 0, EVENT, NULL) ? 1 : 0;
 }
 
-/* The one has the open file for as long as its page does not come. */
+/* One task is stuck in an ioctl of the file: another one can still be killed. */
 TEST_F(hostile, shared_file_does_not_keep_from_dying)
 {
 	struct hostile h = { .fd = self->fd, .count = self->count,
@@ -212,7 +212,7 @@ TEST_F(hostile, shared_file_does_not_keep_from_dying)
 	EXPECT_EQ(-SIGKILL, uev_join(stuck));
 }
 
-/* A child of this process finds its page wiped, and so its bit. */
+/* With MADV_WIPEONFORK a child's page is wiped: its bit must be set again. */
 TEST_F(hostile, wiped_page_has_its_bit_right)
 {
 	struct hostile child = { .count = self->count, .value = self->private };
@@ -238,7 +238,7 @@ static int unregister_shared(void *arg)
 	return uev_unreg(h->fd, h->value, 0) ? 1 : 0;
 }
 
-/* The bit in the memory that both share is the parent's as well. */
+/* A child unregisters a bit in shared memory: it is the parent's as well. */
 TEST_F(hostile, unregistering_leaves_the_bit_of_others)
 {
 	struct hostile h = { .fd = self->fd, .value = self->shared };
@@ -303,7 +303,7 @@ static int come_and_go(void *arg)
 	return 0;
 }
 
-/* Deleted events kept their numbers, and all buffers were cleared to free some. */
+/* Deleting many events must not clear the buffers to free type numbers. */
 TEST_F(hostile, events_that_go_erase_nothing)
 {
 	int count = uev_rounds(1100);
@@ -403,7 +403,7 @@ TEST_F(hostile, long_record_has_a_line_of_its_own)
 	free(trace);
 }
 
-/* What an older record left in the buffer is not part of an empty string. */
+/* An empty string does not show what an older record left in the buffer. */
 TEST_F(hostile, empty_string_is_empty)
 {
 	static const struct { const char *filter; int kept; } cases[] = {
@@ -429,7 +429,7 @@ TEST_F(hostile, empty_string_is_empty)
 		ASSERT_OK(uev_event_put("hostile_empty", "filter", "0"));
 		ASSERT_OK(uev_enable("hostile_empty", true));
 		uev_trace_clear();
-		/* Records of secrets that a filter throws away, then one of none */
+		/* Records with secrets, which a filter discards, then an empty one */
 		ASSERT_OK(uev_event_put("hostile_empty", "filter",
 					"text == \"no\""));
 		for (round = 0; round < 4; round++)
@@ -463,7 +463,7 @@ TEST_F(hostile, glob_sees_the_end_of_a_full_array)
 	EXPECT_STREQ("text=ABCDEFGH\ntext=DEFGH\n", text_of("hostile_full"));
 }
 
-/* The count that is left of a trigger of @event, or -1 */
+/* How often a trigger of @event may still fire, or -1 */
 static int trigger_count(const char *event)
 {
 	char *text = uev_event_get(event, "trigger"), *at;

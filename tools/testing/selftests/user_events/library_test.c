@@ -27,7 +27,7 @@ FIXTURE(library) {
 	int fd;
 };
 
-/* The tests before have deleted what nobody held: not these. */
+/* uev_reset() deletes unheld events; those of the library are held. */
 FIXTURE_SETUP(library)
 {
 	uev_reset();
@@ -48,7 +48,7 @@ static bool declared(const char *line)
 	return uev_file_has_line("dynamic_events", line);
 }
 
-/* A child's page is its own only once it was written: that can take a moment. */
+/* A child's page has to be copied first: its bit may follow a moment later. */
 #define ENABLE(event) do {					\
 	ASSERT_OK(uev_enable(#event, true));			\
 	ASSERT_TRUE(uev_wait_for(user_event_enabled(event)));	\
@@ -237,7 +237,7 @@ TEST_F(library, fork_threads_and_signals)
 	EXPECT_EQ(0, uev_join(pid));
 }
 
-/* Closes all it has, and opens files of its own */
+/* Closes all descriptors, and opens files of its own under the same numbers */
 static int close_all(void *arg)
 {
 	char name[] = "/tmp/uev_lib_XXXXXX", path[32];
@@ -261,7 +261,7 @@ static int close_all(void *arg)
 	}
 	if (strncmp("the program has closed the file", user_event_why(lib_plain), 31))
 		ret = 2;
-	/* What is unregistered without the file is unregistered in the kernel, too */
+	/* Even with the file closed, unregistering reaches the kernel */
 	user_event_unregister(&user_event_of_lib_none);
 	if (uev_unreg(uev_open(), &user_event_of_lib_none.enabled, 0) != -ENOENT)
 		ret = 4;
@@ -377,7 +377,7 @@ TEST_F(library, why_and_retry)
 	fclose(p.in);
 	EXPECT_EQ(0, finish(&p));
 
-	/* A name that is taken, until it is not */
+	/* A name that is taken, and then free */
 	ASSERT_OK(uev_dynamic("u:lib_program u64 other"));
 	start(&p, &(struct start){});
 	EXPECT_SAYS(&p, "has other fields");
@@ -404,7 +404,7 @@ TEST_F(library, file_that_was_handed_over)
 	char number[16];
 	int fd;
 
-	/* Nobody may not open it, and can use what is open. */
+	/* The user nobody may not open the file, but can use an open one. */
 	start(&p, &(struct start){ .nobody = true });
 	EXPECT_SAYS(&p, "no permission");
 	fclose(p.in);
@@ -441,7 +441,7 @@ TEST_F(library, cxx_constructors_and_destructors)
 	ASSERT_OK(uev_dynamic("-:lib_program"));
 }
 
-/* Objects that are loaded and unloaded while somebody listens, and stops, and so on */
+/* Objects are loaded and unloaded while listeners come and go */
 
 static int switch_forever(void *arg)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who holds an event, that it goes with the last of them in whatever order they
- * leave, and that one nobody holds is never in the way.
+ * What holds an event; that it is deleted after the last holder in whatever order
+ * they leave; and that an event that nothing holds never blocks another one.
  */
 #include <pthread.h>
 #include <sys/ioctl.h>
@@ -43,7 +43,7 @@ static int load_program(void)
 	return syscall(__NR_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
 }
 
-/* All of them hold the event afterwards. */
+/* Makes each kind of holder hold the event. */
 static int hold(struct held *h)
 {
 	int ret;
@@ -88,12 +88,12 @@ static int let_go(struct held *h, enum holder who, int fd)
 }
 
 /*
- * All orders in which five can leave. What happens after the last one alternates:
- * the event goes by itself, or is deleted, registered again, or replaced at once.
+ * All orders in which five holders can leave. After the last one, by turns, the event
+ * goes by itself, or is deleted, registered again, or replaced at once.
  */
 TEST_F(uev, last_holder_in_every_order)
 {
-	/* Of 120: 7, and every other step without a common divisor, meets all. */
+	/* Steps of 7 visit all 120 orders, since 7 and 120 share no divisor. */
 	const int orders = uev_rounds(120);
 	struct held h = { .prog = load_program(), .value = self->value };
 	int order[HOLDERS], number, n, i, j, rest, ret;
@@ -196,8 +196,8 @@ TEST_F(uev, duplicated_file_is_one_file)
 }
 
 /*
- * At once after the last holder, thousands of times: the event waits for its
- * deletion, is being deleted, or is gone, and none of that may show.
+ * Deletes an event right after its last holder left, thousands of times: it waits
+ * for its deletion, is being deleted, or is gone, and none of that may show.
  */
 TEST_F(uev, unheld_event_is_deleted)
 {
@@ -300,8 +300,8 @@ TEST_F(uev, unheld_after_its_tracer_left)
 }
 
 /*
- * An event probe uses the event as long as it is there, whether it is on or not,
- * and goes without telling.
+ * An event probe holds the event as long as the probe exists, enabled or not. It is
+ * deleted without a call to the event.
  */
 TEST_F(uev, event_probe_is_a_user)
 {
@@ -339,8 +339,8 @@ TEST_F(uev, event_probe_is_a_user)
 }
 
 /*
- * Two CPUs that register, write to and let go of the same event, or of two
- * formats of one name. What a registration gave works, whatever the other does.
+ * Two CPUs register, write to and release the same event, or two formats of one
+ * name. An index that was returned works, whatever the other CPU does.
  */
 struct racer {
 	const char *command;
@@ -360,8 +360,8 @@ static void *race(void *arg)
 
 	uev_stay_on_cpu(r->cpu);
 	/*
-	 * Where the other one stands still while it has the event, as on a busy
-	 * host it may for long, all rounds clash: not one is done then.
+	 * If the other thread stands still while it holds the event, as it may on
+	 * a busy host, all rounds clash: go on until one is done.
 	 */
 	for (i = 0; i < r->rounds || (!r->done && uev_now_ms() < end); i++) {
 		fd = uev_open();
@@ -393,7 +393,7 @@ static void run_race(struct __test_metadata *_metadata, struct racer *r, int fd)
 
 	for (i = 0; i < 2; i++)
 		ASSERT_EQ(0, pthread_create(&thread[i], NULL, race, &r[i]));
-	/* A tracer takes hold of it in between, if it is there. */
+	/* A listener holds the event now and then, if it exists. */
 	while (pthread_tryjoin_np(thread[0], NULL)) {
 		uev_enable(EVENT_NAME, on = !on);
 		usleep(2000);
@@ -405,7 +405,7 @@ static void run_race(struct __test_metadata *_metadata, struct racer *r, int fd)
 			TH_LOG("thread %d, error %d", i, r[i].first_error);
 		EXPECT_LT(0, r[i].done) TH_LOG("%d clashes", r[i].clashes);
 	}
-	/* In the end there is a working event, or none. */
+	/* At the end the event is gone, and the name can be used again. */
 	EXPECT_TRUE(uev_wait_for(!uev_alive(EVENT_NAME)));
 	EXPECT_FALSE(uev_event_exists(EVENT_NAME));
 	EXPECT_LE(0, uev_reg_index(fd, r[0].value, EVENT_NAME " u64 after"));
@@ -486,7 +486,7 @@ TEST_F(uev, race_with_deletion)
 }
 
 /*
- * A consumer attaches while the last holder leaves: it gets the event and keeps
+ * A listener attaches while the last holder leaves: it gets the event and holds
  * it, or finds nothing.
  */
 TEST_F(uev, race_with_a_consumer)

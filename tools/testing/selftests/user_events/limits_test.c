@@ -11,7 +11,7 @@
 #include "uev_harness.h"
 
 #define MANY	10000
-/* How long they may take to go: all their files go with them */
+/* How long deleting them may take: each has files in tracefs */
 #define LEAVE_MS	300000
 
 FIXTURE(limits) {
@@ -103,7 +103,7 @@ TEST_F(limits, status_of_events)
 	close(perf);
 	EXPECT_TRUE(status_line_is("lim_a", "lim_a"));
 
-	/* A trigger that may enable it refers to it, and has it half enabled. */
+	/* A trigger that can enable lim_a holds it, and soft-enables it. */
 	ASSERT_OK(uev_event_put("lim_b", "trigger",
 				"enable_event:user_events:lim_a"));
 	EXPECT_TRUE(status_line_is("lim_a", "lim_a # Used by ftrace other"));
@@ -137,13 +137,13 @@ TEST_F(limits, maximum_at_its_edge)
 	EXPECT_ERR(EMFILE, uev_dynamic("u:lim_edge3 u32 n"));
 	EXPECT_EQ(now + 3, uev_status_count("Active"));
 	EXPECT_FALSE(uev_event_exists("lim_edge3"));
-	/* What is there is found. */
+	/* Events that exist can be registered. */
 	EXPECT_LE(0, uev_reg_index(self->fd, &v[3], "lim_edge0 u32 n"));
 	EXPECT_OK(uev_unreg(self->fd, &v[3], 0));
 	EXPECT_LE(0, uev_reg_index(self->fd, &v[3], "lim_edge0  u32 n ;"));
 	EXPECT_OK(uev_unreg(self->fd, &v[3], 0));
 
-	/* Raised while it is in force */
+	/* Raised while it is reached */
 	ASSERT_OK(set_max(now + 4));
 	EXPECT_LE(0, uev_reg_index(self->fd, &v[3], "lim_edge3 u32 n"));
 	EXPECT_ERR(EMFILE, uev_reg_index(self->fd, &v[4], "lim_edge4 u32 n"));
@@ -172,7 +172,7 @@ TEST_F(limits, maximum_at_its_edge)
 	}
 }
 
-/* One that nobody holds makes room, also while it waits for its deletion. */
+/* An unheld event does not count, even while it waits for its deletion. */
 TEST_F(limits, unheld_events_make_room)
 {
 	const int rounds = uev_rounds(500);
@@ -209,7 +209,7 @@ TEST_F(limits, bad_values_of_the_maximum)
 	}
 }
 
-/* Registers many events, one value each; how many it could. */
+/* Registers many events, one enable word each; returns how many it could. */
 static int register_many(int fd, __u32 *value, const char *prefix, int count)
 {
 	char command[64];
@@ -424,8 +424,8 @@ static long charged_kernel_memory(void)
 }
 
 /*
- * What it takes to describe a field to tools is memory of whoever declares it:
- * two structures of 24 and of 56 bytes or so, and the texts.
+ * The memory that describes a field to tools is charged to the task that declares
+ * the event: two structures of 24 and of 56 bytes or so, and the texts.
  */
 TEST_F(limits, fields_are_charged)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * user_events_losses: what was lost and why, to the last record. What was
- * written is what a listener got plus what the file says it did not get.
+ * user_events_losses: what was lost and why, to the last record. The records that a
+ * listener got and those that the file counts as lost add up to what was written.
  */
 #include <pthread.h>
 #include <sys/mman.h>
@@ -44,7 +44,7 @@ static struct losses losses_of(const char *event)
 	EXPECT_EQ(_data, _lost.data);					\
 } while (0)
 
-/* An instance whose buffer is small, and keeps what it has when it is full */
+/* An instance with a small buffer that drops new records when it is full */
 static int make_instance(void)
 {
 	int ret = 0;
@@ -111,7 +111,7 @@ TEST_F(uev, nothing_lost_nothing_shown)
 	ASSERT_ERR(EBADF, uev_emit(self->fd, index, &index, sizeof(index)));
 	ASSERT_OK(uev_enable("lo_none", true));
 	ASSERT_EQ(100, emit_u32s(self->fd, index, 100));
-	/* Refused before anybody was asked */
+	/* Refused before any listener could lose it */
 	ASSERT_ERR(EINVAL, uev_emit(self->fd, index, &index, 2));
 	text = uev_get(LOSSES);
 	EXPECT_STREQ("", text);
@@ -195,7 +195,7 @@ TEST_F(uev, behind_a_filter)
 	ASSERT_GT(rounds / 2, seen);
 	EXPECT_LOSSES("lo_filter", rounds / 2 - seen, 0, 0, 0);
 
-	/* The next one is not taken for lost because an earlier one was. */
+	/* An earlier loss does not make the next records count as lost. */
 	ASSERT_EQ(10, emit_u32s(self->fd, index, 10));
 	EXPECT_EQ(5, drain("lo_filter"));
 	EXPECT_LOSSES("lo_filter", rounds / 2 - seen, 0, 0, 0);
@@ -260,7 +260,7 @@ TEST_F(uev, switched_off)
 	EXPECT_EQ(3, drain("lo_off"));
 }
 
-/* What an instance was told not to record is not lost. */
+/* Records that an instance was told not to record are not lost. */
 TEST_F(uev, not_wanted)
 {
 	int index = uev_reg_index(self->fd, self->value, "lo_pid u32 n");
@@ -291,7 +291,7 @@ TEST_F(uev, refused)
 
 	ASSERT_ERR(EMSGSIZE, uev_emit(self->fd, index, big, 300000));
 	EXPECT_LOSSES("lo_refused", 0, 0, 1, 0);
-	/* By each listener that did not take it */
+	/* Counted once for each listener that did not take it */
 	ASSERT_OK(make_instance());
 	ASSERT_OK(uev_instance_enable(UEV_INSTANCE, "lo_refused", true));
 	ASSERT_ERR(EMSGSIZE, uev_emit(self->fd, index, big, 300000));
@@ -319,7 +319,7 @@ TEST_F(uev, refused)
 	munmap(edge, page);
 }
 
-/* One listener takes the record before its page is missing, another does not. */
+/* A missing page makes the kernel try the record twice: its loss counts once. */
 TEST_F(uev, counted_once)
 {
 	int index = uev_reg_index(self->fd, self->value, "lo_once u32 n");
@@ -372,7 +372,7 @@ TEST_F(uev, of_perf)
 	uev_perf_close(&perf);
 }
 
-/* The counts are the event's, under the name it has in tracefs. */
+/* Each event has counts of its own, under its name in tracefs. */
 TEST_F(uev, of_each_event)
 {
 	int index = uev_reg_index(self->fd, self->value, "lo_one u32 n");

@@ -51,7 +51,7 @@ static void *map(int prot, int flags, int fd, size_t size)
 	ASSERT_BECOMES(1, value);					\
 } while (0)
 
-/* A value elsewhere, by which a test sees that a switch was carried out. */
+/* Another enable word, which shows the test that the switch is done */
 #define SWITCH(on) do {							\
 	ASSERT_OK(uev_enable(EVENT_NAME, on));				\
 	ASSERT_BECOMES(!!(on), *self->value);				\
@@ -85,7 +85,7 @@ TEST_F(uev, what_cannot_be_written_is_logged)
 	ASSERT_EQ(0, mprotect(area, page, PROT_READ));
 	ASSERT_LE(0, lseek(kmsg, 0, SEEK_END));
 
-	/* The limit may be one a minute, and others may have reached it. */
+	/* The log has a limit per minute, which earlier tests may have reached. */
 	start = uev_now_ms();
 	end = start + 120000;
 	while (!lines && uev_now_ms() < end) {
@@ -95,14 +95,14 @@ TEST_F(uev, what_cannot_be_written_is_logged)
 		lines += new_log_lines(kmsg);
 	}
 	EXPECT_LT(0, lines);
-	/* Thousands of values, and no more than a few lines */
+	/* Thousands of failed writes, and no more than a few lines */
 	end = uev_now_ms() + 2000;
 	for (i = 0; i < 20 || uev_now_ms() < end; i++) {
 		on = !on;
 		SWITCH(on);
 	}
 	lines += new_log_lines(kmsg);
-	/* Of each minute that has begun, and of the one before */
+	/* 10 for each minute that has begun, and for the one before */
 	EXPECT_GE(10 * (2 + (uev_now_ms() - start) / 60000), lines);
 	close(kmsg);
 }
@@ -146,7 +146,7 @@ TEST_F(uev, page_of_zeroes)
 	__u32 *v = map(PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 			  -1, uev_page_size());
 
-	/* Only read so far, so that it maps what all such pages map. */
+	/* The page is only read so far, so it maps the zero page. */
 	ASSERT_EQ(0, UEV_READ(v[1]));
 	ASSERT_OK(uev_reg(self->fd, v, 0, 4, 0, EVENT, NULL));
 	ASSERT_FOLLOWS(*v);
@@ -184,7 +184,7 @@ TEST_F(uev, memfd_mapped_twice)
 	EXPECT_EQ(1, UEV_READ(two[0]));
 	ASSERT_OK(uev_enable("mem_other", true));
 	ASSERT_BECOMES(3, one[0]);
-	/* One mapping less, the other goes on. */
+	/* With one of the mappings gone, the other is still right. */
 	ASSERT_OK(uev_unreg(self->fd, &one[0], 0));
 	ASSERT_EQ(0, munmap(one, uev_page_size()));
 	EXPECT_EQ(2, UEV_READ(two[0]));
@@ -202,7 +202,7 @@ TEST_F(uev, truncated_memfd)
 	v = map(PROT_READ | PROT_WRITE, MAP_SHARED, fd, uev_page_size());
 	ASSERT_OK(uev_reg(self->fd, v, 0, 4, 0, EVENT, NULL));
 	ASSERT_OK(uev_reg(self->fd, self->value, 0, 4, 0, EVENT, NULL));
-	/* Behind the end of the file there is nothing to write to, ... */
+	/* Beyond the end of the file there is nothing to write to, ... */
 	ASSERT_EQ(0, ftruncate(fd, 0));
 	SWITCH(true);
 	SWITCH(false);
@@ -265,7 +265,7 @@ TEST_F(uev, shared_file_on_disk)
 		EXPECT_EQ(on, content_of(fd, 0));
 		EXPECT_EQ(0x600d, content_of(fd, 4));
 
-		/* Unregistering finds nothing mapped, and says so to nobody. */
+		/* Unregistering finds nothing mapped, which is no error. */
 		EXPECT_OK(uev_unreg(self->fd, v, 0));
 	}
 	close(fd);
@@ -362,7 +362,7 @@ TEST_F(uev, private_file)
 	ASSERT_NE(NULL, v);
 	ASSERT_OK(uev_reg(self->fd, v, 0, 4, 0, EVENT, NULL));
 	ASSERT_FOLLOWS(*v);
-	/* The mapping has its copy, the file is nobody's business. */
+	/* The bit is set in the private copy, and not in the file. */
 	EXPECT_EQ(0, content_of(fd, 0));
 	close(fd);
 }
@@ -378,7 +378,7 @@ static size_t number_in(const char *path, const char *key)
 }
 
 #if __SIZEOF_LONG__ == 4
-/* A 32-bit kernel has no lasting mapping of most memory. */
+/* A 32-bit kernel has to map most memory before it can write to it. */
 TEST_F(uev, high_memory)
 {
 	char *zones = uev_get("/proc/zoneinfo"), *zone, *start;
@@ -498,7 +498,7 @@ TEST_F(uev, discarded_page_comes_back)
 	}
 }
 
-/* Of a memfd, whose pages keep what is in them: no bit is right by itself. */
+/* Pages of a memfd keep their data when discarded: no bit is right by itself. */
 TEST_F(uev, discarded_pages_come_back_together)
 {
 	size_t page = uev_page_size(), i;
@@ -598,7 +598,7 @@ TEST_F(uev, read_only_mapping_is_never_written)
 		ASSERT_EQ(0, mprotect(v, page, PROT_READ | PROT_WRITE));
 		EXPECT_EQ(0, UEV_READ(*v)) TH_LOG("protection %d", prots[i]);
 
-		/* The next change of state finds it writable. */
+		/* The next switch finds it writable. */
 		SWITCH(false);
 		SWITCH(true);
 		ASSERT_BECOMES(1, *v);
@@ -616,7 +616,7 @@ TEST_F(uev, read_only_mapping_is_never_written)
 	munmap(v, page);
 }
 
-/* The case for which debuggers are allowed to write nevertheless. */
+/* Read-only mappings of files, even one that a debugger could write to */
 TEST_F(uev, read_only_file_is_never_written)
 {
 	size_t page = uev_page_size();
@@ -694,14 +694,14 @@ TEST_F(uev, mapping_in_flux)
 	}
 	UEV_WRITE(stop_mapping, true);
 	ASSERT_EQ(0, pthread_join(thread, NULL));
-	/* What was registered has gone with its mapping. */
+	/* The registration has ended with its mapping. */
 	SWITCH(false);
 	SWITCH(true);
 	EXPECT_EQ(0, UEV_READ(*v));
 	EXPECT_OK(uev_unreg(self->fd, v, 0));
 }
 
-/* Many addresses that cannot be written do not keep others waiting for long. */
+/* Many addresses that cannot be written do not delay others for long. */
 TEST_F(uev, thousands_of_unmapped_values)
 {
 	const int count = 2000;

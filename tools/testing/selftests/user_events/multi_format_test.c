@@ -36,7 +36,7 @@ static bool is_hex_id(const char *id)
 	return *id && strspn(id, "0123456789abcdef") == strlen(id);
 }
 
-/* The one name that is in @now and not in @before, NULL if it is not one. */
+/* The only name that is in @now and not in @before; NULL if there is not just one. */
 static const char *added(char before[][300], int count_before, char now[][300],
 			 int count_now)
 {
@@ -153,7 +153,7 @@ TEST_F(uev, single_and_multi_do_not_meet)
 	multi = reg_multi(self->fd, &self->value[1], 0, "mul_meet u32 n");
 	ASSERT_LE(0, multi);
 	EXPECT_NE(single, multi);
-	/* Other fields are a mistake for one, and not for the other. */
+	/* Other fields are refused for the one, and a new format of the other. */
 	EXPECT_ERR(EADDRINUSE, uev_reg(self->fd, &self->value[2], 0, 4, 0,
 				       "mul_meet u16 n", NULL));
 	EXPECT_LE(0, reg_multi(self->fd, &self->value[2], 0, "mul_meet u16 n"));
@@ -223,7 +223,7 @@ TEST_F(uev, delete_takes_all_of_a_name)
 	close(self->fd);
 	self->fd = uev_open();
 	EXPECT_EQ(10, list_of("mul_all", names, 200));
-	/* All or none: whichever of them is in use, none goes. */
+	/* All or none: while any of them is held, none is deleted. */
 	for (i = 0; i < 10; i++) {
 		sprintf(command, USER_EVENTS_MULTI_SYSTEM "/%.40s", names[i]);
 		ASSERT_OK(uev_enable(command, true));
@@ -282,7 +282,7 @@ TEST_F(uev, hundred_formats)
 		ASSERT_LE(0, indexes[i]);
 	}
 	ASSERT_EQ(100, list_of("mul_hundred", names, 200));
-	/* So many of them do not do without letters, unless they are decimal. */
+	/* Among a hundred IDs some have letters, unless they are decimal. */
 	for (i = 0; i < 100; i++) {
 		const char *id = names[i] + strlen("mul_hundred.");
 
@@ -305,7 +305,7 @@ TEST_F(uev, goes_with_its_last_holder)
 	ASSERT_OK(uev_unreg(self->fd, &self->value[0], 0));
 	close(self->fd);
 	self->fd = uev_open();
-	/* One has an address still. */
+	/* The second one is still registered at an address. */
 	EXPECT_TRUE(uev_wait_for(list_of("mul_gone", names, 200) == 1));
 	ASSERT_OK(uev_unreg(self->fd, &self->value[1], 0));
 	EXPECT_TRUE(uev_wait_for(list_of("mul_gone", names, 200) == 0));
@@ -330,7 +330,7 @@ TEST_F(uev, persistent_event_stays)
 	status = uev_get("user_events_status");
 	EXPECT_TRUE(uev_has_line(status, names[0]));
 	free(status);
-	/* It can be enabled with nobody there, and is found as it was left. */
+	/* It can be enabled without a program, and is still enabled for the next one. */
 	ASSERT_OK(uev_enable("mul_stays", true));
 	ASSERT_OK(uev_reg(self->fd, self->value, 0, 4, 0, "mul_stays u32 a",
 			  NULL));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A bad neighbour: what a user without privileges can do with the data file, and
- * what another user, the kernel's threads and its memory notice of it. In each
+ * how that affects another user, the kernel's threads and its memory. In each
  * test a process of uid 65534 misbehaves, and this one, of root, looks on.
  */
 #include <dirent.h>
@@ -31,12 +31,12 @@
 /* What the processes of a test share */
 static struct {
 	__u32 value[16];
-	int ready;		/* number of those that are */
+	int ready;		/* number of processes that are */
 	int failed;
 	int done;
 	pid_t askers[16];
 	int go, quit;
-	int uffd;		/* by its number in the process that has it */
+	int uffd;		/* a descriptor of the bad neighbour's */
 	void *page;
 	__u64 took_us;
 } *shared;
@@ -44,8 +44,8 @@ static struct {
 static int data_fd;
 
 /*
- * What waits for a bad neighbour waits for much longer, some of it for ever; what
- * does not takes a fraction of this, also on a host that has much else to do.
+ * A switch or repair that waits for a bad neighbour takes much longer than this, or
+ * for ever; one that does not takes a fraction, even on a busy host.
  */
 #define QUITE_LONG_US	8000000
 
@@ -222,7 +222,7 @@ static int child_of_good(void *arg)
 	return 0;
 }
 
-/* How long it takes until a repair of this user is through */
+/* How long a repair of this user takes, or -1 */
 static long time_repair(__u32 *value)
 {
 	__u64 begin;
@@ -261,7 +261,7 @@ TEST_F(neighbour, whose_pages_never_come_delays_no_other_user)
 	START(0, many_stuck, &count, count);
 
 	ASSERT_OK(uev_enable(BAD, true));
-	/* Whatever is going to wait does by now. */
+	/* Everything that will wait for the bad neighbour waits by now. */
 	sleep(2);
 	with = time_repair(value);
 	kernel_threads(&threads);
@@ -269,11 +269,11 @@ TEST_F(neighbour, whose_pages_never_come_delays_no_other_user)
 	       quiet, with, count, threads - threads_before);
 	EXPECT_LE(0, with);
 	EXPECT_GT(QUITE_LONG_US + 10 * quiet, with);
-	/* A few of the user, and some that come and go */
+	/* A few threads for the bad user, and some that come and go */
 	EXPECT_GT(100, threads - threads_before);
 }
 
-/* UIDs of a user namespace, which one user made */
+/* UIDs of a user namespace that one user made: they count as that user */
 #define UIDS	60
 
 static int many_uids_stuck(void *arg)
@@ -343,11 +343,11 @@ TEST_F(neighbour, user_namespace_counts_as_its_maker)
 	nr = waiting_threads();
 	TH_LOG("%d threads wait for %d UIDs", nr, UIDS);
 	EXPECT_LT(0, nr);
-	/* And some of earlier tests that are about to go */
+	/* Fewer than one for each UID, with some left over from earlier tests */
 	EXPECT_GT(UIDS / 2, nr);
 }
 
-/* Memory that goes with its process although a repair waits for a page of it */
+/* Memory is freed with its process although a repair waits for a page of it */
 #define PINNED_MB	64
 
 static int stuck_with_memory(void *arg)
@@ -357,7 +357,6 @@ static int stuck_with_memory(void *arg)
 	int uffd;
 
 	uev_become_nobody();
-	/* For pidfd_getfd() of whom has started this */
 	area = mmap(NULL, size, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	shared->page = uev_register_and_lose(data_fd, BAD " u32 a", &uffd);
@@ -382,7 +381,7 @@ TEST_F(neighbour, who_is_killed_takes_its_memory_along)
 	close(pidfd);
 	ASSERT_LE(0, waits.fd);
 	ASSERT_OK(uev_enable(BAD, true));
-	/* The repair has asked the pager, if that is how it goes about it. */
+	/* Wait for the repair to ask the pager, if it does. */
 	poll(&waits, 1, 3000);
 	with = mem_kb("\nAnonPages:");
 	EXPECT_LE(before + (PINNED_MB << 10) / 2, with);
@@ -437,7 +436,7 @@ static int forks_with_lost_values(void *arg)
 		pause();
 }
 
-/* Lines that were left out of the log, as it says itself */
+/* How many lines were left out of the log, as the log itself says */
 static long suppressed(int kmsg)
 {
 	char line[8192], *at;
@@ -481,7 +480,7 @@ TEST_F(neighbour, who_forks_with_lost_values)
 
 /* event_mutex */
 
-/* As many addresses as are right for a kernel without checkers, or a few */
+/* @count addresses, or fewer on a kernel with checkers */
 static int addresses(int count)
 {
 	return uev_kernel_is_slow() ? count / 50 : count;
@@ -524,7 +523,7 @@ static int copies(void *arg)
 	return 0;
 }
 
-/* During one whole copy at least */
+/* The longest of the switches during at least one whole copy */
 static __u64 longest_switch(void)
 {
 	int enough = UEV_READ(shared->ready) + 2, on = 0;
@@ -561,20 +560,20 @@ TEST_F(neighbour, who_copies_much_holds_nobody_up)
 			took = UEV_READ(shared->took_us);
 	}
 	ASSERT_EQ(0, UEV_READ(shared->failed));
-	/* Where every instruction is checked the time is the checker's */
+	/* On a kernel with checkers most of the time is theirs */
 	if (!uev_kernel_is_slow())
 		EXPECT_GT(took / 2, best);
 }
 
 /*
  * event_mutex is first come, first served, so a user with many processes must not
- * queue with all of them. In these tests an administrator has it for long; that many
- * processes of one user come and ask for it, and then a switch does. All of them
- * share a CPU, and the switch has a real-time priority: nobody moves while they are
- * looked at.
+ * queue with all of them. In these tests an administrator holds it for long; QUEUE
+ * processes of one user ask for it, and then a switch does. All of them share a CPU,
+ * and the switch has a real-time priority: none of the others runs while the test
+ * counts them.
  *
- * What an ioctl takes event_mutex for first is what matters. Who was let in there one
- * by one cannot be many at any place behind it.
+ * It is enough to look at the first place where an ioctl takes event_mutex: tasks
+ * that were let in there one by one cannot be many at any later place.
  */
 #define QUEUE		16
 #define INSTANCE	TRACEFS "instances/uev_neighbour"
@@ -582,8 +581,8 @@ TEST_F(neighbour, who_copies_much_holds_nobody_up)
 struct way {
 	const char *text;
 	int (*ask)(const __u32 *value);
-	int (*undo)(const __u32 *value);	/* and then it can ask again */
-	bool undone;				/* as it is to begin with */
+	int (*undo)(const __u32 *value);	/* so that it can ask again */
+	bool undone;				/* undo once before the first ask */
 };
 
 static int registers(const __u32 *value)
@@ -644,7 +643,7 @@ static int many_ask(void *arg)
 	pid_t pid;
 
 	setpgid(0, 0);
-	/* One each: through a shared file they would wait for each other */
+	/* One file each: through a shared one they would wait for each other */
 	for (i = 0; i < QUEUE; i++) {
 		fds[i] = uev_open();
 		if (fds[i] < 0)
@@ -666,13 +665,11 @@ static int many_ask(void *arg)
 		pause();
 }
 
-/* Has event_mutex for as long as it takes to make a trace instance */
+/* Holds event_mutex for as long as it takes to make a trace instance */
 static int has_event_mutex(void *unused)
 {
-	struct sched_param none = { 0 };
 	int ret;
 
-	sched_setscheduler(0, SCHED_OTHER, &none);
 	UEV_WRITE(shared->go, 1);
 	ret = mkdir(INSTANCE, 0755);
 	UEV_WRITE(shared->go, 0);
@@ -680,8 +677,8 @@ static int has_event_mutex(void *unused)
 }
 
 /*
- * How many of the asking processes wait for a lock, and how often each of those has
- * gone to sleep before: one that was let in and waits again tells another number.
+ * How many of the asking processes wait for a lock. @slept is how often each of them
+ * has gone to sleep so far: it is larger if one was let in and waits again.
  */
 static int waiting(long slept[QUEUE])
 {
@@ -700,7 +697,21 @@ static int waiting(long slept[QUEUE])
 	return nr;
 }
 
-/* How many wait now as they did then */
+/* The same, after the others had more of the CPU than it takes to look at them */
+static int waiting_soon(long slept[QUEUE])
+{
+	static __u64 took;
+	__u64 begin;
+	int nr;
+
+	usleep(500 + 3 * took);
+	begin = now_us();
+	nr = waiting(slept);
+	took = now_us() - begin;
+	return nr;
+}
+
+/* How many have waited without a break since @then was taken */
 static int wait_still(const long then[QUEUE])
 {
 	long now[QUEUE];
@@ -712,7 +723,7 @@ static int wait_still(const long then[QUEUE])
 	return nr;
 }
 
-/* Lets one or all others ask, until @nr wait for as long as event_mutex is held */
+/* Lets @count more ask; true once @nr wait, if event_mutex is still held then */
 static bool come_to_wait(int gate, int count, int nr, long slept[QUEUE])
 {
 	char bytes[QUEUE] = "";
@@ -720,17 +731,16 @@ static bool come_to_wait(int gate, int count, int nr, long slept[QUEUE])
 	if (write(gate, bytes, count) != count)
 		return false;
 	do {
-		uev_nap();
-		if (waiting(slept) == nr)
+		if (waiting_soon(slept) == nr)
 			return UEV_READ(shared->go);
 	} while (UEV_READ(shared->go));
 	return false;
 }
 
 /*
- * Starts who has event_mutex, and then lets the others ask, the first one before the
- * rest; @slept is what waiting() tells. False if event_mutex was free again before all
- * of them waited for it.
+ * Starts the process that holds event_mutex, and then lets the others ask, the first
+ * one before the rest; @slept is as in waiting(). False if event_mutex was free again
+ * before all of them waited for it.
  */
 static bool let_them_ask(pid_t *holder, long slept[QUEUE])
 {
@@ -739,14 +749,14 @@ static bool let_them_ask(pid_t *holder, long slept[QUEUE])
 	*holder = uev_fork(has_event_mutex, NULL);
 	if (*holder < 0 || !uev_wait_for(UEV_READ(shared->go)))
 		return false;
-	/* Now it is at the beginning of mkdir(), or of what that does */
+	/* Give the holder time to get into mkdir() */
 	uev_nap();
 	one = come_to_wait(gate[0][1], 1, 1, slept);
 	all = come_to_wait(gate[1][1], QUEUE - 1, QUEUE, slept);
 	return one && all;
 }
 
-/* Alone on one CPU, before all others there */
+/* Moves this process to CPU 0, with priority over all others there */
 static int be_first(void)
 {
 	struct sched_param first = { .sched_priority = 1 };
@@ -755,8 +765,8 @@ static int be_first(void)
 	uev_enable(GOOD, true);
 	uev_enable(GOOD, false);
 	uev_stay_on_cpu(0);
-	return sched_setscheduler(0, SCHED_FIFO, &first) || pipe(gate[0]) ||
-		pipe(gate[1]) ? -errno : 0;
+	return sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &first) ||
+		pipe(gate[0]) || pipe(gate[1]) ? -errno : 0;
 }
 
 TEST_F(neighbour, a_user_queues_once_for_event_mutex)
@@ -789,7 +799,7 @@ TEST_F(neighbour, a_user_queues_once_for_event_mutex)
 		}
 		ASSERT_TRUE(ok)
 			TH_LOG("event_mutex was never held for long enough");
-		/* One had asked for it before the switch did, the next one may now */
+		/* The first one asked before the switch did, and the next one may now */
 		EXPECT_GE(4, nr)
 			TH_LOG("%s: a switch waited for %d of %d processes",
 			       ways[way].text, nr, QUEUE);
@@ -812,10 +822,9 @@ TEST_F(neighbour, who_queues_for_event_mutex_can_be_killed)
 			ok = let_them_ask(&holder, slept);
 			for (i = 0; i < QUEUE; i++)
 				kill(shared->askers[i], SIGKILL);
-			/* As long as the first one has not got what it waits for */
+			/* Until the others are dead, or the first one gets event_mutex */
 			do {
-				uev_nap();
-				nr = waiting(now);
+				nr = waiting_soon(now);
 			} while (nr > 1 && now[0] == slept[0]);
 			ASSERT_EQ(0, uev_join(holder));
 			ASSERT_EQ(0, rmdir(INSTANCE));
@@ -834,7 +843,7 @@ TEST_F(neighbour, who_queues_for_event_mutex_can_be_killed)
 	}
 }
 
-/* The same where memory is so short that each allocation has to wait */
+/* Copies much where memory is so short that each allocation has to wait */
 TEST_F(neighbour, who_copies_much_without_memory)
 {
 	int count = addresses(60000);
@@ -857,7 +866,7 @@ TEST_F(neighbour, who_copies_much_without_memory)
 	uev_enable(GOOD, false);
 	TH_LOG("longest switch %llu us of %d", (unsigned long long)longest, i);
 	uev_put(CGROUP "/memory.high", "max");
-	/* It waits for seconds where the allocations are waited for */
+	/* A switch that waited for the allocations would take seconds */
 	EXPECT_GT(QUITE_LONG_US, longest);
 }
 
@@ -898,7 +907,7 @@ static long charged(void)
 	return bytes;
 }
 
-/* What events take is charged to who declares them. */
+/* The memory of an event is charged to the task that declares it. */
 TEST_F(neighbour, who_declares_much_is_charged)
 {
 	int count = uev_rounds(4000);
@@ -919,7 +928,7 @@ TEST_F(neighbour, who_declares_much_is_charged)
 	own = charged() - own;
 	TH_LOG("%ld bytes for each event, of which %ld are charged",
 	       slab / count, own / count);
-	/* Checkers have slabs of their own, which nobody is charged for */
+	/* Checkers have slabs of their own, which are charged to no cgroup */
 	if (!uev_kernel_is_slow())
 		EXPECT_LT(slab / 10 * 9, own);
 }
@@ -929,7 +938,7 @@ TEST_F(neighbour, who_declares_much_is_charged)
 TEST_F(neighbour, who_copies_much_is_followed_by_the_clearing)
 {
 	int count = addresses(20000), i;
-	/* Twice in each loop, in parent and child, with a cache line each */
+	/* KiB of enablers: in each loop parent and child, a cache line each */
 	long living = LOOPS * 2L * count * 64 / 1024, before, now, most = 0;
 	__u64 begin;
 
@@ -948,13 +957,13 @@ TEST_F(neighbour, who_copies_much_is_followed_by_the_clearing)
 	UEV_WRITE(shared->quit, 1);
 	TH_LOG("%d rounds, slabs grew by up to %ld KiB, %ld KiB are registered",
 	       UEV_READ(shared->ready), most, living);
-	/* KASAN keeps what is freed for a while */
+	/* KASAN keeps freed memory for a while */
 	EXPECT_GT(4 * living + (uev_kernel_is_slow() ? 262144 : 32768), most);
 }
 
 /* Shared memory */
 
-/* Another event at the same bit, and another mapping of the same memory */
+/* Registers another event at the same bit, in another mapping of the memory */
 static int maps_it_elsewhere(void *arg)
 {
 	__u32 *value = mmap(NULL, uev_page_size(), PROT_READ | PROT_WRITE,
@@ -992,7 +1001,7 @@ TEST_F(neighbour, unregisters_in_memory_of_another_user)
 	close(memory);
 }
 
-/* A value in a file of a file system that an administrator has frozen */
+/* An enable word in a file of a file system that an administrator freezes */
 static int maps_a_frozen_file(void *arg)
 {
 	size_t size = uev_page_size();
@@ -1051,7 +1060,7 @@ TEST_F(neighbour, file_system_is_frozen)
 	rmdir(dir);
 }
 
-/* Huge pages that a look does not bring in */
+/* Free huge pages: reading user_events_enablers must not take any */
 static long huge_free(void)
 {
 	return mem_kb("\nHugePages_Free:");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Pages whose pager keeps them back: nobody else waits for them, and nothing is
- * written to memory that the process has left when they come.
+ * Pages whose pager keeps them back: nobody else waits for them, and if they come
+ * after the process has left its memory, nothing is written to it.
  */
 #include <poll.h>
 #include <signal.h>
@@ -14,7 +14,7 @@
 #define EVENT		"pager_event u32 a"
 #define EVENT_NAME	"pager_event"
 
-/* A value elsewhere, by which a test sees that a switch was carried out. */
+/* Another enable word, which shows the test that the switch is done */
 #define SWITCH(on) do {							\
 	ASSERT_OK(uev_enable(EVENT_NAME, on));				\
 	ASSERT_BECOMES(!!(on), *self->value);				\
@@ -30,8 +30,8 @@ static __u32 first_word(int fd)
 }
 
 /*
- * A page that its pager does not deliver: switching does not wait for it, others
- * are served, it is served once it is there, and its process can be killed.
+ * A page that its pager does not deliver: a switch does not wait for it; other
+ * bits are right at once, and the bit in the page is once the page is there.
  */
 TEST_F(uev, page_that_its_pager_keeps_back)
 {
@@ -49,7 +49,7 @@ TEST_F(uev, page_that_its_pager_keeps_back)
 		ASSERT_OK(uev_enable(EVENT_NAME, !(i & 1)));
 	ASSERT_OK(uev_enable(EVENT_NAME, true));
 	took = uev_now_ms() - start;
-	/* Whoever waits for the page waits for ever. */
+	/* A switch that waited for the page would never return. */
 	EXPECT_GT(UEV_WAIT_MS, took);
 	EXPECT_OK(uev_deliver(uffd, stuck, NULL));
 	ASSERT_BECOMES(1, *stuck);
@@ -98,19 +98,19 @@ TEST_F(uev, process_without_its_page_delays_nobody)
 }
 
 /*
- * A repair waits for its page, and its process leaves the memory meanwhile: when
- * the page comes at last, nothing is written to it.
+ * A repair waits for a page, and meanwhile the process leaves the address space:
+ * when the page comes at last, nothing is written to it.
  */
 struct leaver {
 	int fd, memory;		/* user_events_data; a memfd of two pages */
 	int gate[2];		/* a byte in it: go */
-	int uffd;		/* by its number in the process */
+	int uffd;		/* a descriptor of the process */
 	pid_t pid;
 	__u32 *value;
 	int ready;
 };
 
-/* The memfd is all holes, which only @uffd can fill, and its value in the first. */
+/* Maps two holes of the memfd, which only @uffd can fill; the word is in the first. */
 static int leave(void *arg)
 {
 	size_t len = 2 * uev_page_size();
@@ -175,7 +175,7 @@ FIXTURE_SETUP(leaver)
 	close(pidfd);
 	ASSERT_LE(0, self->uffd);
 	ASSERT_OK(uev_enable(EVENT_NAME, true));
-	/* The repair has come to the hole. */
+	/* Wait for the repair to ask for the first page. */
 	poll_uffd.fd = self->uffd;
 	ASSERT_EQ(1, poll(&poll_uffd, 1, UEV_WAIT_MS));
 }
@@ -234,9 +234,9 @@ TEST_F(leaver, not_written_after_exit)
 }
 
 /*
- * Somebody else is in the address space when its last task leaves, as everybody
- * is for a moment who looks into /proc/PID, and stays there: a reader of the page
- * that does not come.
+ * Another process uses the address space when its last task leaves, as readers of
+ * /proc/PID do for a moment. This one keeps using it: it reads the second page, which
+ * does not come.
  */
 static int read_second_page(void *arg)
 {
@@ -259,7 +259,7 @@ static pid_t begin_to_read(struct __test_metadata *_metadata,
 	self->l->pid = self->pid;
 	reader = uev_fork(read_second_page, self->l);
 	EXPECT_LT(0, reader);
-	/* The first one is of the repair */
+	/* Skip the request of the repair */
 	do {
 		if (poll(&poll_uffd, 1, UEV_WAIT_MS) != 1 ||
 		    read(self->uffd, &msg, sizeof(msg)) != sizeof(msg))
@@ -269,7 +269,7 @@ static pid_t begin_to_read(struct __test_metadata *_metadata,
 	return reader;
 }
 
-/* The page is there, and still nothing writes to it. */
+/* The first page is delivered, and still nothing is written to it. */
 static void expect_no_switch(struct __test_metadata *_metadata,
 			     FIXTURE_DATA(leaver) *self, pid_t reader)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * perf as a consumer: who gets which record, and its layout, byte by byte.
+ * perf as a listener: which perf event gets which record, and its layout.
  */
 #include <sys/mman.h>
 
@@ -18,8 +18,8 @@ struct common {
 #define MAX_CPUS	64
 
 /*
- * An event with perf attached to it. Nobody else writes records here, so that
- * one CPU, and this process kept on it, does as well as one process on all CPUs.
+ * Attaches perf to an event. No other process writes records here, so it is enough
+ * to attach to one CPU and to keep this process on it.
  */
 static int attach(struct uev_perf *perf, const char *event)
 {
@@ -208,10 +208,10 @@ TEST_F(uev, filter_of_a_perf_event)
 	uev_perf_close(&perf);
 }
 
-/* perf takes 64 KiB, but for 1 KiB of what else is in a sample, and 12 bytes */
+/* perf takes 64 KiB less 1 KiB for the rest of a sample, less 12 bytes */
 #define LARGEST		(65536 - 1024 - 12)
 
-/* What each byte of a large payload is, also when it is shown to have moved */
+/* Byte @i of a large payload, such that moved bytes do not match */
 static char pattern(int i)
 {
 	return i * 7 + i / 256;
@@ -313,8 +313,8 @@ TEST_F(uev, large_record_is_checked)
 }
 
 /*
- * A sample that has so much beside the record that both do not fit into the 16
- * bits of its size: refused, not cut, and not the end of what follows.
+ * A sample whose other parts and a large record together exceed its 16 bits of
+ * size: the record is refused, not cut, and the next one is taken.
  */
 TEST_F(uev, large_record_in_a_large_sample)
 {
@@ -334,7 +334,7 @@ TEST_F(uev, large_record_in_a_large_sample)
 	ASSERT_OK(uev_perf_map(&perf, fd));
 	ASSERT_ERR(EMSGSIZE, emit_sized(self->fd, index, 1, LARGEST));
 	ASSERT_EQ(60004, emit_sized(self->fd, index, 2, 60000));
-	/* One sample, of a size that has not run over */
+	/* One sample, whose size has not overflowed */
 	uev_ring_copy(&perf, &head, 0, sizeof(head));
 	EXPECT_EQ(PERF_RECORD_SAMPLE, head.header.type);
 	EXPECT_EQ(sizeof(head) + 8 * head.nr + 4 + padded(60008),
@@ -343,7 +343,7 @@ TEST_F(uev, large_record_in_a_large_sample)
 	uev_perf_close(&perf);
 }
 
-/* What one has no room for, the other still gets. */
+/* A record too large for ftrace still reaches perf. */
 TEST_F(uev, too_large_for_ftrace_only)
 {
 	int index = uev_reg_index(self->fd, self->value, "pf_both u32 n");
@@ -407,7 +407,7 @@ TEST_F(uev, whole_or_nothing)
 	ASSERT_LE(0, index);
 	ASSERT_OK(attach(&perf, "pf_whole"));
 	ASSERT_EQ(0, mprotect(area + page, page, PROT_NONE));
-	/* By perf alone, and after ftrace has been refused it */
+	/* With perf alone, and with ftrace as well */
 	for (round = 0; round < 2; round++) {
 		for (before = 0; before < 1004; before += 67) {
 			ASSERT_ERR(EFAULT, uev_emit(self->fd, index,
@@ -444,7 +444,7 @@ TEST_F(uev, holds_the_event)
 	EXPECT_FALSE(uev_event_exists("pf_hold"));
 }
 
-/* The last unmap of its buffer may free an event that is closed already. */
+/* The last munmap() of the ring may free a perf event that is closed already. */
 TEST_F(uev, unmapped_after_it_was_closed)
 {
 	int round, index = uev_reg_index(self->fd, self->value, "pf_late u32 n");

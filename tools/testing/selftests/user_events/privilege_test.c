@@ -52,7 +52,7 @@ static int act_everything(struct attempt *a)
 
 	if (ret)
 		return ret;
-	/* Root enables it, and takes the record away. */
+	/* Root enables the event, and disables it once the record is there. */
 	if (!BECOMES(1, *a->value))
 		return -ETIME;
 	ret = uev_emit(a->fd, index, &payload, sizeof(payload));
@@ -142,7 +142,7 @@ TEST_F(uev, persistent_event)
 	a.cap = CAP_PERFMON;
 	EXPECT_EQ(0, uev_in_child(attempt, &a));
 	EXPECT_TRUE(uev_alive("prv_persist"));
-	/* The shared file of all these children has it: let go. */
+	/* The file that these children share holds the event: close it. */
 	close(self->fd);
 	self->fd = uev_open();
 	a.fd = self->fd;
@@ -155,7 +155,7 @@ TEST_F(uev, persistent_event)
 	EXPECT_EQ(EPERM, uev_in_child(attempt, &a));
 	EXPECT_TRUE(uev_alive("prv_persist"));
 	a.cap = CAP_PERFMON;
-	/* Its address goes with the address space, a little later. */
+	/* The enabler ends with the address space, a little later. */
 	EXPECT_TRUE(uev_wait_for(uev_in_child(attempt, &a) != EBUSY));
 	EXPECT_FALSE(uev_alive("prv_persist"));
 	uev_census_free(&before);
@@ -196,15 +196,15 @@ TEST_F(uev, delete_of_an_ordinary_event)
 }
 
 /*
- * Nor does it take a right while the event waits for its deletion: each round is
- * likely to meet it then.
+ * Nor does this take a right while the event waits for its deletion, as it probably
+ * does in each round.
  */
 #define ROUNDS	100
 
 struct rounds {
 	int fd, files[ROUNDS];
 	__u32 *value;	/* shared */
-	bool *go;	/* shared: the files are nobody else's */
+	bool *go;	/* shared: the parent has closed its files */
 };
 
 static int make_and_delete(void *arg)
@@ -248,7 +248,7 @@ TEST_F(uev, delete_of_an_unheld_event)
 	EXPECT_EQ(0, uev_join(pid));
 }
 
-/* A registration without the flag of an event that persists takes no right. */
+/* Registering a persistent event without the flag takes no right. */
 TEST_F(uev, joins_a_persistent_event)
 {
 	struct attempt a = {

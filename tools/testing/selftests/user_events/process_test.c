@@ -17,8 +17,8 @@
 #define EVENT_NAME	"proc_event"
 
 /*
- * A process that does what it is told to, one thing at a time. It lies in
- * memory that all have in common; each side polls.
+ * Orders for a process, which carries them out one at a time. They are in memory
+ * that all processes share; both sides poll.
  */
 enum order {
 	IDLE, REGISTER, UNREGISTER, SET_VALUE, FORK, SHARE, EXEC, BAD_EXEC,
@@ -33,7 +33,7 @@ struct remote {
 	int bit;
 	__u32 set_to;
 	pid_t pid;
-	struct remote *next;	/* who obeys the child that FORK or SHARE makes */
+	struct remote *next;	/* orders for the child that FORK or SHARE makes */
 };
 
 static int obey(void *arg);
@@ -190,7 +190,7 @@ FIXTURE_TEARDOWN(process)
 {
 	int i;
 
-	/* Whoever is left: children of this process, and theirs. */
+	/* Kill what is left: children of this process, and theirs. */
 	for (i = 0; i < 4; i++) {
 		if (self->remote[i].pid > 0)
 			kill(self->remote[i].pid, SIGKILL);
@@ -203,7 +203,7 @@ FIXTURE_TEARDOWN(process)
 	uev_reset();
 }
 
-/* Starts remote[0] as a child; it has what this process has. */
+/* Starts remote[0] as a child, which inherits the enabler of this process. */
 static pid_t start(FIXTURE_DATA(process) *self)
 {
 	pid_t pid = uev_fork(obey, &self->remote[0]);
@@ -213,8 +213,8 @@ static pid_t start(FIXTURE_DATA(process) *self)
 }
 
 /*
- * The same, and it has registered shared[8] by itself: where a write can be seen
- * from here.
+ * The same, and the child registers shared[8] of its own: this process can see what
+ * is written there.
  */
 static pid_t start_registered(FIXTURE_DATA(process) *self)
 {
@@ -230,8 +230,8 @@ static pid_t start_registered(FIXTURE_DATA(process) *self)
 		TH_LOG("process has 0x%x, not 0x%x", peek(pid, at), want)
 
 /*
- * Switches the event many times: nothing may be written to @at meanwhile, and
- * what belongs to this process is kept up to date, which shows that there was
+ * Switches the event many times: nothing may be written to @at meanwhile. @value,
+ * which this process has registered, must follow each switch, so that there is
  * something to write.
  */
 static void expect_no_write(struct __test_metadata *_metadata,
@@ -375,7 +375,7 @@ TEST_F(process, register_in_the_child_is_its_own)
 	EXPECT_ERR(ENOENT, uev_unreg(self->fd, &self->value[2], 4));
 }
 
-/* What the child parts with has the sizes and bits it had before. */
+/* The child's copy of the set has the same sizes and bits. */
 TEST_F(process, registrations_are_the_same_apart)
 {
 	struct remote *r = &self->remote[0];
@@ -475,7 +475,7 @@ static int descend(void *arg)
 
 TEST_F(process, deep_tree)
 {
-	/* All that wait look again and again, and a slow kernel takes its time */
+	/* Fewer on a slow kernel, since all that wait keep polling */
 	const int depth = uev_kernel_is_slow() ? 8 : 25;
 	int *counters = (int *)self->shared;
 	struct generation g = { self->value, &counters[0], &counters[1], depth };
@@ -502,7 +502,7 @@ TEST_F(process, clone_vm_shares)
 	ASSERT_BECOMES(1, self->value[0]);
 	ASSERT_BECOMES(1, self->value[3]);
 
-	/* It goes, the address space stays. */
+	/* The child exits, the address space stays. */
 	ASSERT_OK(tell(r, QUIT));
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	ASSERT_OK(uev_enable(EVENT_NAME, false));
@@ -541,7 +541,7 @@ TEST_F(process, clone_vm_child_execs)
 	EXPECT_OK(uev_unreg(self->fd, self->value, 0));
 }
 
-/* Has remote @i quit, whom nobody waits for; waits until it has. */
+/* Makes remote @i quit, which is no child of this process; polls until it has. */
 static void quit_alone(struct __test_metadata *_metadata,
 		       FIXTURE_DATA(process) *self, int i)
 {
@@ -552,7 +552,7 @@ static void quit_alone(struct __test_metadata *_metadata,
 	r->pid = 0;
 }
 
-/* Processes share the memory, and who has made them is gone. */
+/* Processes share the memory, and those that made them are gone. */
 TEST_F(process, clone_vm_without_the_parents)
 {
 	struct remote *r = self->remote;
@@ -565,14 +565,14 @@ TEST_F(process, clone_vm_without_the_parents)
 	ASSERT_LT(0, tell(&r[1], SHARE));
 	ASSERT_TRUE(uev_wait_for(UEV_READ(r[2].pid)));
 
-	/* First the one between two, then the last one, who leaves by exec. */
+	/* First the middle one quits, then the last one leaves by exec. */
 	quit_alone(_metadata, self, 1);
 	ASSERT_OK(tell(&r[2], EXEC));
 	ASSERT_TRUE(uev_wait_for(uev_is_exec_waiter(r[2].pid)));
 	ASSERT_OK(uev_enable(EVENT_NAME, true));
 	ASSERT_BECOMES(1, *value);
 
-	/* Then the first one: another one has the memory to itself. */
+	/* Then the first one quits: a new one is alone in the address space. */
 	ASSERT_LT(0, tell(&r[0], SHARE));
 	ASSERT_TRUE(uev_wait_for(UEV_READ(r[1].pid)));
 	ASSERT_OK(tell(&r[0], QUIT));
@@ -675,7 +675,7 @@ TEST_F(process, kill_drops_everything)
 	expect_no_write(_metadata, self->value, &self->shared[8]);
 }
 
-/* Nobody else has it: with the process the event goes as well. */
+/* Nothing else holds the event: it goes with the process. */
 TEST_F(process, last_process_takes_the_event_with_it)
 {
 	struct remote *r = &self->remote[0];

@@ -97,11 +97,11 @@ TEST_F(uev, an_index_belongs_to_a_file)
 	ASSERT_LE(0, second);
 	EXPECT_NE(first, second);
 
-	/* Again, from another address: the event of this file has its index. */
+	/* Registered again at another address: a file has one index per event. */
 	EXPECT_EQ(first, uev_reg_index(self->fd, &v[2], "reg_one u32 a"));
 	EXPECT_EQ(second, uev_reg_index(self->fd, &v[3], "reg_two u32 a;"));
 
-	/* Another file counts for itself. */
+	/* Another file has indexes of its own. */
 	EXPECT_EQ(first, uev_reg_index(other, &v[4], "reg_two u32 a"));
 	EXPECT_EQ(second, uev_reg_index(other, &v[5], "reg_one u32 a"));
 
@@ -162,7 +162,7 @@ TEST_F(uev, struct_may_be_smaller_or_larger)
 		EXPECT_EQ(0, at->write_index);
 		EXPECT_OK(uev_unreg(self->fd, self->value, 0));
 
-		/* A byte that this kernel knows nothing of must be zero. */
+		/* Bytes beyond the struct that this kernel knows must be zero. */
 		if (size == sizeof(reg))
 			continue;
 		area[size - 1] = 1;
@@ -173,7 +173,7 @@ TEST_F(uev, struct_may_be_smaller_or_larger)
 		EXPECT_ERR(E2BIG, uev_reg_raw(self->fd, at))
 			TH_LOG("size %u, first byte set", size);
 		area[sizeof(reg)] = 0;
-		/* What is behind the struct is of no interest. */
+		/* Bytes beyond the given size are not looked at. */
 		area[size] = 1;
 		EXPECT_OK(uev_reg_raw(self->fd, at)) TH_LOG("size %u", size);
 		EXPECT_OK(uev_unreg(self->fd, self->value, 0));
@@ -312,12 +312,12 @@ TEST_F(uev, memory_that_cannot_be_read)
 
 TEST_F(uev, addresses_outside_user_space)
 {
-	/* 64 bits of address in any program: the field has them. */
+	/* Even in a 32-bit program the field has 64 bits of address. */
 	const __u64 far = 1ULL << 63;
 	static const char command[] __aligned(8) = "reg_far";
 	const __u64 outside[] = {
 		0xffffffff81000000ULL, 0xffff888000000000ULL, far, ~0ULL - 7,
-		/* What is left of these without it is there. */
+		/* These would be valid if the top bit were dropped. */
 		far + (uintptr_t)self->value, far + (uintptr_t)command,
 	};
 	struct user_reg reg;
@@ -336,7 +336,7 @@ TEST_F(uev, addresses_outside_user_space)
 }
 
 #ifdef __aarch64__
-/* The top byte of a pointer is the program's, if it has asked for that. */
+/* A program that asks for it may put a tag into the top byte of a pointer. */
 TEST_F(uev, tag_in_a_pointer)
 {
 	__u32 *v = self->value, *tagged, *other;
@@ -355,7 +355,7 @@ TEST_F(uev, tag_in_a_pointer)
 	ASSERT_OK(uev_unreg(self->fd, other, 3));
 	EXPECT_EQ(0, *v);
 	EXPECT_ERR(ENOENT, uev_unreg(self->fd, v, 3));
-	/* So is that of a pointer to the string. */
+	/* A pointer to the string may have a tag as well. */
 	ASSERT_OK(uev_reg(self->fd, v, 3, 4, 0,
 			  (char *)((uintptr_t)"reg_tag" | 0x5aUL << 56), NULL));
 }
@@ -374,7 +374,7 @@ TEST_F(uev, value_that_cannot_be_written)
 	EXPECT_ERR(EFAULT, uev_reg(self->fd, none, 0, 4, 0, "reg_w", NULL));
 	EXPECT_STREQ("", uev_census_diff(&before));
 
-	/* Nor is the address taken by the attempt. */
+	/* The refused attempts have not taken the address. */
 	ASSERT_EQ(0, mprotect(read_only, uev_page_size(),
 			      PROT_READ | PROT_WRITE));
 	EXPECT_OK(uev_reg(self->fd, read_only, 0, 4, 0, "reg_w", NULL));
@@ -499,8 +499,8 @@ TEST_F(uev, copy_out_fails)
 }
 
 /*
- * An event that exists, and is registered in vain: the index that it would have
- * got is the next event's, and it gets another one later.
+ * The index of an existing event cannot be copied out: the next event gets that
+ * index, and this one gets another index later.
  */
 TEST_F(uev, copy_out_of_an_index_fails)
 {
@@ -603,7 +603,7 @@ struct refused_rounds {
 	int fd, rounds;
 };
 
-/* The round that was not refused as it should be, or 0 */
+/* Returns the first round that was not refused as expected, or 0. */
 static int refuse_often(void *arg)
 {
 	const struct refused_rounds *r = arg;
@@ -623,7 +623,7 @@ TEST_F(uev, a_refused_registration_leaves_nothing)
 	const int rounds = uev_rounds(600);
 	struct user_reg *reg = map_page(PROT_READ | PROT_WRITE);
 	__u32 *read_only = map_page(PROT_READ);
-	__u32 *unmapped = hole();	/* last, so that it stays one */
+	__u32 *unmapped = hole();	/* last, so that nothing is mapped there */
 	__u32 *v = self->value, dummy = 0;
 	char full[16], *old = uev_get(UEV_MAX_SYSCTL);
 	struct uev_census before;
@@ -660,7 +660,7 @@ TEST_F(uev, a_refused_registration_leaves_nothing)
 		ASSERT_OK(uev_put(UEV_MAX_SYSCTL, old));
 		EXPECT_STREQ("", uev_census_diff(&before))
 			TH_LOG("%s left something", r->what);
-		/* One object of each round would be more than this. */
+		/* If each round leaked an object, it would be more than this. */
 		EXPECT_TRUE(objects < 0 || uev_wait_for(grown(objects) < rounds / 2))
 			TH_LOG("%s: %ld objects more after %d rounds", r->what,
 			       grown(objects), rounds);
@@ -675,7 +675,7 @@ TEST_F(uev, a_refused_registration_leaves_nothing)
 			mprotect(reg, uev_page_size(), PROT_READ | PROT_WRITE);
 	}
 
-	/* The one that was held all the time has one file and one address. */
+	/* reg_held is still held by one file and one address. */
 	EXPECT_ERR(EBUSY, uev_delete(self->fd, "reg_held"));
 	close(self->fd);
 	self->fd = uev_open();

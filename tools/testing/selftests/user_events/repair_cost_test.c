@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a process costs whose values cannot be written: the rounds that a repair
- * takes, as a probe in the kernel counts them, and lines in the log. The numbers
+ * The cost of a process whose enable words cannot be written: the rounds of its
+ * repairs, as a probe in the kernel counts them, and lines in the log. The numbers
  * are those of Documentation/trace/user_events.rst.
  */
 #include <pthread.h>
@@ -50,7 +50,7 @@ FIXTURE_SETUP(bounded)
 	ASSERT_LE(0, self->kmsg);
 	ASSERT_LE(0, lseek(self->kmsg, 0, SEEK_END));
 	ASSERT_OK(uev_reg(self->fd, self->good, 0, 4, 0, EVENT, NULL));
-	/* Each call of this function is a round over the enablers. */
+	/* repair_visit() is called once for each round over the enablers. */
 	self->probed = !uev_append("kprobe_events",
 				   "p:" PROBE " repair_visit") &&
 		       !uev_put("events/kprobes/" PROBE "/enable", "1");
@@ -71,8 +71,8 @@ FIXTURE_TEARDOWN(bounded)
 } while (0)
 
 /*
- * While a repair goes on, all that is not right is shown as under repair. So a
- * few lines are enough, and better: a repair does not wait for who reads them.
+ * While a repair goes on, all bits that are not right are shown as under repair, so
+ * the first lines are enough. Reading no more also keeps the repair from waiting.
  */
 static int reads;
 
@@ -92,7 +92,7 @@ static bool is_repaired(void)
 	return !strstr(text, " repair ");
 }
 
-/* Lines that name this process, event and an address in the range; -1: not so */
+/* Counts lines that name the event; -1 if one has a wrong process or address. */
 static int log_lines(int kmsg, const void *from, const void *to)
 {
 	int count = 0, pid, bit;
@@ -143,8 +143,8 @@ TEST_F(bounded, read_only_values)
 		if (on)
 			EXPECT_LE(1, took);
 		/*
-		 * ... and a round has some hundreds of values. The reader of
-		 * the state keeps a lock busy now and then.
+		 * ... and a round handles some hundreds of words. is_repaired()
+		 * keeps a lock busy now and then.
 		 */
 		EXPECT_GE(count / 100 + 2 + 2 * reads, took);
 		got = log_lines(self->kmsg, area, area + size);
@@ -211,7 +211,7 @@ TEST_F(bounded, page_that_goes_in_a_loop)
 		ASSERT_EQ(0, pthread_join(thread, NULL));
 	}
 	TH_LOG("%d switches, at most %ld rounds", 2 * switches, most);
-	/* Given up is not for good. */
+	/* A bit that was given up follows later switches again. */
 	ASSERT_OK(uev_enable(EVENT_NAME, true));
 	ASSERT_OK(uev_enable(EVENT_NAME, false));
 	ASSERT_OK(uev_enable(EVENT_NAME, true));

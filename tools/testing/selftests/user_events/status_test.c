@@ -84,7 +84,7 @@ TEST_F(status, each_change)
 {
 	int index, perf;
 
-	/* What nobody has read yet can be read. */
+	/* A file that was never read reports a change. */
 	perf = open(STATUS, O_RDONLY | O_CLOEXEC);
 	ASSERT_LE(0, perf);
 	EXPECT_EQ(POLLIN | POLLPRI, changed(perf, 0));
@@ -131,7 +131,7 @@ TEST_F(status, each_change)
 	EXPECT_CHANGED();
 }
 
-/* Each open file by itself; what was read in part was read from the start. */
+/* A change is seen per open file, and is over once that one is read from 0. */
 TEST_F(status, each_file)
 {
 	int other = open(STATUS, O_RDONLY | O_CLOEXEC);
@@ -175,7 +175,7 @@ static int collect(void *arg)
 	look(c->status, text, sizeof(text));
 	UEV_WRITE(*c->found, 0);
 	for (n = 1; n <= c->rounds;) {
-		/* A wake-up that is lost is waited for in vain. */
+		/* By poll() and epoll alternately; a lost wake-up times out. */
 		if (n & 1) {
 			if (!changed(c->status, UEV_WAIT_MS))
 				return 2;
@@ -191,8 +191,8 @@ static int collect(void *arg)
 }
 
 /*
- * Registrations at any moment, before and after the collector waits. The next
- * one comes only when the last was found, so each wake-up is needed.
+ * Registers events at any moment, before and after the collector begins to wait. The
+ * next one comes only after the last was found, so each wake-up is needed.
  */
 TEST_F(status, no_wake_up_is_lost)
 {

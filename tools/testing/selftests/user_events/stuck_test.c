@@ -2,9 +2,9 @@
 /*
  * Processes that cannot be written to for a long time: one whose mmap_lock is
  * held by a page fault that its file system does not answer, one whose page its
- * pager keeps back, and one that is frozen. Who switches an event that they
- * have registered does not notice, nor do other processes; they themselves have
- * the right bit as soon as they are let go, and can be killed before.
+ * pager keeps back, and one that is frozen. They delay neither a switch of an event
+ * that they have registered nor other processes. Their own bits are right as soon as
+ * they are let go, and they can be killed before.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -37,14 +37,14 @@
 #define STUCK_MS	10000
 #define OTHERS		10
 
-/* Values in memory that the test sees too, so that it can look at once */
+/* Enable words in memory that the test shares, so that it can look at once */
 enum { LOCKED, FROZEN, FIRST_OTHER, VALUES = FIRST_OTHER + OTHERS };
 
 static struct {
 	__u32 values[VALUES];
 	__u32 paged;		/* what the process with the pager has read */
 	int answer;		/* the file system is to answer again */
-	int served;		/* reads of the file that it has seen */
+	int served;		/* reads that the file system has seen */
 	int read_paged;
 	int ready, quit;
 } *shared;
@@ -54,7 +54,7 @@ static int data_fd;
 /* A file system with one file, whose first read fails, and the next one waits */
 
 static int fuse_fd;
-/* A template, until it is a name */
+/* A template for mkdtemp(), then the name */
 static char mount_point[32] = "/tmp/uev-XXXXXX";
 
 static void reply(const struct fuse_in_header *in, int error, const void *data,
@@ -95,7 +95,7 @@ static int serve(void *arg)
 	ssize_t size;
 
 	for (;;) {
-		/* What is not fetched from the queue can be given up. */
+		/* The kernel can abort requests that are still in its queue. */
 		if (UEV_READ(shared->served) == 1 &&
 		    !UEV_READ(shared->answer)) {
 			uev_nap();
@@ -153,15 +153,15 @@ static const char *mount_fuse(void)
 }
 
 /*
- * The first read that fails has been waited for without the mmap_lock; the
- * kernel lets go of it once, then it reads again with the lock held.
+ * A fault drops the mmap_lock for the first read only. That one fails, so the
+ * kernel reads again, with the lock held.
  */
 static void *touch(void *page)
 {
 	return (void *)(uintptr_t)UEV_READ(*(char *)page);
 }
 
-/* Has its mmap_lock held by the one thread and waited for by the other one */
+/* One thread holds the mmap_lock of this process, the other one waits for it. */
 static int get_locked(void *arg)
 {
 	char path[64];
@@ -174,7 +174,7 @@ static int get_locked(void *arg)
 	page = mmap(NULL, uev_page_size(), PROT_READ, MAP_PRIVATE, fd, 0);
 	if (fd < 0 || page == MAP_FAILED ||
 	    madvise(page, uev_page_size(), MADV_RANDOM) ||
-	    /* Closing asks the file system too, and waits whatever comes. */
+	    /* Close it now: at exit, that would wait for the file system. */
 	    close(fd) ||
 	    uev_reg(data_fd, &shared->values[LOCKED], 0, 4, 0, EVENT, NULL) ||
 	    pthread_create(&thread, NULL, touch, page))
@@ -458,7 +458,7 @@ TEST_F(stuck, delay_nobody_and_are_right_when_let_go)
 	EXPECT_EQ(0, UEV_READ(shared->values[LOCKED]));
 	EXPECT_EQ(0, UEV_READ(shared->paged));
 	EXPECT_TRUE(uev_file_has_line(CGROUP "/cgroup.events", "frozen 1"));
-	/* A process that only does not run can be written to. */
+	/* The memory of a frozen process can be written. */
 	EXPECT_TRUE(BECOMES(1, shared->values[FROZEN]));
 
 	UEV_WRITE(shared->answer, 1);
@@ -467,7 +467,7 @@ TEST_F(stuck, delay_nobody_and_are_right_when_let_go)
 	ASSERT_BECOMES(1, shared->paged);
 	ASSERT_OK(uev_put(CGROUP "/cgroup.freeze", "0"));
 
-	/* Everybody is there again. */
+	/* Now all of them follow a switch. */
 	ASSERT_OK(uev_enable(EVENT_NAME, false));
 	ASSERT_TRUE(others_become(0));
 	ASSERT_BECOMES(0, shared->values[LOCKED]);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Trace data belongs to the administrator: a program without privileges writes
- * records that could forge lines, run on, be matched for what is not in them, or
- * set off triggers although they are refused.
+ * records that could forge lines, run into the next field, match a filter by data
+ * that is not theirs, or fire triggers although they are refused.
  */
 #include <sys/mman.h>
 
@@ -34,7 +34,7 @@ struct writer {
 	int missing;	/* the payload is zeroes that are not in memory */
 };
 
-/* Root has the event enabled by now: a registration finds it. */
+/* Root has declared and enabled the event by now. */
 static int write_as_nobody(void *arg)
 {
 	const struct writer *w = arg;
@@ -137,7 +137,7 @@ static char *lines_of(bool pipe, const char *event)
 	return shown;
 }
 
-/* Text that no buffer for a line takes, and the record after it */
+/* Text too long for the buffer of a line, and the record after it */
 TEST_F(uev, long_lines)
 {
 	static const char * const commands[] = {
@@ -177,7 +177,7 @@ TEST_F(uev, long_lines)
 				snprintf(want, sizeof(want), "n=%zu d=", len);
 				EXPECT_EQ(0, strncmp(line, want, strlen(want)))
 					TH_LOG("%.80s", line);
-				/* Most of it, and that this is not all */
+				/* Shows most of it, and that some is missing */
 				if (len == 1) {
 					EXPECT_LE(3000, strlen(line));
 					EXPECT_STREQ("...", line +
@@ -256,7 +256,7 @@ TEST_F(uev, trigger_for_records_that_are_refused)
 	ASSERT_OK(uev_put("snapshot", "0"));
 }
 
-/* What an older record left behind is in no string of a later one. */
+/* A string does not show what an older record left behind. */
 TEST_F(uev, empty_strings_in_filters)
 {
 	static const char * const commands[] = {
@@ -295,7 +295,7 @@ TEST_F(uev, empty_strings_in_filters)
 		add_u32(&r[1], DYN_LOC(at3, 0));
 
 		ASSERT_OK(declare(self->fd, self->value, commands[i]));
-		/* Where both pass through the same memory */
+		/* On one CPU both pass through the same memory */
 		uev_stay_on_cpu(0);
 		for (j = 0; j < ARRAY_SIZE(cases); j++) {
 			char *shown;
@@ -317,7 +317,7 @@ TEST_F(uev, empty_strings_in_filters)
 	}
 }
 
-/* An array that is full, and one that is not, end where they do. */
+/* Filters see the end of a full array, and of one that is not full. */
 TEST_F(uev, arrays_in_filters)
 {
 	static const struct {
@@ -409,7 +409,7 @@ TEST_F(uev, empty_strings_in_histograms)
 	add_u32(&r[1], DYN_LOC(0, 0));
 
 	ASSERT_OK(declare(self->fd, self->value, command));
-	/* Records pass through memory of their own, where one follows another. */
+	/* With a filter, all records pass through the same buffer of the CPU. */
 	ASSERT_OK(uev_event_put("td_hist", "filter", "n > 100"));
 	uev_stay_on_cpu(0);
 	if (uev_event_put("td_hist", "trigger", hist))
@@ -423,7 +423,7 @@ TEST_F(uev, empty_strings_in_histograms)
 	EXPECT_OK(uev_event_put("td_hist", "trigger", gone));
 }
 
-/* Takes an event out of the system, and one more for the sake of its effects. */
+/* Deletes @event, and another event after it. */
 static bool go(int *fd, __u32 *value, const char *event)
 {
 	char other[64];
@@ -440,8 +440,8 @@ static bool go(int *fd, __u32 *value, const char *event)
 }
 
 /*
- * Records of an event that is gone and that trace_pipe has not read yet, on the
- * page that it has begun to read: where no writer comes any more.
+ * Records of a deleted event that are on the page that trace_pipe is reading: writers
+ * no longer reach that page, so the event's type number must stay in use.
  */
 TEST_F(uev, type_number_of_records_that_are_being_read)
 {
@@ -459,7 +459,7 @@ TEST_F(uev, type_number_of_records_that_are_being_read)
 	id = uev_event_id("td_old");
 	for (i = 0; i < 3; i++)
 		ASSERT_EQ(0, uev_in_child(write_as_nobody, &w));
-	/* One line, and so one of the records is taken off the page. */
+	/* Reading one byte takes one record off the page. */
 	pipe = open(TRACEFS "trace_pipe", O_RDONLY | O_NONBLOCK);
 	ASSERT_LE(0, pipe);
 	ASSERT_EQ(1, read(pipe, buf, 1));

@@ -147,7 +147,7 @@ TEST_F(uev, strings)
 		     "a=eight888 b=four c= d= e=1\n", "trace", "tr_str");
 }
 
-/* A record that is only kept, and one that is looked at before */
+/* For a record that is just stored, and for one that a filter looks at first */
 TEST_F(uev, process_that_wrote_it)
 {
 	int index = listen_to(self->fd, self->value, "tr_who u32 n");
@@ -166,8 +166,8 @@ TEST_F(uev, process_that_wrote_it)
 }
 
 /*
- * The records of very many deleted events are given up together, and that may
- * be due by chance: not twice in a row.
+ * Records of many deleted events are dropped together at times. That may happen by
+ * chance in this test, but not twice in a row.
  */
 TEST_F(uev, records_outlive_their_event)
 {
@@ -200,7 +200,7 @@ TEST_F(uev, event_without_fields)
 
 	ASSERT_LE(0, index);
 	ASSERT_EQ(4, uev_emit(self->fd, index, NULL, 0));
-	/* Data behind fields that are none */
+	/* Data beyond the fields, of which there are none */
 	ASSERT_EQ(12, uev_emit(self->fd, index, "12345678", 8));
 	ASSERT_SHOWN("\n\n", "trace", "tr_empty");
 }
@@ -218,7 +218,7 @@ TEST_F(uev, struct_field)
 	ASSERT_SHOWN("a=1234605616436508552 b=9\n", "trace", "tr_struct");
 }
 
-/* Of one that is no number's size, its first bytes are shown. */
+/* A struct that does not have the size of a number shows its first bytes. */
 TEST_F(uev, structs_of_other_sizes)
 {
 	int index = listen_to(self->fd, self->value,
@@ -361,7 +361,7 @@ TEST_F(uev, stack_with_each_record)
 	free(text);
 }
 
-/* On an event that is enabled, and pulled before its record is kept */
+/* The trigger of an enabled event fires before the record is stored. */
 TEST_F(uev, trigger_beside_the_records)
 {
 	int index = listen_to(self->fd, self->value, "tr_both u32 n");
@@ -392,7 +392,7 @@ TEST_F(uev, trigger_enables_another_event)
 				"enable_event:user_events:tr_second:1"));
 	ASSERT_BECOMES(1, self->value[0]);
 	EXPECT_TRUE(uev_wait_for(UEV_READ(self->value[1]) == 1));
-	/* It is listened to, and yet not kept before the first one fires. */
+	/* The second event is enabled softly: no records before the trigger fires. */
 	ASSERT_EQ(8, uev_emit(self->fd, other, &early, sizeof(early)));
 	ASSERT_EQ(8, uev_emit(self->fd, index, &n, sizeof(n)));
 	ASSERT_EQ(8, uev_emit(self->fd, other, &n, sizeof(n)));
@@ -452,7 +452,7 @@ TEST_F(uev, instance_has_its_own_records)
 	ASSERT_EQ(8, uev_emit(self->fd, index, &n, sizeof(n)));
 	ASSERT_SHOWN("n=1\n", trace, "tr_inst");
 	ASSERT_SHOWN("", "trace", "tr_inst");
-	/* Each as it is enabled */
+	/* Each instance records while the event is enabled in it */
 	ASSERT_OK(uev_enable("tr_inst", true));
 	n = 2;
 	ASSERT_EQ(8, uev_emit(self->fd, index, &n, sizeof(n)));
@@ -552,7 +552,7 @@ TEST_F(uev, largest_record)
 	largest = uev_largest_payload(self->fd, index, p.data, 16384);
 	/* A page of the ring buffer, less its and the record's header */
 	EXPECT_LT(3900, largest);
-	/* Where pages have no padding: 8 bytes each, and so the common fields */
+	/* On 64 bits a record has a header of 8 bytes, and 8 of common fields */
 	if (sizeof(long) == 8)
 		EXPECT_EQ(data_of_a_page() - 8 - 8, largest);
 	uev_trace_clear();
@@ -562,7 +562,7 @@ TEST_F(uev, largest_record)
 	*(__u32 *)p.data = 2;
 	ASSERT_ERR(EMSGSIZE, uev_emit(self->fd, index, p.data, largest + 1));
 	ASSERT_ERR(EMSGSIZE, uev_emit(self->fd, index, p.data, 10000));
-	/* Nothing is stuck by it. */
+	/* The refused records leave the buffer working. */
 	*(__u32 *)p.data = 3;
 	ASSERT_EQ(largest + 4, uev_emit(self->fd, index, p.data, largest));
 	ASSERT_EQ(8, uev_emit(self->fd, index, p.data, 4));

@@ -13,13 +13,13 @@ static const char *start_disk(int disk, char *path, size_t size)
 
 	snprintf(path, size, "/dev/zram%d", disk);
 	if (access(path, F_OK))
-		/* Reading makes one more. */
+		/* Reading this file makes one more disk. */
 		free(uev_get("/sys/class/zram-control/hot_add"));
 	if (!uev_wait_for(!access(path, F_OK) ||
 			  access("/sys/class/zram-control", F_OK)) ||
 	    access(path, F_OK))
 		return "kernel without zram";
-	/* Whoever had it last may be about to let go of it. */
+	/* The last user of the disk may be about to release it. */
 	snprintf(file, sizeof(file), "/sys/block/zram%d/reset", disk);
 	uev_wait_for(uev_put(file, "1") != -EBUSY);
 	snprintf(file, sizeof(file), "/sys/block/zram%d/disksize", disk);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * kselftest_harness.h for these tests. Its 30 seconds for a test are short on
- * an emulated CPU with KASAN, and one fixture does for most tests: a file, and
- * a value that is alone in its page.
+ * kselftest_harness.h for these tests, with more than its 30 seconds for a test,
+ * which are short on an emulated CPU with KASAN, and a fixture for most tests: an
+ * open file, and an enable word that is alone in its page.
  */
 #ifndef UEV_HARNESS_H
 #define UEV_HARNESS_H

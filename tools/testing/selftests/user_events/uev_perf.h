@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The ring buffer of a perf event, for tests that look at raw records. Not for
- * more than what fits in: nothing is read while something is written.
+ * The ring buffer of a perf event, for tests that look at raw records. All records
+ * have to fit in: a test does not read while records are written.
  */
 #ifndef UEV_PERF_H
 #define UEV_PERF_H

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Back to a clean state, and whether it is one; see uev_util.h. */
+/* Going back to a clean state, and checking for leaks; see uev_util.h. */
 
 #include <dirent.h>
 #include <sys/stat.h>
@@ -73,7 +73,7 @@ long uev_slab_objects(void)
 	char name[128];
 	int found = 0;
 
-	/* Let what waits for readers go, then what waits for reuse. */
+	/* Objects that wait for a grace period first, then those kept for reuse. */
 	syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0);
 	usleep(50000);
 	shrink_slabs();
@@ -114,7 +114,7 @@ static void reset_triggers(const char *path)
 	free(text);
 }
 
-/* Triggers of an instance hold it, and the event. */
+/* Triggers in an instance hold the instance and the event. */
 static void reset_instance(void)
 {
 	static const char root[] = "instances/" UEV_INSTANCE;
@@ -173,7 +173,7 @@ static void reset_system(int fd, const char *system)
 	free(list);
 }
 
-/* Groups that a test has left, with what they have */
+/* Removes the groups that a test has left, with their events. */
 static void reset_groups(void)
 {
 	char *text = uev_get("user_events_groups/control"), *rest = text, *line;

@@ -445,7 +445,6 @@ void uev_trace_clear(void)
 	uev_put("trace", "");
 }
 
-/* The names in a directory, in one string. */
 int uev_perf_open(int event_id, pid_t pid, int cpu, __u64 sample_type)
 {
 	struct perf_event_attr attr = {

@@ -73,7 +73,7 @@ int uev_reg(int fd, const void *value, int bit, int size, int flags,
 int uev_unreg(int fd, const void *value, int bit);
 int uev_delete(int fd, const char *name);
 
-/* Registers @command at bit 0 of a 4-byte value; the index or an errno. */
+/* Registers @command at bit 0 of a 4-byte enable word; the index or -errno. */
 int uev_reg_index(int fd, const __u32 *value, const char *command);
 
 /* write() of the index and @size bytes of @payload; bytes or -errno */
@@ -105,7 +105,7 @@ int uev_enable(const char *event, bool on);
 int uev_instance_enable(const char *instance, const char *event, bool on);
 int uev_dynamic(const char *line);	/* one write() to dynamic_events */
 
-/* Is there a line in @text that is @line, up to its end? */
+/* True if one of the lines in @text is exactly @line. */
 bool uev_has_line(const char *text, const char *line);
 int uev_count(const char *text, const char *needle);
 bool uev_file_has_line(const char *path, const char *line);
@@ -116,8 +116,8 @@ bool uev_alive(const char *event);
 int uev_status_count(const char *label);	/* "Active" or "Busy" */
 
 /*
- * The next line of user_events in the kernel log, which @kmsg is open for
- * without waiting; false if there is none by now.
+ * The next line of user_events in the kernel log, from @kmsg, a non-blocking
+ * descriptor of /dev/kmsg; false if there is none yet.
  */
 bool uev_log_line(int kmsg, char *line, size_t size);
 
@@ -126,8 +126,8 @@ char *uev_trace_of(const char *path, const char *event);
 void uev_trace_clear(void);
 
 /*
- * What the kernel holds: two of them are equal if what happened in between
- * left nothing behind. Objects of the allocator are not in it, see
+ * What the kernel holds: two censuses are equal if what happened in between left
+ * nothing behind. They do not count objects of the allocator, see
  * uev_slab_objects().
  */
 struct uev_census {
@@ -142,9 +142,9 @@ const char *uev_census_diff(const struct uev_census *before);
 void uev_census_free(struct uev_census *census);
 
 /*
- * Kernel objects in use, summed over all caches; -1 if the kernel does not
- * tell. Objects that wait for a grace period or in a quarantine are flushed
- * first as far as that can be done from here.
+ * Kernel objects in use, summed over the caches that events use; -1 if the kernel
+ * does not tell. Objects that wait for a grace period or in a quarantine are
+ * flushed first as far as user space can do that.
  */
 long uev_slab_objects(void);
 
@@ -164,8 +164,8 @@ int uev_join(pid_t pid);	/* exit status, or -signal; kills after UEV_WAIT_MS */
 int uev_in_child(int (*fn)(void *), void *arg);
 
 /*
- * Replaces this process by one that has nothing of user_events and waits until
- * @fd is at its end.
+ * Replaces this process by one that has no file and no enabler of user_events, and
+ * waits until @fd is at its end.
  */
 int uev_exec_and_wait(int fd);
 bool uev_is_exec_waiter(pid_t pid);
@@ -195,13 +195,13 @@ bool uev_kernel_is_slow(void);
 bool uev_kernel_is_64(void);
 
 /*
- * How often to do what @rounds times is right for on a kernel and a machine as
- * they are meant to be: less on a slow kernel, and in the 32-bit build of a test,
- * and as many times that as the environment says in UEV_TIMES.
+ * How often to do what a test does @rounds times on a fast kernel: less on a slow
+ * one and in the 32-bit build of a test, and UEV_TIMES times as often if the
+ * environment has that.
  */
 int uev_rounds(int rounds);
 
-/* Start and end of every test: no consumer, no event, no instance of ours */
+/* At the start and end of every test: removes listeners, events and the instance */
 void uev_reset(void);
 
 #define UEV_INSTANCE	"uev_test"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A registration ends with its mapping: whatever way the memory of an enable word
- * goes, what is mapped there next is never touched, and the event is let go.
+ * A registration ends with its mapping: in whatever way the memory of an enable word
+ * goes, what is mapped there next is never written, and the event is released.
  */
 #include <dlfcn.h>
 #include <libgen.h>
@@ -118,7 +118,7 @@ static char *(*const nexts[])(void *at, size_t page, int fd) = {
 	next_anonymous, next_file, next_private_file, next_shared, next_code,
 };
 
-/* Nothing holds the event but its open file. */
+/* True if no enabler of the event is left; its open file may still hold it. */
 static bool only_file_holds(int fd)
 {
 	char *text = uev_get("user_events_enablers");
@@ -168,7 +168,7 @@ TEST_F(uev, what_is_mapped_next_is_not_touched)
 			EXPECT_EQ(was.st_mtim.tv_nsec, is.st_mtim.tv_nsec);
 			EXPECT_TRUE(uev_wait_for(only_file_holds(self->fd)));
 
-			/* It is gone, to unregister it writes nothing. */
+			/* The registration is gone: unregistering writes nothing. */
 			if (n & 1) {
 				EXPECT_OK(uev_unreg(self->fd, area + page, 3));
 				EXPECT_EQ(0, memcmp(before, next, page));
@@ -204,7 +204,7 @@ TEST_F(uev, shared_memory_where_something_was)
 	ASSERT_NE(NULL, twin);
 	ASSERT_OK(uev_enable(EVENT_NAME, true));
 
-	/* To register one enabler takes those that are gone off their events */
+	/* Registering an enabler removes those that are gone from their events */
 	ASSERT_OK(uev_reg(self->fd, twin, 3, 4, 0, EVENT, NULL));
 	ASSERT_EQ(8, *(__u32 *)twin);
 	ASSERT_OK(uev_unreg(self->fd, twin, 3));
@@ -345,7 +345,7 @@ TEST_F(uev, fork_after_unmapping)
 	pid_t other, pid;
 
 	ASSERT_OK(uev_reg(self->fd, c.value, 0, 4, 0, EVENT, NULL));
-	/* This one shares the set, so that the parent's cannot be changed */
+	/* This child shares the parent's set, so it has to be copied to be changed */
 	other = uev_fork(watch_gone, &c);
 	ASSERT_TRUE(uev_wait_for(UEV_READ(*c.step)));
 	ASSERT_EQ(0, munmap(c.value, page));
@@ -374,7 +374,7 @@ struct racer {
 	int bad;
 };
 
-/* Memory comes and goes, in it nobody writes but who has registered it. */
+/* Maps, registers and unmaps: the kernel must not write to the next mapping. */
 static void *remap_forever(void *arg)
 {
 	size_t page = uev_page_size();
@@ -421,7 +421,7 @@ TEST_F(uev, unmapping_races_with_switches)
 
 #define REPAIRED_PAGES	16
 
-/* Pages of ours that each switch has to copy first, by a worker */
+/* Unmaps pages that a worker has to copy before it can write to them */
 static int unmap_while_repaired(void *arg)
 {
 	size_t page = uev_page_size(), i;
@@ -502,7 +502,7 @@ TEST_F(uev, thousands_at_once)
 				  NULL));
 }
 
-/* What fails leaves the registration that is gone where it was. */
+/* A registration that fails leaves the ended one at its address. */
 TEST_F(uev, failed_registration_of_what_is_gone)
 {
 	size_t page = uev_page_size();

@@ -41,7 +41,7 @@ TEST_F(uev, unregister_clears_the_bit)
 	ASSERT_OK(uev_unreg(self->fd, v, 3));
 	EXPECT_EQ(~(1U << 3), UEV_READ(*v));
 
-	/* Nothing is updated from then on. */
+	/* After that a switch does not write to it. */
 	UEV_WRITE(*v, 0);
 	ASSERT_OK(uev_enable("rel_clear", true));
 	usleep(100000);

@@ -19,7 +19,7 @@ FIXTURE(user_limit) {
 	char *events, *bits;	/* as they were */
 };
 
-/* As nobody, when none may be there yet: a child's exit status */
+/* Declares an event as nobody; the errno is the child's exit status. */
 static int declare_one(void *arg)
 {
 	__u32 value = 0;
@@ -30,7 +30,7 @@ static int declare_one(void *arg)
 	return -uev_reg(fd, &value, 0, 4, 0, "ul_first", NULL);
 }
 
-/* An event counts while a buffer may have its records: those of other tests. */
+/* Do events of earlier tests count no more? They do while a buffer may hold records. */
 static bool nothing_counts(void)
 {
 	int fd = uev_open(), ret;
@@ -68,7 +68,7 @@ FIXTURE_TEARDOWN(user_limit)
 	uev_reset();
 }
 
-/* What a child does, as nobody; the line that did not hold is its exit status */
+/* What a child works on; it prints the line of a CHECK() that fails, and returns 1. */
 struct task {
 	int fd;
 	__u32 *v;
@@ -100,7 +100,7 @@ static int events_as_nobody(void *arg)
 	CHECK(reg(t, 3, "ul_e%d u32 n", 0) == -EMFILE);
 	CHECK(reg(t, 3, "ul_m u32 n%d", USER_EVENT_REG_MULTI_FORMAT) == -EMFILE);
 	CHECK(!UEV_READ(t->v[3]));
-	/* What is there is found. */
+	/* An event that exists can be registered. */
 	CHECK(!uev_reg(t->fd, t->v + 3, 0, 4, 0, "ul_e1 u32 n", NULL));
 	CHECK(!uev_unreg(t->fd, t->v + 3, 0));
 	return 0;
@@ -128,7 +128,7 @@ TEST_F(user_limit, events)
 	for (i = 0; i < 4; i++)
 		EXPECT_OK(uev_unreg(self->fd, t.v + 10 + i, 0));
 
-	/* What is given up can be had again, at once. */
+	/* Released events no longer count, at once. */
 	close(self->fd);
 	self->fd = uev_open();
 	t.fd = self->fd;
@@ -166,12 +166,12 @@ static int bits_as_nobody(void *arg)
 		CHECK(!uev_reg(t->fd, t->v, i, 4, 0, "ul_bits u32 n", NULL));
 	CHECK(uev_reg(t->fd, t->v, 5, 4, 0, "ul_bits u32 n", NULL) == -EMFILE);
 	CHECK(uev_reg(t->fd, t->v + 1, 0, 4, 0, "ul_new u32 n", NULL) == -EMFILE);
-	/* It has not left an event, nor counted. */
+	/* The refused one has left no event, and does not count. */
 	CHECK(!uev_unreg(t->fd, t->v, 0));
 	CHECK(!uev_reg(t->fd, t->v + 1, 0, 4, 0, "ul_new u32 n", NULL));
 	CHECK(uev_reg(t->fd, t->v, 0, 4, 0, "ul_bits u32 n", NULL) == -EMFILE);
 	CHECK(!uev_unreg(t->fd, t->v + 1, 0));
-	/* Nor does one that fails for another reason. */
+	/* Nor does one count that fails for another reason. */
 	for (i = 0; i < 10; i++)
 		CHECK(uev_reg(t->fd, (void *)8, 0, 4, 0, "ul_bits u32 n", NULL) ==
 		      -EFAULT);
@@ -185,7 +185,7 @@ TEST_F(user_limit, bits)
 	int i;
 
 	ASSERT_OK(uev_put(BITS, "5"));
-	/* Each time the child's end gives them back. */
+	/* The end of each child gives its bits back. */
 	for (i = 0; i < 10; i++)
 		ASSERT_EQ(0, uev_in_child(bits_as_nobody, &t))
 			TH_LOG("round %d", i);
@@ -217,7 +217,7 @@ static int forks_as_nobody(void *arg)
 	for (i = 0; i < 4; i++)
 		CHECK(!uev_reg(t->fd, t->v, i, 4, 0, "ul_fork u32 n", NULL));
 
-	/* Children share what they do not change. */
+	/* Children that change nothing share the set, which counts once. */
 	CHECK(!pipe(gate));
 	for (i = 0; i < 3; i++) {
 		pid[i] = fork();
@@ -231,7 +231,7 @@ static int forks_as_nobody(void *arg)
 	for (i = 0; i < 3; i++)
 		CHECK(!uev_join(pid[i]));
 
-	/* One that does has bits of its own: 5 + 5 of 11, and 1. */
+	/* A child that changes it has a copy: 5 + 5 of 11, and 1. */
 	CHECK(!uev_in_child(register_once_more, t));
 	CHECK(!uev_in_child(unregister_one, t));
 	CHECK(!uev_reg(t->fd, t->v, 5, 4, 0, "ul_fork u32 n", NULL));
@@ -296,7 +296,7 @@ static int inside(struct task *t, int may)
 	for (i = 0; i < may; i++)
 		CHECK(!reg(t, i, "ul_ns%d u32 n", 0));
 	CHECK(reg(t, may, "ul_ns%d u32 n", 0) == -EMFILE);
-	/* The file still has them. */
+	/* The file still holds the events. */
 	for (i = 0; i < may; i++)
 		CHECK(!uev_unreg(t->fd, t->v + i, 0));
 	return 0;

@@ -315,7 +315,7 @@ TEST_F(write, data_loc_is_checked)
 		__u32 index, a, b;
 		char text[8];
 	} r;
-	/* From the start of the record: 8 bytes that all have, two fields */
+	/* From the start of the record: 8 bytes of common fields, two fields */
 	const unsigned int at = 16;
 	size_t i;
 	static const __u32 outside[] = {
@@ -388,7 +388,7 @@ static void check_across_pages(struct __test_metadata *_metadata,
 		ASSERT_ERR(EFAULT, put(self->fd, edge - before, size));
 		ASSERT_TRACE("n=42 m=7 s=straddle\n");
 
-		/* To be read is enough. */
+		/* The right to read is enough. */
 		ASSERT_EQ(0, mprotect(edge, page, PROT_READ));
 		ASSERT_EQ(size, put(self->fd, edge - before, size));
 		ASSERT_EQ(0, mprotect(edge, page, PROT_READ | PROT_WRITE));
@@ -418,7 +418,7 @@ TEST_F(write, payload_that_is_not_there_yet)
 	edge = mmap(NULL, 2 * page, PROT_READ, MAP_SHARED, file, 0);
 	ASSERT_NE(MAP_FAILED, edge);
 	edge += page;
-	/* In a mapping of its own: else it comes with the page of the index. */
+	/* A mapping of its own: else it would be brought in with the index. */
 	ASSERT_EQ(0, mprotect(edge, page, PROT_READ | PROT_WRITE));
 	for (before = 1; before < size; before++) {
 		ASSERT_EQ(size, pwrite(file, &r, size, page - before));
@@ -428,7 +428,7 @@ TEST_F(write, payload_that_is_not_there_yet)
 		ASSERT_TRACE("n=43 m=7 s=not there\n");
 		uev_trace_clear();
 	}
-	/* Behind the end of the file there is never anything. */
+	/* Beyond the end of the file no page can be brought in. */
 	ASSERT_EQ(size, pwrite(file, &r, size, page - 8));
 	ASSERT_EQ(0, ftruncate(file, page));
 	ASSERT_ERR(EFAULT, put(self->fd, edge - 8, size));
@@ -617,7 +617,7 @@ TEST_F(write, waits_for_a_page_alone)
 	close(uffd.fd);
 }
 
-/* Files that registered more and more events, while others write. */
+/* The file gets more and more events while another thread writes. */
 static bool stop_writing;
 
 static void *write_until_stopped(void *arg)

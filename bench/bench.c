@@ -540,14 +540,23 @@ static void measure_fork(void)
 	    "fork, exec, exit, wait with %d addresses", nr_addresses);
 }
 
+static int order(const void *a, const void *b)
+{
+	const uint64_t *one = a, *other = b;
+
+	return (*one > *other) - (*one < *other);
+}
+
 /*
  * Unmaps mappings without an enabler. Their pages are never touched: the cost of
- * freeing a page depends on what was freed before.
+ * freeing a page depends on what was freed before. It is the median: one round in
+ * twenty or so meets slabs that make it 3 % cheaper.
  */
 static void measure_unmap(void)
 {
+	static uint64_t took[4 * ROUNDS];
 	static void *at[LOOPS];
-	uint64_t least = UINT64_MAX, from;
+	uint64_t from;
 	int round, i;
 
 	for (i = 0; i < nr_addresses; i++)
@@ -562,13 +571,12 @@ static void measure_unmap(void)
 		from = now();
 		for (i = 0; i < LOOPS; i++)
 			munmap(at[i], 4096);
-		from = (now() - from) / LOOPS;
-		if (from < least)
-			least = from;
+		took[round] = (now() - from) / LOOPS;
 		for (i = 0; i < LOOPS; i++)
 			munmap(at[i] + 4096, 4096);
 	}
-	row(least, "munmap with %d addresses elsewhere", nr_addresses);
+	qsort(took, 4 * ROUNDS, sizeof(*took), order);
+	row(took[2 * ROUNDS], "munmap with %d addresses elsewhere", nr_addresses);
 }
 
 /* Children that have registered, and wait for their end */

@@ -618,6 +618,12 @@ static const struct way ways[] = {
 	{ "deletes", deletes, nothing },
 };
 
+/* The first and the last on a slow kernel: making an instance takes minutes there */
+static int next_way(int way)
+{
+	return way + (uev_kernel_is_slow() ? (int)ARRAY_SIZE(ways) - 1 : 1);
+}
+
 static int gate[2][2];	/* for the first one, and for the others */
 static int askers;
 
@@ -750,7 +756,7 @@ TEST_F(neighbour, a_user_queues_once_for_event_mutex)
 	bool ok;
 
 	ASSERT_OK(be_first());
-	for (way = 0; way < (int)ARRAY_SIZE(ways); way++) {
+	for (way = 0; way < (int)ARRAY_SIZE(ways); way = next_way(way)) {
 		UEV_WRITE(shared->ready, 0);
 		UEV_WRITE(shared->done, 0);
 		START(way, many_ask, (void *)&ways[way], askers);
@@ -790,7 +796,7 @@ TEST_F(neighbour, who_queues_for_event_mutex_can_be_killed)
 	pid_t holder;
 
 	ASSERT_OK(be_first());
-	for (way = 0; way < (int)ARRAY_SIZE(ways); way++) {
+	for (way = 0; way < (int)ARRAY_SIZE(ways); way = next_way(way)) {
 		/* A try can be too slow: event_mutex is free before all is done */
 		for (tries = nr = 0; nr < askers && tries < 10; tries++) {
 			UEV_WRITE(shared->ready, 0);

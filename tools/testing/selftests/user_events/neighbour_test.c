@@ -625,7 +625,7 @@ static int next_way(int way)
 }
 
 static int gate[2][2];	/* for the first one, and for the others */
-static int askers;
+static int askers, tries_max;
 
 static int asks(const struct way *way, int gate)
 {
@@ -740,6 +740,7 @@ static int be_first(void)
 	struct sched_param first = { .sched_priority = 1 };
 
 	askers = uev_kernel_is_slow() ? QUEUE / 2 : QUEUE;
+	tries_max = uev_kernel_is_slow() ? 2 : 10;
 	/* The first listener makes trace buffers grow, and waits for that elsewhere */
 	uev_enable(GOOD, true);
 	uev_enable(GOOD, false);
@@ -760,7 +761,7 @@ TEST_F(neighbour, a_user_queues_once_for_event_mutex)
 		UEV_WRITE(shared->ready, 0);
 		UEV_WRITE(shared->done, 0);
 		START(way, many_ask, (void *)&ways[way], askers);
-		for (tries = 1; tries <= 10; tries++) {
+		for (tries = 1; tries <= tries_max; tries++) {
 			ok = let_them_ask(&holder, slept);
 			if (ok) {
 				uev_enable(GOOD, true);
@@ -777,6 +778,8 @@ TEST_F(neighbour, a_user_queues_once_for_event_mutex)
 			if (ok)
 				break;
 		}
+		if (!ok && uev_kernel_is_slow())
+			SKIP(return, "too slow to look on while event_mutex is held");
 		ASSERT_TRUE(ok)
 			TH_LOG("event_mutex was never held for long enough");
 		/* The first one asked before the switch did, and the next one may now */
@@ -798,7 +801,7 @@ TEST_F(neighbour, who_queues_for_event_mutex_can_be_killed)
 	ASSERT_OK(be_first());
 	for (way = 0; way < (int)ARRAY_SIZE(ways); way = next_way(way)) {
 		/* A try can be too slow: event_mutex is free before all is done */
-		for (tries = nr = 0; nr < askers && tries < 10; tries++) {
+		for (tries = nr = 0; nr < askers && tries < tries_max; tries++) {
 			UEV_WRITE(shared->ready, 0);
 			START(way, many_ask, (void *)&ways[way], askers);
 			let_them_ask(&holder, slept);
@@ -818,6 +821,8 @@ TEST_F(neighbour, who_queues_for_event_mutex_can_be_killed)
 			uev_join(self->bad[way]);
 			self->bad[way] = 0;
 		}
+		if (nr < askers && uev_kernel_is_slow())
+			SKIP(return, "too slow to look on while event_mutex is held");
 		EXPECT_EQ(askers, nr)
 			TH_LOG("%s: they wait until event_mutex is free", ways[way].text);
 	}

@@ -575,7 +575,7 @@ TEST_F(neighbour, who_copies_much_holds_nobody_up)
  * It is enough to look at the first place where an ioctl takes event_mutex: tasks
  * that were let in there one by one cannot be many at any later place.
  */
-#define QUEUE		16	/* processes at most, half of it on a slow kernel */
+#define QUEUE		16	/* processes */
 #define INSTANCE	TRACEFS "instances/uev_neighbour"
 
 struct way {
@@ -618,14 +618,7 @@ static const struct way ways[] = {
 	{ "deletes", deletes, nothing },
 };
 
-/* The first and the last on a slow kernel: making an instance takes minutes there */
-static int next_way(int way)
-{
-	return way + (uev_kernel_is_slow() ? (int)ARRAY_SIZE(ways) - 1 : 1);
-}
-
 static int gate[2][2];	/* for the first one, and for the others */
-static int askers, tries_max;
 
 static int asks(const struct way *way, int gate)
 {
@@ -651,7 +644,7 @@ static int many_ask(void *arg)
 
 	setpgid(0, 0);
 	/* One file each: through a shared one they would wait for each other */
-	for (i = 0; i < askers; i++) {
+	for (i = 0; i < QUEUE; i++) {
 		fds[i] = uev_open();
 		if (fds[i] < 0)
 			return failed();
@@ -659,7 +652,7 @@ static int many_ask(void *arg)
 	uev_become_nobody();
 	/* A test that fails leaves no process behind */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	for (i = 0; i < askers; i++) {
+	for (i = 0; i < QUEUE; i++) {
 		data_fd = fds[i];
 		pid = fork();
 		if (!pid)
@@ -725,8 +718,8 @@ static bool let_them_ask(pid_t *holder, long slept[QUEUE])
 		return false;
 	/* Give the holder time to get into mkdir() */
 	uev_nap();
-	for (i = 0; i < askers; i++) {
-		if (i < 2 && write(gate[i][1], bytes, i ? askers - 1 : 1) < 0)
+	for (i = 0; i < QUEUE; i++) {
+		if (i < 2 && write(gate[i][1], bytes, i ? QUEUE - 1 : 1) < 0)
 			return false;
 		while ((slept[i] = sleeps(i)) < 0 && UEV_READ(shared->go))
 			let_others_run(i);
@@ -739,8 +732,6 @@ static int be_first(void)
 {
 	struct sched_param first = { .sched_priority = 1 };
 
-	askers = uev_kernel_is_slow() ? QUEUE / 2 : QUEUE;
-	tries_max = uev_kernel_is_slow() ? 2 : 10;
 	/* The first listener makes trace buffers grow, and waits for that elsewhere */
 	uev_enable(GOOD, true);
 	uev_enable(GOOD, false);
@@ -759,35 +750,33 @@ TEST_F(neighbour, a_user_queues_once_for_event_mutex)
 	if (uev_kernel_is_slow())
 		SKIP(return, "looking on takes longer than event_mutex is held");
 	ASSERT_OK(be_first());
-	for (way = 0; way < (int)ARRAY_SIZE(ways); way = next_way(way)) {
+	for (way = 0; way < (int)ARRAY_SIZE(ways); way++) {
 		UEV_WRITE(shared->ready, 0);
 		UEV_WRITE(shared->done, 0);
-		START(way, many_ask, (void *)&ways[way], askers);
-		for (tries = 1; tries <= tries_max; tries++) {
+		START(way, many_ask, (void *)&ways[way], QUEUE);
+		for (tries = 1; tries <= 10; tries++) {
 			ok = let_them_ask(&holder, slept);
 			if (ok) {
 				uev_enable(GOOD, true);
-				for (i = nr = 0; i < askers; i++)
+				for (i = nr = 0; i < QUEUE; i++)
 					nr += sleeps(i) != slept[i];
 			}
 			uev_enable(GOOD, false);
 			ASSERT_EQ(0, uev_join(holder));
 			ASSERT_EQ(0, rmdir(INSTANCE));
 			ASSERT_TRUE(uev_wait_for(UEV_READ(shared->done) ==
-						 tries * askers ||
+						 tries * QUEUE ||
 						 UEV_READ(shared->failed)));
 			ASSERT_EQ(0, UEV_READ(shared->failed));
 			if (ok)
 				break;
 		}
-		if (!ok && uev_kernel_is_slow())
-			SKIP(return, "too slow to look on while event_mutex is held");
 		ASSERT_TRUE(ok)
 			TH_LOG("event_mutex was never held for long enough");
 		/* The first one asked before the switch did, and the next one may now */
 		EXPECT_GE(4, nr)
 			TH_LOG("%s: a switch waited for %d of %d processes",
-			       ways[way].text, nr, askers);
+			       ways[way].text, nr, QUEUE);
 		kill(-self->bad[way], SIGKILL);
 		uev_join(self->bad[way]);
 		self->bad[way] = 0;
@@ -803,16 +792,16 @@ TEST_F(neighbour, who_queues_for_event_mutex_can_be_killed)
 	if (uev_kernel_is_slow())
 		SKIP(return, "looking on takes longer than event_mutex is held");
 	ASSERT_OK(be_first());
-	for (way = 0; way < (int)ARRAY_SIZE(ways); way = next_way(way)) {
+	for (way = 0; way < (int)ARRAY_SIZE(ways); way++) {
 		/* A try can be too slow: event_mutex is free before all is done */
-		for (tries = nr = 0; nr < askers && tries < tries_max; tries++) {
+		for (tries = nr = 0; nr < QUEUE && tries < 10; tries++) {
 			UEV_WRITE(shared->ready, 0);
-			START(way, many_ask, (void *)&ways[way], askers);
+			START(way, many_ask, (void *)&ways[way], QUEUE);
 			let_them_ask(&holder, slept);
-			for (i = 0; i < askers; i++)
+			for (i = 0; i < QUEUE; i++)
 				kill(shared->askers[i], SIGKILL);
 			/* The others die while the first one waits as everybody does */
-			for (nr = 1; nr < askers && sleeps(0) == slept[0]; nr++) {
+			for (nr = 1; nr < QUEUE && sleeps(0) == slept[0]; nr++) {
 				while (sleeps(nr) >= 0 && sleeps(0) == slept[0])
 					let_others_run(nr);
 			}
@@ -825,9 +814,7 @@ TEST_F(neighbour, who_queues_for_event_mutex_can_be_killed)
 			uev_join(self->bad[way]);
 			self->bad[way] = 0;
 		}
-		if (nr < askers && uev_kernel_is_slow())
-			SKIP(return, "too slow to look on while event_mutex is held");
-		EXPECT_EQ(askers, nr)
+		EXPECT_EQ(QUEUE, nr)
 			TH_LOG("%s: they wait until event_mutex is free", ways[way].text);
 	}
 }

@@ -131,7 +131,7 @@ static void look_at_events(const struct events *events)
 			      "%s:%s: a bit of %s[%d] is %s: the program has %s", event->system,
 			      event->name, p->comm, p->pid, p->state,
 			      !strcmp(p->state, "wrong") ? "overwritten it, or it was given up" :
-			      "unmapped or protected its memory, and not unregistered");
+			      "protected its memory or cut its file short, and not unregistered");
 		}
 		if (!*event->losses)
 			continue;

@@ -4,7 +4,7 @@
 # scripts/, settings have their defaults in scripts/lib.sh. (The kernel's own
 # Makefile is in the prepared tree.)
 
-export ARCH BASE FLAVOUR BUILD JOBS SMP MEM ICOUNT SHARE TIMEOUT FULL QUICK CONFIG MINUTES
+export ARCH BASE FLAVOUR BUILD JOBS SMP MEM ICOUNT SHARE TIMEOUT FULL QUICK CONFIG MINUTES SEED
 
 # As it was typed: it is for the guest's shell, not for make.
 override CMD := $(value CMD)
@@ -34,6 +34,9 @@ coverage:
 fuzz:
 	@scripts/fuzz
 
+torture:
+	@scripts/torture
+
 series:
 	@scripts/series
 
@@ -56,4 +59,4 @@ deb:
 clean:
 	@scripts/clean
 
-.PHONY: bench check coverage deb fuzz help kunit kernel image vm test demo tour series clean
+.PHONY: bench check coverage deb fuzz help kunit kernel image vm test demo torture tour series clean

@@ -23,7 +23,8 @@ static struct {
 } locs[64];
 static int nr_locs;
 
-static size_t size_of(const char *type)
+/* The bytes of a number; 0 if it is none */
+size_t ue_type_size(const char *type)
 {
 	static const struct {
 		const char *type;
@@ -46,7 +47,7 @@ static size_t size_of(const char *type)
 /* Append the value of a field of @type; why it cannot be, or NULL */
 static const char *append(const char *type, const char *value)
 {
-	size_t size = size_of(type), len = strlen(value);
+	size_t size = ue_type_size(type), len = strlen(value);
 	const char *bracket = strchr(type, '[');
 	char *end;
 	uint64_t number;

@@ -49,10 +49,95 @@ const char *ue_plain(void)
 	return colors ? "\033[0m" : "";
 }
 
+/*
+ * Bytes of a control character at @text: one of ASCII, or U+0080 to U+009f, which have a
+ * 0xc2 before them in UTF-8.
+ */
+static size_t control_len(const unsigned char *text, size_t left)
+{
+	if (*text < ' ' || *text == 0x7f)
+		return 1;
+	return left > 1 && *text == 0xc2 && text[1] >= 0x80 && text[1] < 0xa0 ? 2 : 0;
+}
+
+/* Control characters are escaped, as the kernel does: they would forge lines */
+void ue_print_text(const char *text, size_t len)
+{
+	size_t control;
+
+	while (len) {
+		control = control_len((const unsigned char *)text, len);
+		if (!control) {
+			putchar(*text++);
+			len--;
+		}
+		for (; control; control--, len--)
+			printf("\\x%02x", (unsigned char)*text++);
+	}
+}
+
+/* Bytes of the character at @text, 0 if it is not UTF-8 */
+static size_t utf8_len(const unsigned char *text, size_t left)
+{
+	size_t len, i;
+
+	len = *text < 0x80 ? 1 : *text < 0xc2 ? 0 : *text < 0xe0 ? 2 : *text < 0xf0 ? 3 :
+	      *text < 0xf5 ? 4 : 0;
+	if (len > left)
+		return 0;
+	for (i = 1; i < len; i++) {
+		if ((text[i] & 0xc0) != 0x80)
+			return 0;
+	}
+	/* Too long for its number, a surrogate, or above U+10ffff */
+	if ((*text == 0xe0 && text[1] < 0xa0) || (*text == 0xed && text[1] >= 0xa0) ||
+	    (*text == 0xf0 && text[1] < 0x90) || (*text == 0xf4 && text[1] >= 0x90))
+		return 0;
+	return len;
+}
+
+/* A JSON string, with "\xff" for a byte that is not UTF-8 */
+json_object *ue_json_text(const char *text, size_t len)
+{
+	json_object *object;
+	char *copy, *to;
+	size_t valid;
+
+	copy = malloc(4 * len + 1);
+	if (!copy)
+		return NULL;
+	for (to = copy; len; len -= valid, text += valid) {
+		valid = utf8_len((const unsigned char *)text, len);
+		memcpy(to, text, valid);
+		to += valid;
+		if (!valid) {
+			to += sprintf(to, "\\x%02x", (unsigned char)*text);
+			valid = 1;
+		}
+	}
+	object = json_object_new_string_len(copy, to - copy);
+	free(copy);
+	return object;
+}
+
 /* One object on one line, so that a stream of them can be read line by line */
 void ue_json_print(json_object *object)
 {
-	puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_NOSLASHESCAPE));
+	const char *text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_NOSLASHESCAPE);
+	size_t left;
+
+	/* json-c leaves those control characters that JSON allows as they are */
+	for (left = strlen(text); left; left--, text++) {
+		if (*text == 0x7f) {
+			fputs("\\u007f", stdout);
+		} else if (control_len((const unsigned char *)text, left) == 2) {
+			printf("\\u%04x", (unsigned char)*++text);
+			left--;
+		} else {
+			putchar(*text);
+		}
+	}
+	putchar('\n');
 	fflush(stdout);
 	json_object_put(object);
 }

@@ -3,6 +3,7 @@
  * user-events - look at user events, and work with them
  *
  * events.c	what the kernel tells of events
+ * fields.c	what is in a record
  * output.c	for a person, for a pipe, as JSON
  * the others	a subcommand each
  */
@@ -69,6 +70,15 @@ bool ue_matches(const struct event *event, char **patterns);
 char **ue_groups(int *nr);
 void ue_lacks(const struct kernel *kernel);
 
+/* fields.c */
+struct format;
+struct format *ue_format_parse(char *text);
+void ue_format_free(struct format *format);
+int ue_format_id(const struct format *format);
+const char *ue_format_name(const struct format *format);
+json_object *ue_format_json(const struct format *format, const char *record, size_t size);
+void ue_format_print(const struct format *format, const char *record, size_t size);
+
 /* output.c */
 extern bool ue_json, ue_person;
 void ue_output_init(const char *color);
@@ -77,7 +87,12 @@ const char *ue_warn(void);
 const char *ue_dim(void);
 const char *ue_plain(void);
 void ue_json_print(json_object *object);
+json_object *ue_json_text(const char *text, size_t len);
+void ue_print_text(const char *text, size_t len);
 void ue_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* emit.c */
+size_t ue_type_size(const char *type);
 
 /* The subcommands: what follows their name, their exit status */
 int ue_list(int argc, char **argv);

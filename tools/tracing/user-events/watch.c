@@ -2,14 +2,16 @@
 /*
  * user-events watch and stat: in a trace instance of their own, which goes with them.
  *
- * The kernel decodes the records that watch shows: unlike the libraries for binary
- * records it takes every name and every type. For stat the kernel counts, with a
+ * watch reads the binary records of all CPUs. For stat the kernel counts, with a
  * histogram, so that no record is made at all.
  */
 #include <errno.h>
+#include <event-parse.h>
 #include <fcntl.h>
+#include <kbuffer.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,6 +77,28 @@ static bool is_on(const struct event *event, const char *file, const char *sign)
 	return on;
 }
 
+/* What the events' format files say, by type number */
+static struct format *formats[1 << 16];
+
+/* An event that is on exists, and has one format */
+static void load_format(const struct event *event)
+{
+	struct format *format = NULL;
+	char path[1024], *text;
+
+	snprintf(path, sizeof(path), "events/%s/%s/format", event->system, event->name);
+	text = tracefs_instance_file_read(instance, path, NULL);
+	if (text)
+		format = ue_format_parse(text);
+	if (!format || ue_format_id(format) >= 1 << 16) {
+		ue_error("the records of %s cannot be read", event->name);
+		ue_format_free(format);
+		return;
+	}
+	ue_format_free(formats[ue_format_id(format)]);
+	formats[ue_format_id(format)] = format;
+}
+
 /* Enable the matching events that are not yet enabled; returns how many match */
 static int switch_on(char **patterns, const char *filter, int *result)
 {
@@ -97,14 +121,17 @@ static int switch_on(char **patterns, const char *filter, int *result)
 			*result = UE_USAGE;
 			stop = 1;
 		}
-		if (!error)
-			put(event, "enable", "1");
+		if (!error && !put(event, "enable", "1"))
+			load_format(event);
 	}
 	ue_events_free(&events);
 	return nr;
 }
 
-/* The name of a process, if the trace has none and the process still exists */
+/* The names of processes that the kernel knows, until all records were shown */
+static struct tep_handle *names;
+
+/* The name of a process, if the kernel has none and the process still exists */
 static void name_of(int pid, char *comm, size_t size)
 {
 	char path[64];
@@ -119,76 +146,171 @@ static void name_of(int pid, char *comm, size_t size)
 	fclose(file);
 }
 
-/* "     comm-123   [001] .....  1.234567: name: fields" */
-static void show(char *line)
+static const char *comm_of(int pid)
 {
-	char comm[64], number[32], *at = line, *colon, *name, *fields;
-	int pid, cpu, skipped = 0;
-	json_object *object;
-	double seconds;
-	char *dash;
+	static char comm[64];
+	static int last;
 
-	at += strspn(at, " ");
-	colon = strstr(at, " [");
-	if (!colon)
-		return;
-	for (dash = colon; dash > at && *dash != '-'; dash--)
-		;
-	pid = atoi(dash + 1);
-	snprintf(comm, sizeof(comm), "%.*s", (int)(dash - at), at);
+	if (names && pid == last)
+		return comm;
+	if (!names) {
+		names = tep_alloc();
+		tracefs_load_cmdlines(NULL, names);
+	}
+	last = pid;
+	snprintf(comm, sizeof(comm), "%s", tep_data_comm_from_pid(names, pid));
 	if (!strcmp(comm, "<...>"))
 		name_of(pid, comm, sizeof(comm));
-	if (sscanf(colon, " [%d] %*s %lf:%n", &cpu, &seconds, &skipped) != 2 || !skipped)
-		return;
-	name = colon + skipped + 1;
-	fields = strstr(name, ": ");
-	if (!fields)
-		return;
-	*fields = '\0';
-	fields += 2;
+	return comm;
+}
+
+/* The records of a CPU: a page of them, and which is the next */
+struct cpu {
+	int number;
+	struct tracefs_cpu *file;
+	struct kbuffer *page;
+	void *data;			/* of the page */
+	const char *record;		/* NULL if the page is used up */
+	unsigned long long time;
+	unsigned long looked;		/* value of nr_reads when it had no more records */
+};
+
+static struct cpu *cpus;
+static int nr_cpus;
+static unsigned long nr_reads;
+
+static void close_cpus(void)
+{
+	for (; nr_cpus >= 0; nr_cpus--)
+		tracefs_cpu_close(cpus[nr_cpus].file);
+}
+
+static bool open_cpus(void)
+{
+	char *text = ue_read("events/header_page");
+	/* The kernel's long: the program may be a 32-bit one */
+	enum kbuffer_long_size size = text && strstr(text, "commit;\toffset:8;\tsize:8;") ?
+		KBUFFER_LSIZE_8 : KBUFFER_LSIZE_4;
+	int number, max = sysconf(_SC_NPROCESSORS_CONF);
+	struct cpu *cpu;
+	char dir[64];
+
+	free(text);
+	/* One more, without a file */
+	cpus = calloc(max + 1, sizeof(*cpus));
+	for (number = 0; cpus && number < max; number++) {
+		snprintf(dir, sizeof(dir), "per_cpu/cpu%d", number);
+		if (!tracefs_dir_exists(instance, dir))
+			continue;
+		cpu = &cpus[nr_cpus];
+		cpu->number = number;
+		cpu->file = tracefs_cpu_open(instance, number, true);
+		cpu->page = kbuffer_alloc(size, KBUFFER_ENDIAN_SAME_AS_HOST);
+		cpu->data = cpu->file ? malloc(tracefs_cpu_read_size(cpu->file)) : NULL;
+		if (!cpu->page || !cpu->data)
+			break;
+		nr_cpus++;
+	}
+	if (number == max)
+		return true;
+	ue_error("the records of CPU %d cannot be read: %s", number, strerror(errno));
+	if (cpus)
+		close_cpus();
+	return false;
+}
+
+static void next_record(struct cpu *cpu)
+{
+	cpu->record = kbuffer_read_event(cpu->page, &cpu->time);
+}
+
+/*
+ * The CPU with the oldest record; NULL if no page has one. With @fill, pages that are used
+ * up are replaced. A CPU that has no more records may have got an older one than those that
+ * another CPU had when its page was read, so it is looked at again after each such read.
+ */
+static struct cpu *oldest(bool fill)
+{
+	struct cpu *cpu, *first = NULL;
+	int i;
+
+	for (i = 0; fill && i < nr_cpus; i++) {
+		cpu = &cpus[i];
+		if (cpu->record || cpu->looked == nr_reads)
+			continue;
+		if (tracefs_cpu_read(cpu->file, cpu->data, true) <= 0) {
+			cpu->looked = nr_reads;
+			continue;
+		}
+		kbuffer_load_subbuffer(cpu->page, cpu->data);
+		next_record(cpu);
+		nr_reads++;
+		i = -1;
+	}
+	for (i = 0; i < nr_cpus; i++) {
+		cpu = &cpus[i];
+		if (cpu->record && (!first || cpu->time < first->time))
+			first = cpu;
+	}
+	return first;
+}
+
+static void show(const struct format *format, const struct cpu *cpu)
+{
+	/* To the microsecond, as the kernel's text has it */
+	unsigned long long us = (cpu->time + 500) / 1000;
+	const char *name = ue_format_name(format), *comm;
+	int size = kbuffer_event_size(cpu->page), pid;
+	json_object *object;
+	char at[32];
+
+	memcpy(&pid, cpu->record + 4, sizeof(pid));
+	comm = comm_of(pid);
+	snprintf(at, sizeof(at), "%llu.%06llu", us / 1000000, us % 1000000);
 	if (ue_json) {
 		object = json_object_new_object();
-		/* As the kernel has it, to the microsecond */
-		snprintf(number, sizeof(number), "%.6f", seconds);
-		json_object_object_add(object, "time", json_object_new_double_s(seconds, number));
-		json_object_object_add(object, "comm", json_object_new_string(comm));
+		json_object_object_add(object, "time", json_object_new_double_s(us / 1e6, at));
+		json_object_object_add(object, "comm", ue_json_text(comm, strlen(comm)));
 		json_object_object_add(object, "pid", json_object_new_int(pid));
-		json_object_object_add(object, "cpu", json_object_new_int(cpu));
-		json_object_object_add(object, "event", json_object_new_string(name));
-		json_object_object_add(object, "fields", json_object_new_string(fields));
+		json_object_object_add(object, "cpu", json_object_new_int(cpu->number));
+		json_object_object_add(object, "event", ue_json_text(name, strlen(name)));
+		json_object_object_add(object, "fields", ue_format_json(format, cpu->record, size));
 		ue_json_print(object);
 		return;
 	}
-	printf("%s%.6f%s %s[%d] %s%s%s %s\n", ue_dim(), seconds, ue_plain(), comm, pid,
-	       ue_bold(), name, ue_plain(), fields);
+	printf("%s%s%s ", ue_dim(), at, ue_plain());
+	ue_print_text(comm, strlen(comm));
+	printf("[%d] %s", pid, ue_bold());
+	ue_print_text(name, strlen(name));
+	fputs(ue_plain(), stdout);
+	ue_format_print(format, cpu->record, size);
+	putchar('\n');
 	fflush(stdout);
 }
 
-/* Show the lines that can be read; a part of a line is kept for the next time */
-static int show_all(int pipe, long *left)
+/* Show what there is, the oldest first, and for no longer than a second */
+static void show_all(long *left)
 {
-	static char buffer[1 << 17];
-	static size_t used;
-	ssize_t got = read(pipe, buffer + used, sizeof(buffer) - 1 - used);
-	char *line, *end;
-	int shown = 0;
+	time_t begun = time(NULL);
+	struct format *format;
+	uint16_t type;
+	struct cpu *cpu;
 
-	if (got <= 0)
-		return 0;
-	used += got;
-	buffer[used] = '\0';
-	for (line = buffer; *left && (end = strchr(line, '\n')); line = end + 1) {
-		*end = '\0';
-		show(line);
-		shown++;
-		if (*left > 0)
-			--*left;
+	nr_reads++;
+	/* All of the pages that were read: an event may get the type of one that is gone */
+	while (!stop && *left && (cpu = oldest(time(NULL) == begun))) {
+		memcpy(&type, cpu->record, sizeof(type));
+		format = formats[type];
+		if (format) {
+			show(format, cpu);
+			if (*left > 0)
+				--*left;
+		}
+		kbuffer_next_event(cpu->page, NULL);
+		next_record(cpu);
 	}
-	used -= line - buffer;
-	memmove(buffer, line, used);
-	if (used == sizeof(buffer) - 1)
-		used = 0;
-	return shown;
+	tep_free(names);
+	names = NULL;
 }
 
 /* Read the status again, so that poll() reports the next change */
@@ -206,6 +328,7 @@ int ue_watch(int argc, char **argv)
 	const char *filter = NULL;
 	struct pollfd fds[2];
 	int option, result = UE_OK, nr;
+	time_t looked = time(NULL);
 	long left = -1;
 	char *path;
 
@@ -229,7 +352,12 @@ int ue_watch(int argc, char **argv)
 	}
 	if (!ue_ready() || !begin())
 		return UE_FAILED;
+	if (!open_cpus()) {
+		end();
+		return UE_FAILED;
+	}
 
+	/* Not to be read, but it waits for the records of all CPUs */
 	fds[0].fd = tracefs_instance_file_open(instance, "trace_pipe", O_RDONLY | O_NONBLOCK);
 	fds[0].events = POLLIN;
 	path = ue_path("user_events_status");
@@ -241,16 +369,18 @@ int ue_watch(int argc, char **argv)
 	if (!nr && ue_person)
 		fprintf(stderr, "(waiting for %s)\n", *argv);
 	while (!stop && left) {
-		/* Once a second: for new groups, and if the status has no poll() */
 		if (poll(fds, 2, 1000) < 0 && errno != EINTR)
 			break;
 		if (fds[1].revents & POLLPRI)
 			read_again(fds[1].fd);
-		if (fds[1].revents || !fds[0].revents)
+		/* Once a second: for new groups, and if the status has no poll() */
+		if (fds[1].revents || time(NULL) != looked) {
+			looked = time(NULL);
 			switch_on(argv, filter, &result);
-		while (!stop && left && show_all(fds[0].fd, &left))
-			;
+		}
+		show_all(&left);
 	}
+	close_cpus();
 	close(fds[0].fd);
 	close(fds[1].fd);
 	end();

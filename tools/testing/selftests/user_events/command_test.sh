@@ -9,7 +9,9 @@
 
 tests=(list_in_a_pipe list_for_a_person list_as_json list_of_groups list_bits_and_losses
 	watch_what_is_there watch_what_comes_later watch_with_a_filter watch_as_json
-	watch_names_that_libraries_refuse watch_leaves_nothing
+	watch_numbers watch_text watch_arrays watch_structs watch_forged_fields
+	watch_names_that_libraries_refuse watch_a_type_twice watch_all_cpus
+	watch_leaves_nothing
 	emit_each_type emit_waits emit_what_is_wrong
 	stat_counts group_life record_with_perf doctor_is_content doctor_finds wrong_usage)
 slow_tests=(list_in_a_pipe watch_what_comes_later emit_each_type)
@@ -127,6 +129,15 @@ watch()
 	await compgen -G "instances/user-events-*" >/dev/null
 }
 
+# records EXPRESSION: of each that was watched as JSON, as "r"
+records()
+{
+	python3 -c "import json
+for line in open('$scratch/watched'):
+    r = json.loads(line)
+    print($1)" 2>&1
+}
+
 watch_what_is_there()
 {
 	open_writer
@@ -170,12 +181,95 @@ watch_as_json()
 	watch --json watch -n 2 loaf
 	tell "wait loaf" "2*emit loaf #"
 	wait $watcher || wrong "status $?"
-	is "JSON lines" "consumer_writer $writer loaf grams=0
-consumer_writer $writer loaf grams=1" "$(python3 -c "import json
-for line in open('$scratch/watched'):
-    r = json.loads(line)
-    print(r['comm'], r['pid'], r['event'], r['fields'])")"
+	is "JSON lines" "consumer_writer $writer loaf {'grams': 0}
+consumer_writer $writer loaf {'grams': 1}" "$(records "r['comm'], r['pid'], r['event'], r['fields']")"
 	close_writer
+}
+
+watch_numbers()
+{
+	local fields='u8 a; s8 b; char c; u16 d; short e; u32 f; int g; u64 h; s64 i'
+
+	watch --json watch -n 2 all
+	run 0 emit -w 60 "all $fields" 255 -128 -1 65535 -32768 4294967295 -2147483648 \
+		18446744073709551615 -9223372036854775808
+	run 0 emit -w 60 "all $fields" 0 127 1 0 32767 0 2147483647 9007199254740993 9223372036854775807
+	wait $watcher || wrong "status $?"
+	is "JSON" "[255, -128, -1, 65535, -32768, 4294967295, -2147483648, 18446744073709551615, -9223372036854775808]
+[0, 127, 1, 0, 32767, 0, 2147483647, 9007199254740993, 9223372036854775807]" \
+		"$(records "list(r['fields'].values())")"
+
+	watch watch -n 1 all
+	run 0 emit -w 60 "all $fields" 255 -128 -1 65535 -32768 4294967295 -2147483648 \
+		18446744073709551615 -9223372036854775808
+	wait $watcher || wrong "status $?"
+	has "text" " all a=255 b=-128 c=-1 d=65535 e=-32768 f=4294967295 g=-2147483648 h=18446744073709551615 i=-9223372036854775808$" \
+		"$(cat "$scratch/watched")"
+}
+
+watch_text()
+{
+	local fields='char[8] a; __rel_loc char[] b; unsigned char[3] c; __data_loc unsigned char[] d'
+
+	watch --json watch -n 2 all
+	run 0 emit -w 60 "all $fields" eight '"\' abc $'a\nb\e[m\x7f'
+	run 0 emit -w 60 "all $fields" '' $'\xff\xc3(\xed\xa0\x80' é $'\xe6\x97\xa5\xf0\x9f\x8d\x9e\xc2\x9b'
+	wait $watcher || wrong "status $?"
+	is "JSON" "['eight', '\"\\\\', 'abc', 'a\\nb\\x1b[m\\x7f']
+['', '\\\\xff\\\\xc3(\\\\xed\\\\xa0\\\\x80', '\\xe9', '\\u65e5\\U0001f35e\\x9b']" \
+		"$(records "ascii(list(r['fields'].values()))")"
+	is "control characters" "" "$(grep -P '[\x00-\x1f\x7f]|\xc2[\x80-\x9f]' "$scratch/watched")"
+
+	watch watch -n 1 all
+	run 0 emit -w 60 "all $fields" '' $'\xff\xc2\x9b' abc $'a\nb\e[m'
+	wait $watcher || wrong "status $?"
+	is "text" $'a= b=\xff\\xc2\\x9b c=abc d=a\\x0ab\\x1b[m' "$(cut -d' ' -f4- "$scratch/watched")"
+}
+
+watch_arrays()
+{
+	open_writer
+	tell "event all __rel_loc u8[] a; __data_loc s8[] b; __rel_loc s16[] c; __data_loc unsigned int[] d; __rel_loc u64[] e"
+	watch --json watch -n 1 all
+	# With the NUL behind each
+	tell "wait all" "emit all ab "$'\x80'"b "$'\xfe\xfe\xfe'" abcdefg abc"
+	wait $watcher || wrong "status $?"
+	is "JSON" "$(python3 -c "from struct import unpack
+print([[97, 98, 0], [-128, 98, 0], list(unpack('=2h', b'\xfe\xfe\xfe\0')), list(unpack('=2I', b'abcdefg\0')), []])")" \
+		"$(records "list(r['fields'].values())")"
+	watch watch -n 1 all
+	tell "wait all" "emit all ab "$'\x80'"b a a abc"
+	wait $watcher || wrong "status $?"
+	has "text" ' all a=\{0x61,0x62,0x0\} b=\{0x80,0x62,0x0\} c=\{0x[16]+(00)?\} d=\{\} e=\{\}$' \
+		"$(cat "$scratch/watched")"
+	close_writer
+}
+
+watch_structs()
+{
+	open_writer
+	tell "event loaf struct size a 3; struct loaf b 9; u8 c"
+	watch --json watch -n 1 loaf
+	tell "wait loaf" "emit loaf ab c 4"
+	wait $watcher || wrong "status $?"
+	is "JSON" "[[97, 98, 0], [99, 0, 0, 0, 0, 0, 0, 0, 0], 4]" "$(records "list(r['fields'].values())")"
+	watch watch -n 1 loaf
+	tell "wait loaf" "emit loaf aa c 4"
+	wait $watcher || wrong "status $?"
+	has "text" ' loaf a=24929 b=(99|7133701809754865664) c=4$' "$(cat "$scratch/watched")"
+	close_writer
+}
+
+watch_forged_fields()
+{
+	watch --json watch -n 1 loaf
+	run 0 emit -w 60 'loaf __rel_loc char[] kind; u32 grams' $'rye grams=1\n1.0 x[1] loaf grams=2' 750
+	wait $watcher || wrong "status $?"
+	is "JSON" "{'kind': 'rye grams=1\\n1.0 x[1] loaf grams=2', 'grams': 750}" "$(records "r['fields']")"
+	watch watch -n 1 loaf
+	run 0 emit -w 60 'loaf __rel_loc char[] kind; u32 grams' $'rye\n1.0 x[1] loaf grams=2' 750
+	wait $watcher || wrong "status $?"
+	is "lines" 1 "$(wc -l <"$scratch/watched")"
 }
 
 watch_names_that_libraries_refuse()
@@ -187,7 +281,63 @@ watch_names_that_libraries_refuse()
 	tell "wait loaf-of.rye" "emit loaf-of.rye 7"
 	wait $watcher || wrong "status $?"
 	has "watch" 'loaf-of.rye grams=7$' "$(cat "$scratch/watched")"
+	watch --json watch -n 1 'loaf-*'
+	tell "wait loaf-of.rye" "emit loaf-of.rye 8"
+	wait $watcher || wrong "status $?"
+	is "JSON" "loaf-of.rye {'grams': 8}" "$(records "r['event'], r['fields']")"
 	close_writer
+}
+
+# late TYPE: makes an event that has this type number, once that is free. Some kernels
+# count up and take no number again until all were used: there it has another one.
+late()
+{
+	local type
+
+	events "late char[4] kind"
+	type=$(cat events/user_events/late/id)
+	[ "$type" = "$1" ] || [ "$type" -gt "${last:-$type}" ] && return
+	last=$type
+	! echo "-:late" >>dynamic_events
+}
+
+watch_a_type_twice()
+{
+	local id last=
+
+	events "loaf u32 grams"
+	watch --json watch -n 2 'l*'
+	run 0 emit -w 60 "loaf u32 grams" 750
+	await grep -q loaf "$scratch/watched"
+	id=$(cat events/user_events/loaf/id)
+	kill -STOP $watcher
+	echo 0 >"$(echo instances/user-events-*)/events/enable"
+	echo "-:loaf" >>dynamic_events || wrong "-:loaf is refused"
+	await late "$id"
+	kill -CONT $watcher
+	run 0 emit -w 60 "late char[4] kind" rye
+	wait $watcher || wrong "status $?"
+	is "JSON" "loaf {'grams': 750}
+late {'kind': 'rye'}" "$(records "r['event'], r['fields']")"
+}
+
+# Records of two CPUs while they are written
+watch_all_cpus()
+{
+	local cpu=0 name
+
+	events "loaf u32 n" "roll u32 n"
+	watch --json watch -n 2000 loaf roll
+	for name in loaf roll; do
+		printf '%s\n' "event $name u32 n" "wait $name" "1000*emit $name #" |
+			taskset -c $((cpu++ % $(nproc))) "$uev" >"$scratch/said" &
+	done
+	wait $watcher || wrong "status $?"
+	wait
+	is "records" "True True True" "$(python3 -c "import json
+r = [json.loads(line) for line in open('$scratch/watched')]
+print(r == sorted(r, key=lambda r: r['time']), *([x['fields']['n'] for x in r if x['event'] == name] ==
+    list(range(1000)) for name in ('loaf', 'roll')))")"
 }
 
 watch_leaves_nothing()

@@ -11,8 +11,9 @@
  *	sleep MS
  *	echo TEXT
  *
- * A value has no blanks in it. "TIMES*emit" writes the record that often. An
- * integer that is "#" counts the records of an emit or a storm from 0.
+ * A value has no blanks in it; that of a struct is its first bytes.
+ * "TIMES*emit" writes the record that often. An integer that is "#" counts the
+ * records of an emit or a storm from 0.
  */
 #include "uev_util.h"
 
@@ -74,7 +75,10 @@ static struct field parse_field(char *text)
 		text += 9;
 	if (sscanf(text, " %63s", type) != 1)
 		die("no field in \"%s\"", text);
-	if (!strcmp(type, "__data_loc") || !strcmp(type, "__rel_loc")) {
+	if (!strcmp(type, "struct")) {
+		field.kind = FIXED_TEXT;
+		field.size = atoi(strrchr(text, ' '));
+	} else if (!strcmp(type, "__data_loc") || !strcmp(type, "__rel_loc")) {
 		field.kind = type[2] == 'd' ? DATA_LOC : REL_LOC;
 		field.size = 4;
 	} else if (sscanf(type, "char[%d]", &field.size) == 1) {

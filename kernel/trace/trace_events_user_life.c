@@ -396,8 +396,9 @@ void user_event_life_unhold_now(struct user_event *event)
 {
 	lockdep_assert_held(&event_mutex);
 
+	/* The reaper comes back to one that an event probe still uses */
 	if (atomic_dec_and_test(&event->holders) &&
-	    user_event_life_is_idle(event) && user_event_life_destroy(event))
+	    (!user_event_life_is_idle(event) || user_event_life_destroy(event)))
 		leave_to_reaper(event);
 	user_event_registry_put(event);
 }

@@ -4,6 +4,7 @@
  * they leave; and that an event that nothing holds never blocks another one.
  */
 #include <pthread.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -11,6 +12,7 @@
 #include <linux/perf_event.h>
 
 #include "uev_harness.h"
+#include "uev_pager.h"
 
 #define EVENT		"life_event u32 a"
 #define EVENT_NAME	"life_event"
@@ -336,6 +338,38 @@ TEST_F(uev, event_probe_is_a_user)
 		EXPECT_TRUE(uev_wait_for(!uev_alive(EVENT_NAME)));
 		EXPECT_FALSE(uev_event_exists(EVENT_NAME));
 	}
+}
+
+static int register_missing_page(void *arg)
+{
+	int uffd, fd = uev_open();
+
+	/* Nobody delivers it */
+	return uev_reg(fd, uev_paged_page(&uffd), 0, 4, 0, EVENT, NULL);
+}
+
+/* The last holder is a registration that fails, and an event probe stays. */
+TEST_F(uev, event_probe_outlives_failed_registration)
+{
+	static const char remove[] = "-:uev_probes/life_probe";
+	int uffd, ret;
+	pid_t child;
+
+	uev_dynamic(remove);
+	if (!uev_paged_page(&uffd))
+		SKIP(return, UEV_NO_PAGER);
+	close(uffd);
+	child = uev_fork(register_missing_page, NULL);
+	ASSERT_TRUE(uev_wait_for(uev_alive(EVENT_NAME)));
+	ret = uev_append("dynamic_events", "e:uev_probes/life_probe "
+			 USER_EVENTS_SYSTEM "." EVENT_NAME " a=$a");
+	kill(child, SIGKILL);
+	ASSERT_EQ(-SIGKILL, uev_join(child));
+	if (ret)
+		SKIP(return, "kernel without event probes");
+	EXPECT_TRUE(uev_alive(EVENT_NAME));
+	ASSERT_OK(uev_dynamic(remove));
+	EXPECT_TRUE(uev_wait_for(!uev_alive(EVENT_NAME)));
 }
 
 /*

@@ -6,9 +6,9 @@
  * - An event that nothing holds goes "soon". Until OP_LOOK has waited for that it
  *   can be found, or not.
  * - What was unmapped leaves its event a moment later, so the event can still be held.
+ * - What a process and its child have registered together, one of them unmapped, and
+ *   nobody has changed since, can hold the event until both have ended: model_goes().
  * - If several things are wrong at once, any of their errors will do.
- * - Removing events through dynamic_events empties trace buffers, as the kernel does
- *   with all dynamic events. So the records are compared before.
  * - A bit that could not be written, or that the program has overwritten or discarded,
  *   is right again after its event was switched; until then it is "unsure".
  */
@@ -245,6 +245,7 @@ static void start_proc(const struct op *op)
 	for (i = 0; i < FILES; i++)
 		set_file(proc, i, parent->files[i]);
 	if (op->kind == OP_FORK) {
+		model.forked = true;
 		proc->mm = new_mm();
 		fork_mm(proc->mm, parent->mm);
 	} else {
@@ -339,6 +340,23 @@ int model_held(void)
 	for (i = 0; i < EVENTS; i++)
 		held += model.events[i].state == EVENT_HELD;
 	return held;
+}
+
+static int living(void)
+{
+	int i, count = 0;
+
+	for (i = 0; i < PROCS; i++)
+		count += model.procs[i].state == PROC_ALIVE;
+	return count;
+}
+
+bool model_goes(int number)
+{
+	const struct event *event = &model.events[number];
+
+	return event->state == EVENT_IDLE &&
+		!(event->loose && model.forked && living());
 }
 
 /*
@@ -480,15 +498,6 @@ static void write_record(const struct op *op, struct event *event)
 static bool proc_is(int number, enum proc_state state)
 {
 	return number < PROCS && model.procs[number].state == state;
-}
-
-static int living(void)
-{
-	int i, count = 0;
-
-	for (i = 0; i < PROCS; i++)
-		count += model.procs[i].state == PROC_ALIVE;
-	return count;
 }
 
 bool model_is_valid(const struct op *op)
@@ -991,16 +1000,13 @@ void model_apply(const struct op *op, int ret)
 	case OP_REMOVE:
 		if (!ret)
 			event_goes(op->event);
-		/* The driver has looked. */
-		model.nr_records[0] = 0;
-		model.nr_records[1] = 0;
 		break;
 	case OP_LIMIT:
 		model.max = op->on ? model_held() : EVENTS + 1;
 		break;
 	case OP_LOOK:
 		for (i = 0; i < EVENTS; i++) {
-			if (model.events[i].state == EVENT_IDLE)
+			if (model_goes(i))
 				event_goes(i);
 		}
 		model.nr_records[0] = 0;

@@ -22,7 +22,7 @@
 #include "../kselftest.h"
 
 #define MAX_OPS		2000
-#define LONG_RUN	5000	/* so many operations have to have reached everything */
+#define LONG_RUN	20000	/* so many operations have to have reached everything */
 #define HANGS_MS	30000
 #define SHRINK_MS	300000
 #define SHRINK_WAIT_MS	3000	/* once something was wrong, waiting need not be long */
@@ -56,10 +56,10 @@ static const char * const kind_names[KINDS] = {
 
 /* How often a kind is drawn */
 static const int weights[KINDS] = {
-	[OP_OPEN] = 10, [OP_CLOSE] = 4, [OP_DUP] = 3, [OP_TAKE] = 3,
+	[OP_OPEN] = 10, [OP_CLOSE] = 4, [OP_DUP] = 3, [OP_TAKE] = 4,
 	[OP_REGISTER] = 50, [OP_UNREGISTER] = 20, [OP_DELETE] = 8, [OP_WRITE] = 50,
 	[OP_FORK] = 8, [OP_CLONE_VM] = 4, [OP_EXIT] = 4, [OP_EXEC] = 3, [OP_KILL] = 4,
-	[OP_NOBODY] = 1, [OP_MAP] = 5, [OP_UNMAP] = 4, [OP_MOVE] = 4, [OP_PROTECT] = 8,
+	[OP_NOBODY] = 3, [OP_MAP] = 5, [OP_UNMAP] = 4, [OP_MOVE] = 4, [OP_PROTECT] = 8,
 	[OP_ADVISE] = 5, [OP_DISCARD] = 4, [OP_FLIP] = 10, [OP_FTRACE] = 16,
 	[OP_INSTANCE] = 12, [OP_PERF] = 8, [OP_CREATE] = 6, [OP_REMOVE] = 8,
 	[OP_LIMIT] = 3, [OP_LOOK] = 8,
@@ -465,6 +465,8 @@ static bool look(const bool *idle)
 			return differs(SEEN, "/* event %d stays */", i);
 	}
 	for (i = 0; i < EVENTS; i++) {
+		if (model.events[i].state == EVENT_IDLE)
+			continue;
 		want = model.events[i].state == EVENT_HELD;
 		if (m_exists(i) != want)
 			return differs(SEEN, "STEP(ADMIN, m_exists(%d), %d);", i, want);
@@ -561,8 +563,7 @@ static bool execute(const struct op *op)
 
 	make_request(&request, op);
 	model_expect(op, &results);
-	if ((op->kind == OP_LOOK || op->kind == OP_REMOVE) &&
-	    (!check_records(0) || !check_records(1)))
+	if (op->kind == OP_LOOK && (!check_records(0) || !check_records(1)))
 		return false;
 	if (program || verbose) {
 		FILE *out = program;
@@ -580,7 +581,7 @@ static bool execute(const struct op *op)
 	if (i == results.nr)
 		return differs(RESULT, "/* that was %d */", ret);
 	for (i = 0; i < EVENTS; i++)
-		idle[i] = model.events[i].state == EVENT_IDLE;
+		idle[i] = model_goes(i);
 	if (op->kind == OP_REGISTER && ret >= 0 &&
 	    (op->flags & USER_EVENT_REG_MULTI_FORMAT) && !learn_name(op))
 		return false;
@@ -629,6 +630,18 @@ static int any_event(void)
 			return (n + i) % EVENTS;
 	}
 	return rnd(NAMES);
+}
+
+/* A name, of an event that persists if there is one */
+static int persistent_name(void)
+{
+	int i, n = rnd(NAMES);
+
+	for (i = 0; i < NAMES; i++) {
+		if (model.events[(n + i) % NAMES].persist)
+			return (n + i) % NAMES;
+	}
+	return n;
 }
 
 /* A file, most often one that is open */
@@ -691,13 +704,10 @@ static bool is_poor(const struct op *op)
 	int who = op->kind == OP_KILL ? op->proc : op->who, i;
 
 	switch (op->kind) {
-	case OP_CLOSE:
-	case OP_DUP:
 	case OP_REGISTER:
 	case OP_UNREGISTER:
-	case OP_DELETE:
 	case OP_WRITE:
-		return who != ADMIN && !model.procs[who].files[op->file] && rnd(10);
+		return !model.procs[who].files[op->file] && rnd(10);
 	case OP_NOBODY:
 	case OP_EXIT:
 	case OP_EXEC:
@@ -753,7 +763,8 @@ static void draw(struct op *op)
 			if (rnd(10) == 0)
 				draw_enabler(op);
 			op->size = op->bit > 31 || rnd(2) ? 8 : 4;
-			op->flags = (rnd(12) ? 0 : USER_EVENT_REG_PERSIST) |
+			op->flags = (rnd(model.procs[op->who].nobody ? 3 : 12) ? 0 :
+				     USER_EVENT_REG_PERSIST) |
 				(rnd(4) ? 0 : USER_EVENT_REG_MULTI_FORMAT);
 			op->event = op->page == SHARED ? op->word : rnd(NAMES);
 			op->bad = rnd(6) ? REG_GOOD : rnd(REG_BAD_END);
@@ -766,7 +777,7 @@ static void draw(struct op *op)
 			op->bad = rnd(15) ? UNREG_GOOD : rnd(UNREG_BAD_END);
 			break;
 		case OP_DELETE:
-			op->event = rnd(NAMES);
+			op->event = rnd(2) ? rnd(NAMES) : persistent_name();
 			op->bad = rnd(10) ? 0 : 1 + rnd(2);
 			break;
 		case OP_WRITE:
@@ -802,8 +813,8 @@ static void draw(struct op *op)
 			op->event = rnd(NAMES);
 			if (op->kind == OP_CREATE)
 				break;
-			while (rnd(4) && !model.events[op->event].persist)
-				op->event = rnd(NAMES);
+			if (rnd(4))
+				op->event = persistent_name();
 			op->bad = rnd(REMOVE_END);
 			op->format %= FORMATS;
 			break;

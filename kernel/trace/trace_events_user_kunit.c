@@ -69,6 +69,7 @@ static void types(struct kunit *test)
 	expect_field(test, "e char[1] f", "char[1]", "f", 1, true);
 	expect_field(test, "e char[1024] f", "char[1024]", "f", 1024, true);
 	expect_field(test, "e char[0x400] f", "char[0x400]", "f", 1024, true);
+	expect_field(test, "e char[0x0400] f", "char[0x0400]", "f", 1024, true);
 	expect_field(test, "e char[010] f", "char[010]", "f", 8, true);
 	expect_field(test, "e unsigned char[7] f", "unsigned char[7]", "f", 7,
 		     false);
@@ -80,6 +81,8 @@ static void types(struct kunit *test)
 		     true);
 	expect_field(test, "e struct tag f 12", "struct tag", "f", 12, true);
 	expect_field(test, "e struct tag f 0x10", "struct tag", "f", 16, true);
+	expect_field(test, "e struct tag f 65527", "struct tag", "f", 65527,
+		     true);
 }
 
 static void refused_types(struct kunit *test)
@@ -100,6 +103,8 @@ static void refused_types(struct kunit *test)
 		"e struct t* f 4", "e struct 1t f 4", "e struct t-u f 4",
 		"e struct tag f 65536", "e struct tag f 4294967297",
 		"e struct a f 60000; struct b g 60000",
+		"e struct tag f 65528", "e struct tag f 65527; u8 g",
+		"e __data_loc u32xx f", "e __data_loc u32[x f",
 	};
 	int i;
 
@@ -164,7 +169,7 @@ static void layout(struct kunit *test)
 	struct user_event_format *format;
 	static const char * const same[] = {
 		"e u8 a;u32 b;char[3] c;u64 d",
-		"other   u8\ta ;  u32 b;\n char[3]   c ; u64 d ; ",
+		"other   u8\ta ;  u32\rb;\n char[3]   c ; u64 d ; ",
 	};
 	int i;
 
@@ -180,6 +185,22 @@ static void layout(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, format->fields[3].offset, 16);
 		kfree(format);
 	}
+}
+
+static void longest(struct kunit *test)
+{
+	struct user_event_format *format;
+	char *cmd;
+
+	cmd = kunit_kzalloc(test, USER_EVENT_CMD_MAX + 1, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, cmd);
+	memset(cmd, ' ', USER_EVENT_CMD_MAX);
+	cmd[0] = 'e';
+	expect_refused(test, cmd);
+	cmd[USER_EVENT_CMD_MAX - 1] = '\0';
+	format = user_event_format_parse(cmd, false);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(format));
+	kfree(format);
 }
 
 static void expect_same(struct kunit *test, const char *a, const char *b,
@@ -237,6 +258,14 @@ static void spelled(struct kunit *test)
 		{ "e u32 a;u32 b", "u32 a", false },
 		{ "e u32 a;u32 b", "u32 a;", false },
 
+		/* Fields without a type or a name */
+		{ "e u32 a", " a", false },
+		{ "e u32 a", "u32 ", false },
+
+		/* The size is not compared */
+		{ "e struct t a 4", "struct t a 4", false },
+		{ "e struct t a 4", "struct t a", false },
+
 		/* No command strings at all */
 		{ "e u32 a", "u32 a 4", false },
 		{ "e u32 a", "u32 a:FLAG", false },
@@ -287,6 +316,8 @@ static void print_fmt(struct kunit *test)
 			 "\"a=%s\", __get_str(a)");
 	expect_print_fmt(test, "e __data_loc u8[] a",
 			 "\"a=%s\", __print_array(__get_dynamic_array(a), __get_dynamic_array_len(a), 1)");
+	expect_print_fmt(test, "e __rel_loc u16[] a",
+			 "\"a=%s\", __print_array(__get_rel_dynamic_array(a), __get_rel_dynamic_array_len(a) / 2, 2)");
 	expect_print_fmt(test, "e __rel_loc u32[] a",
 			 "\"a=%s\", __print_array(__get_rel_dynamic_array(a), __get_rel_dynamic_array_len(a) / 4, 4)");
 }
@@ -370,6 +401,29 @@ static void check(struct kunit *test)
 			-EFAULT);
 }
 
+/* Only dynamic fields are looked at, whatever is beside them */
+static void check_one_of_many(struct kunit *test)
+{
+	struct user_event_format *format =
+		user_event_format_parse("e char[4] a;struct t b 4;u32 c;__rel_loc char[] d;u32 e",
+					false);
+	u8 record[8 + 20 + 4];
+	u32 loc = DYN_LOC(4, 4);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(format));
+	KUNIT_EXPECT_EQ(test, format->nr_fields, 5);
+	KUNIT_EXPECT_EQ(test, format->nr_locs, 1);
+
+	memset(record, 0xff, sizeof(record));
+	memcpy(record + 8 + 12, &loc, sizeof(loc));
+	KUNIT_EXPECT_EQ(test, user_event_record_check(format, record,
+						      sizeof(record)), -EFAULT);
+	record[sizeof(record) - 1] = '\0';
+	KUNIT_EXPECT_EQ(test, user_event_record_check(format, record,
+						      sizeof(record)), 0);
+	kfree(format);
+}
+
 static void expect_text(struct kunit *test, struct text *text, const char *cmd,
 			size_t len, const char *expected)
 {
@@ -415,6 +469,16 @@ static void text(struct kunit *test)
 	expect_text(test, text, "e __data_loc u8[] a", 8, "a={}");
 	expect_text(test, text, "e __data_loc char[] a", 8, "a=");
 
+	/* A struct: as many of its first bytes as a number has */
+	memset(data, 0xff, 16);
+	expect_text(test, text, "e struct t a 9", 9, "a=18446744073709551615");
+	expect_text(test, text, "e struct t a 8", 8, "a=18446744073709551615");
+	expect_text(test, text, "e struct t a 7", 7, "a=4294967295");
+	expect_text(test, text, "e struct t a 4", 4, "a=4294967295");
+	expect_text(test, text, "e struct t a 3", 3, "a=65535");
+	expect_text(test, text, "e struct t a 2", 2, "a=65535");
+	expect_text(test, text, "e struct t a 1", 1, "a=255");
+
 	/* What no writer could have recorded for this event */
 	expect_text(test, text, "e u32 a", 3, "(record too short)");
 	*(u32 *)data = DYN_LOC(0, 200);
@@ -422,17 +486,42 @@ static void text(struct kunit *test)
 		    "a=(outside of the record)");
 }
 
+/* Control characters, and those beside them */
+static void control_text(struct kunit *test)
+{
+	struct text *text = kunit_kzalloc(test, sizeof(*text), GFP_KERNEL);
+	u8 *data;
+
+	KUNIT_ASSERT_NOT_NULL(test, text);
+	data = text->record + 8;
+
+	memcpy(data, "\x01\x1f ~\x7f", 5);
+	expect_text(test, text, "e char[5] a", 5, "a=\\x01\\x1f ~\\x7f");
+	memcpy(data, "\xc2\x7f\xc2\x80\xc2\x9f\xc2\xa0", 8);
+	expect_text(test, text, "e char[8] a", 8,
+		    "a=\xc2\\x7f\\xc2\\x80\\xc2\\x9f\xc2\xa0");
+	memcpy(data, "\xc1\x80\xc3\x80\x80z", 6);
+	expect_text(test, text, "e char[6] a", 6, "a=\xc1\x80\xc3\x80\x80z");
+
+	/* No character goes on in the next field */
+	memcpy(data, "\xc2\x80", 2);
+	expect_text(test, text, "e char[1] a;char[1] b", 2, "a=\xc2 b=\x80");
+}
+
 static struct kunit_case user_events_cases[] = {
 	KUNIT_CASE(types),
 	KUNIT_CASE(refused_types),
 	KUNIT_CASE(names),
 	KUNIT_CASE(layout),
+	KUNIT_CASE(longest),
 	KUNIT_CASE(same),
 	KUNIT_CASE(spelled),
 	KUNIT_CASE(print_fmt),
 	KUNIT_CASE(print_fmt_of_many_fields),
 	KUNIT_CASE(check),
+	KUNIT_CASE(check_one_of_many),
 	KUNIT_CASE(text),
+	KUNIT_CASE(control_text),
 	{ }
 };
 

@@ -1137,8 +1137,10 @@ int main(int argc, char **argv)
 		i = living();
 		most = i > most ? i : most;
 		if (verbose)
-			ksft_print_msg("round %d: %d processes, %ld wrong\n",
-				       rounds, i, all->wrong);
+			ksft_print_msg("round %d: %d processes, %ld wrong, slowest switch %llu us, with bad neighbours %llu us\n",
+				       rounds, i, all->wrong,
+				       (unsigned long long)slowest[0],
+				       (unsigned long long)slowest[1]);
 	}
 
 	UEV_WRITE(all->phase, END);

@@ -4,7 +4,8 @@
 # scripts/, settings have their defaults in scripts/lib.sh. (The kernel's own
 # Makefile is in the prepared tree.)
 
-export ARCH BASE FLAVOUR BUILD JOBS SMP MEM ICOUNT SHARE TIMEOUT FULL QUICK CONFIG MINUTES SEED
+export ARCH BASE FLAVOUR BUILD JOBS SMP MEM ICOUNT SHARE TIMEOUT FULL QUICK CONFIG MINUTES SEED \
+	FILES MUTANTS N
 
 # As it was typed: it is for the guest's shell, not for make.
 override CMD := $(value CMD)
@@ -30,6 +31,9 @@ kunit:
 
 coverage:
 	@scripts/coverage
+
+mutate:
+	@scripts/mutate
 
 fuzz:
 	@scripts/fuzz
@@ -59,4 +63,5 @@ deb:
 clean:
 	@scripts/clean
 
-.PHONY: bench check coverage deb fuzz help kunit kernel image vm test demo torture tour series clean
+.PHONY: bench check coverage deb fuzz help kunit kernel image mutate vm test demo torture tour \
+	series clean

@@ -38,6 +38,13 @@ __u64 uev_now_ms(void)
 	return uev_now_ns() / 1000000;
 }
 
+int uev_wait_ms(void)
+{
+	const char *text = getenv("UEV_WAIT_MS");
+
+	return text ? atoi(text) : 90000;
+}
+
 void uev_nap(void)
 {
 	usleep(500);

@@ -5,7 +5,7 @@
  * line ends each. A process of its own runs it, and then nothing of it may be left in
  * the kernel. What reaches new code, as KCOV says, is kept and changed further.
  *
- *	fuzz_kernel [FILE...]	runs each input once; without FILE, those beside the program
+ *	fuzz_kernel [FILE...]	runs each input once; without FILE, those of kernel_seeds
  *	fuzz_kernel -m FILE...	prints those of all but the first FILE that reach new code
  *	fuzz_kernel -t SECONDS -o DIR -w WORDS FILE...	fuzzes
  *
@@ -414,10 +414,12 @@ static void set_up(void)
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
+#ifdef RSEQ_SIG
 	/* The kernel writes there at times: if that fails on purpose, it kills the process */
 	if (__rseq_size)
 		syscall(SYS_rseq, (char *)__builtin_thread_pointer() + __rseq_offset, 32, 1,
 			RSEQ_SIG);
+#endif
 
 	mkdir(TRACEFS "instances/fuzz", 0700);
 	for (i = 0; i < ARRAY_SIZE(knobs); i++) {
@@ -516,7 +518,6 @@ static void write_blocks(void)
 
 int main(int argc, char **argv)
 {
-	static char * const beside[] = { "kernel_seeds", "kernel_corpus" };
 	unsigned int seconds = 0, first = -1;
 	const char *dir = NULL;
 	bool minimise = false;
@@ -549,8 +550,8 @@ int main(int argc, char **argv)
 		if (minimise && i == optind)
 			first = all->nr_inputs;
 	}
-	for (i = 0; i < 2 && optind == argc; i++)
-		read_inputs(beside[i]);
+	if (optind == argc)
+		read_inputs("kernel_seeds");
 	seed = (time(NULL) + 1) * 0x9e3779b97f4a7c15;
 	if (dir && chdir(dir))
 		err(1, "%s", dir);

@@ -484,7 +484,8 @@ void user_event_life_reap_some(void);
 /**
  * struct user_event_set - enablers that one or more address spaces share
  * @enablers: by address and bit; changes under event_mutex, and only while
- *	@users is 1
+ *	@users is 1. An enabler can be marked gone while it is more, if each user
+ *	is an address space that has its memory no longer.
  * @nr: number of enablers; as @enablers
  * @user: whose limit @nr counts against, referenced; constant
  * @users: address spaces, and tasks that are copying the set. Only a fork of
@@ -540,7 +541,8 @@ enabler_bit(const struct user_event_enabler *enabler)
 static inline unsigned long
 enabler_addr(const struct user_event_enabler *enabler)
 {
-	return enabler->addr_size & ~3UL;
+	/* Of another address space with the same set, see struct user_event_set */
+	return READ_ONCE(enabler->addr_size) & ~3UL;
 }
 
 static inline bool enabler_is_gone(const struct user_event_enabler *enabler)
@@ -607,7 +609,8 @@ struct user_event_set *user_event_set_copy(struct user_event_set *set,
 void user_event_set_get(struct user_event_set *set);
 void user_event_set_put(struct user_event_set *set);
 void user_event_set_join(struct user_event_set *set, struct user_event_mm *umm);
-void user_event_set_leave(struct user_event_set *set, struct user_event_mm *umm);
+struct user_event_mm *user_event_set_leave(struct user_event_set *set,
+					   struct user_event_mm *umm);
 struct user_event_enabler *user_event_set_from(struct user_event_set *set,
 					       unsigned long addr,
 					       unsigned int bit);
@@ -728,6 +731,7 @@ int user_event_mm_init(work_func_t work);
 int user_event_mm_add_gone(struct user_event_mm *umm, unsigned long start,
 			   unsigned long end, gfp_t gfp);
 bool user_event_mm_is_gone(struct user_event_mm *umm, unsigned long addr);
+int user_event_mm_is_gone_in_all(struct user_event_mm *umm, unsigned long addr);
 struct user_event_mm *user_event_mm_alloc(struct mm_struct *mm,
 					  struct user_event_owner *owner);
 struct user_event_mm *user_event_mm_of_current(void);
@@ -823,6 +827,7 @@ bool user_event_switch_may_have_missed(struct user_event_mm *parent);
  * trace_events_user_register.c - which bits a program has registered
  */
 void user_event_register_work(struct work_struct *work);
+void user_event_register_leave(struct user_event_mm *umm);
 int user_event_register(struct user_event_mm *umm, struct user_event *event,
 			unsigned long addr, unsigned int size, unsigned int bit);
 int user_event_unregister(unsigned long addr, unsigned int bit);

@@ -78,7 +78,7 @@ static void umm_kill_if_unused(struct user_event_mm *umm)
 	user_event_repair_interrupt(umm);
 	/* There is no task that could register anything now */
 	if (umm->set)
-		user_event_set_leave(umm->set, umm);
+		user_event_register_leave(umm);
 }
 
 /*

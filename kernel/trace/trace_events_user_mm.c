@@ -144,6 +144,49 @@ bool user_event_mm_is_gone(struct user_event_mm *umm, unsigned long addr)
 }
 
 /**
+ * user_event_mm_is_gone_in_all() - check if an enable word was unmapped wherever it
+ * was registered
+ * @umm: an address space where it was
+ * @addr: its address
+ *
+ * What is gone in an address space stays so for as long as that has the set, and
+ * is gone in its children, so the answer "yes" cannot change while event_mutex is
+ * held.
+ *
+ * Context: event_mutex and the mmap_lock of @umm held.
+ * Return: 1 if it was in each address space with the set of @umm, 0 if not, or
+ * * -EAGAIN	- an mmap_lock is not free, or the set is being copied or left
+ */
+int user_event_mm_is_gone_in_all(struct user_event_mm *umm, unsigned long addr)
+{
+	struct user_event_set *set = umm->set;
+	struct user_event_mm *other;
+	unsigned int nr = 0;
+	int ret = 1;
+
+	/* While it is held, none of them leaves, and a child has to wait to join */
+	spin_lock(&set->lock);
+	hlist_for_each_entry(other, &set->mms, in_set) {
+		nr++;
+		if (other == umm)
+			continue;
+		if (!mmap_read_trylock(other->mm)) {
+			ret = -EAGAIN;
+			break;
+		}
+		ret = user_event_mm_is_gone(other, addr);
+		mmap_read_unlock(other->mm);
+		if (!ret)
+			break;
+	}
+	/* A copier reads the set without locks */
+	if (ret > 0 && refcount_read(&set->users) != nr)
+		ret = -EAGAIN;
+	spin_unlock(&set->lock);
+	return ret;
+}
+
+/**
  * user_event_mm_begin() - get ready to write without waiting for the process
  * @umm: the address space
  *

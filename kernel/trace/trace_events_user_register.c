@@ -71,6 +71,24 @@ static int change_prepare(struct change *change)
 	return 0;
 }
 
+/**
+ * user_event_register_leave() - an address space leaves its set
+ * @umm: the address space, which has one
+ *
+ * Leaves user_event_mm.set as it is.
+ *
+ * Context: process context. Takes no mutex: it can be an exiting task.
+ */
+void user_event_register_leave(struct user_event_mm *umm)
+{
+	struct user_event_mm *other = user_event_set_leave(umm->set, umm);
+
+	if (!other)
+		return;
+	user_event_repair_queue_work(other, 0);
+	user_event_mm_put(other);
+}
+
 /*
  * Give the address space a set that may be changed, with all locks held. -ESTALE
  * when change_prepare() has to make one first.
@@ -92,7 +110,7 @@ static int own_set(struct change *change)
 	}
 
 	if (set)
-		user_event_set_leave(set, umm);
+		user_event_register_leave(umm);
 	umm->set = change->copy;
 	change->copy = NULL;
 	user_event_set_join(umm->set, umm);
@@ -131,35 +149,95 @@ static int clean_some(struct user_event_mm *umm)
 	return 0;
 }
 
+/* A set that is shared by more is not cleaned up until some of them have ended */
+#define SHARERS_MAX	32
+
+/**
+ * struct cleaning - a search of a shared set for enablers that nobody has the memory
+ * of
+ * @access: how it gets at the address space that began it
+ * @addr: address where it goes on
+ * @bit: number of the bit there
+ */
+struct cleaning {
+	struct user_event_access	access;
+	unsigned long			addr;
+	unsigned int			bit;
+};
+
+/*
+ * Take enablers whose memory was unmapped in all address spaces that share the set
+ * off their events, with all locks held. @gone stays as it is: it tells what else is
+ * gone here. Returns 1 if there are more of them, or -EAGAIN if a lock is busy.
+ */
+static int clean_some_shared(struct cleaning *cleaning)
+{
+	struct user_event_mm *umm = cleaning->access.umm;
+	unsigned int nr = 0, users = refcount_read(&umm->set->users);
+	struct user_event_enabler *enabler;
+	struct user_event_range *range;
+	struct rb_node *node;
+	int ret;
+
+	if (users > SHARERS_MAX)
+		return 0;
+	for (node = rb_first(&umm->gone); node; node = rb_next(node)) {
+		range = to_range(node);
+		if (range->end <= cleaning->addr)
+			continue;
+		if (range->start > cleaning->addr) {
+			cleaning->addr = range->start;
+			cleaning->bit = 0;
+		}
+		enabler = user_event_set_from(umm->set, cleaning->addr,
+					      cleaning->bit);
+		for (; enabler && enabler_addr(enabler) < range->end;
+		     enabler = enabler_next(enabler)) {
+			cleaning->addr = enabler_addr(enabler);
+			cleaning->bit = enabler_bit(enabler);
+			if (nr >= CLEAN_PIECE)
+				return 1;
+			nr += users;
+			if (enabler_is_gone(enabler))
+				continue;
+			ret = user_event_mm_is_gone_in_all(umm, cleaning->addr);
+			if (ret < 0)
+				return ret;
+			if (ret)
+				user_event_set_leave_event(enabler);
+		}
+	}
+	return 0;
+}
+
 static int visit_clean(struct user_event_access *access)
 {
 	struct user_event_set *set = access->umm->set;
 
-	/*
-	 * A shared set is not copied for this. Until a change copies it, @gone
-	 * tells which enablers are gone; the others that share it hold the
-	 * events anyway.
-	 */
+	/* A shared set is not copied for this */
 	if (set && refcount_read(&set->users) != 1)
-		return 0;
+		return clean_some_shared(container_of(access, struct cleaning,
+						      access));
 	return clean_some(access->umm);
 }
 
 /* Take enablers whose memory was unmapped off their events, if that can be done */
 static void clean(struct user_event_mm *umm)
 {
-	struct user_event_access access = { .umm = umm, .visit = visit_clean };
+	struct cleaning cleaning = {
+		.access = { .umm = umm, .visit = visit_clean },
+	};
 	int ret;
 
 	if (!mmget_not_zero(umm->mm))
 		return;
 	do {
-		access.try = 0;
-		ret = user_event_access(&access);
+		cleaning.access.try = 0;
+		ret = user_event_access(&cleaning.access);
 		cond_resched();
 	} while (ret > 0);
 	mmput(umm->mm);
-	/* The process keeps its lock busy: nothing is lost by coming back */
+	/* A process keeps its lock busy: nothing is lost by coming back */
 	if (ret == -EBUSY)
 		user_event_repair_queue_work(umm, HZ / 10);
 }
@@ -186,7 +264,7 @@ static void drop_empty_set(struct user_event_mm *umm)
 {
 	if (umm->set->nr)
 		return;
-	user_event_set_leave(umm->set, umm);
+	user_event_register_leave(umm);
 	umm->set = NULL;
 }
 

@@ -230,7 +230,7 @@ static void enabler_release(struct user_event_enabler *enabler)
 
 /**
  * user_event_set_leave_event() - detach an enabler from its event
- * @enabler: the enabler, in a set that no two address spaces share
+ * @enabler: the enabler, of memory that no address space with its set has
  *
  * One whose memory is gone stays in its set, marked so, until it is
  * unregistered.
@@ -242,7 +242,7 @@ void user_event_set_leave_event(struct user_event_enabler *enabler)
 	struct user_event *event = enabler_event(enabler);
 
 	hlist_del_init(&enabler->on_event);
-	enabler->addr_size |= 2;
+	WRITE_ONCE(enabler->addr_size, enabler->addr_size | 2);
 	user_event_life_unhold(event);
 	user_event_registry_put(event);
 }
@@ -414,13 +414,26 @@ void user_event_set_join(struct user_event_set *set, struct user_event_mm *umm)
  * @umm: the address space
  *
  * Context: process context. Takes no mutex: it can be an exiting task.
+ * Return: one of those that still have the set, referenced, if it has unmapped
+ * anything, or NULL. What it has unmapped may now hold an event for nobody.
  */
-void user_event_set_leave(struct user_event_set *set, struct user_event_mm *umm)
+struct user_event_mm *user_event_set_leave(struct user_event_set *set,
+					   struct user_event_mm *umm)
 {
+	struct user_event_mm *other;
+
 	spin_lock(&set->lock);
 	hlist_del_rcu(&umm->in_set);
+	other = hlist_entry_safe(set->mms.first, struct user_event_mm, in_set);
+	/* Whoever unmaps the first one meanwhile looks at the others anyway */
+	if (other && data_race(RB_EMPTY_ROOT(&other->gone)))
+		other = NULL;
+	/* What is in the list is referenced */
+	if (other)
+		refcount_inc(&other->ref);
 	spin_unlock(&set->lock);
 	user_event_set_put(set);
+	return other;
 }
 
 /*

@@ -6,8 +6,6 @@
  * - An event that nothing holds goes "soon". Until OP_LOOK has waited for that it
  *   can be found, or not.
  * - What was unmapped leaves its event a moment later, so the event can still be held.
- * - What a process and its child have registered together, one of them unmapped, and
- *   nobody has changed since, can hold the event until both have ended: model_goes().
  * - If several things are wrong at once, any of their errors will do.
  * - A bit that could not be written, or that the program has overwritten or discarded,
  *   is right again after its event was switched; until then it is "unsure".
@@ -245,7 +243,6 @@ static void start_proc(const struct op *op)
 	for (i = 0; i < FILES; i++)
 		set_file(proc, i, parent->files[i]);
 	if (op->kind == OP_FORK) {
-		model.forked = true;
 		proc->mm = new_mm();
 		fork_mm(proc->mm, parent->mm);
 	} else {
@@ -349,14 +346,6 @@ static int living(void)
 	for (i = 0; i < PROCS; i++)
 		count += model.procs[i].state == PROC_ALIVE;
 	return count;
-}
-
-bool model_goes(int number)
-{
-	const struct event *event = &model.events[number];
-
-	return event->state == EVENT_IDLE &&
-		!(event->loose && model.forked && living());
 }
 
 /*
@@ -1006,7 +995,7 @@ void model_apply(const struct op *op, int ret)
 		break;
 	case OP_LOOK:
 		for (i = 0; i < EVENTS; i++) {
-			if (model_goes(i))
+			if (model.events[i].state == EVENT_IDLE)
 				event_goes(i);
 		}
 		model.nr_records[0] = 0;

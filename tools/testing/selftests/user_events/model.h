@@ -127,7 +127,6 @@ extern struct model {
 	int max;		/* user_events_max, as far as events of the test go */
 	struct record records[2][MAX_RECORDS];
 	int nr_records[2];
-	bool forked;		/* address spaces may share what they have registered */
 	bool is_64;
 } model;
 
@@ -143,7 +142,5 @@ __u64 model_mask(int bit, int size);
 /* The payload of a record, as m_write() takes it, and its size */
 int model_payload(const struct op *op, char *payload);
 int model_held(void);
-/* Nothing holds it: it has to be gone soon. */
-bool model_goes(int event);
 
 #endif /* UEV_MODEL_H */

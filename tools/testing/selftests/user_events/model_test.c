@@ -581,7 +581,7 @@ static bool execute(const struct op *op)
 	if (i == results.nr)
 		return differs(RESULT, "/* that was %d */", ret);
 	for (i = 0; i < EVENTS; i++)
-		idle[i] = model_goes(i);
+		idle[i] = model.events[i].state == EVENT_IDLE;
 	if (op->kind == OP_REGISTER && ret >= 0 &&
 	    (op->flags & USER_EVENT_REG_MULTI_FORMAT) && !learn_name(op))
 		return false;

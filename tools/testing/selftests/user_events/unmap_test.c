@@ -483,6 +483,136 @@ TEST_F(uev, event_is_let_go)
 	EXPECT_TRUE(uev_wait_for(!uev_alive(EVENT_NAME)));
 }
 
+struct sharers {
+	char *value;
+	int *arrived, *left, *step;
+};
+
+/* Keeps no file, which would hold the event, too. */
+static int share(void *arg)
+{
+	struct sharers *all = arg;
+	int fd;
+
+	for (fd = 3; fd < 100; fd++)
+		close(fd);
+	__atomic_add_fetch(all->arrived, 1, __ATOMIC_SEQ_CST);
+	while (!UEV_READ(*all->step))
+		uev_nap();
+	munmap(all->value, uev_page_size());
+	__atomic_add_fetch(all->left, 1, __ATOMIC_SEQ_CST);
+	pause();
+	return 0;
+}
+
+/* A word that only this process and its children have, and hold the event with */
+static void register_and_share(struct __test_metadata *_metadata,
+			       struct sharers *all, pid_t *pids, int nr)
+{
+	int fd = uev_open(), i;
+
+	ASSERT_LE(0, fd);
+	all->value = map_anon(NULL, uev_page_size());
+	all->arrived = uev_shared(3 * sizeof(int));
+	all->left = all->arrived + 1;
+	all->step = all->arrived + 2;
+	ASSERT_NE(NULL, all->value);
+	ASSERT_OK(uev_reg(fd, all->value, 0, 4, 0, EVENT, NULL));
+	close(fd);
+	for (i = 0; i < nr; i++)
+		pids[i] = uev_fork(share, all);
+	ASSERT_TRUE(uev_wait_for(UEV_READ(*all->arrived) == nr));
+}
+
+static void end_sharers(pid_t *pids, int nr)
+{
+	int i;
+
+	for (i = 0; i < nr; i++) {
+		kill(pids[i], SIGKILL);
+		waitpid(pids[i], NULL, 0);
+	}
+}
+
+/* What one unmapped, the last one that had it mapped releases by ending. */
+TEST_F(uev, last_sharer_with_the_memory_ends)
+{
+	struct sharers all;
+	pid_t pid;
+
+	register_and_share(_metadata, &all, &pid, 1);
+	ASSERT_EQ(0, munmap(all.value, uev_page_size()));
+	usleep(300000);
+	EXPECT_TRUE(uev_alive(EVENT_NAME));
+	end_sharers(&pid, 1);
+	EXPECT_TRUE(uev_wait_for(!uev_alive(EVENT_NAME)));
+}
+
+/* What a child did not inherit, its parent releases by ending. */
+TEST_F(uev, only_who_did_not_inherit_is_left)
+{
+	struct sharers all;
+	int status;
+	pid_t pid, *left = uev_shared(sizeof(*left));
+
+	pid = fork();
+	if (!pid) {
+		all.value = map_anon(NULL, uev_page_size());
+		all.arrived = uev_shared(3 * sizeof(int));
+		all.left = all.arrived + 1;
+		all.step = all.arrived + 2;
+		close(self->fd);
+		self->fd = uev_open();
+		if (!all.value || uev_reg(self->fd, all.value, 0, 4, 0, EVENT, NULL) ||
+		    madvise(all.value, uev_page_size(), MADV_DONTFORK))
+			_exit(1);
+		pid = fork();
+		if (!pid)
+			_exit(share(&all));
+		*left = pid;
+		_exit(!uev_wait_for(UEV_READ(*all.arrived)) ||
+		      !uev_alive(EVENT_NAME));
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	ASSERT_EQ(0, status);
+	EXPECT_TRUE(uev_wait_for(!uev_alive(EVENT_NAME)));
+	kill(*left, SIGKILL);
+}
+
+/* Nobody ends, but nobody has the memory any more. */
+TEST_F(uev, all_sharers_unmap)
+{
+	struct sharers all;
+	pid_t pids[3];
+
+	register_and_share(_metadata, &all, pids, 3);
+	ASSERT_EQ(0, munmap(all.value, uev_page_size()));
+	usleep(300000);
+	EXPECT_TRUE(uev_alive(EVENT_NAME));
+	UEV_WRITE(*all.step, 1);
+	EXPECT_TRUE(uev_wait_for(!uev_alive(EVENT_NAME)));
+	/* It is still registered, in each of them. */
+	EXPECT_OK(uev_unreg(self->fd, all.value, 0));
+	EXPECT_ERR(ENOENT, uev_unreg(self->fd, all.value, 0));
+	end_sharers(pids, 3);
+}
+
+/* Where they are too many to be asked, some have to end first. */
+TEST_F(uev, many_sharers_unmap)
+{
+	enum { MANY = 60, FEW = 20 };
+	struct sharers all;
+	pid_t pids[MANY];
+
+	register_and_share(_metadata, &all, pids, MANY);
+	ASSERT_EQ(0, munmap(all.value, uev_page_size()));
+	UEV_WRITE(*all.step, 1);
+	ASSERT_TRUE(uev_wait_for(UEV_READ(*all.left) == MANY));
+	end_sharers(pids + FEW, MANY - FEW);
+	EXPECT_TRUE(uev_wait_for(!uev_alive(EVENT_NAME)));
+	end_sharers(pids, FEW);
+}
+
 TEST_F(uev, thousands_at_once)
 {
 	int count = uev_rounds(3000), i;

@@ -4,6 +4,7 @@
  * them, and what becomes of the program when something is in the way.
  */
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <libgen.h>
 #include <pthread.h>
 #include <signal.h>
@@ -306,9 +307,10 @@ struct start {
 static void start(struct program *p, const struct start *how)
 {
 	char *path = beside(how->name ?: "library_program");
-	int in[2], out[2];
+	/* Where it is may be no place for the user nobody. */
+	int in[2], out[2], program = open(path, O_RDONLY | O_CLOEXEC);
 
-	if (pipe(in) || pipe(out))
+	if (program < 0 || pipe(in) || pipe(out))
 		abort();
 	fflush(NULL);
 	p->pid = fork();
@@ -321,9 +323,10 @@ static void start(struct program *p, const struct start *how)
 			setenv("USER_EVENTS_DATA", how->data, 1);
 		if (how->nobody && uev_become_nobody())
 			_exit(101);
-		execl(path, path, how->argument, NULL);
+		fexecve(program, (char *[]){ path, (char *)how->argument, NULL }, environ);
 		_exit(102);
 	}
+	close(program);
 	close(in[0]);
 	close(out[1]);
 	p->in = fdopen(in[1], "w");

@@ -172,6 +172,7 @@ struct cpu {
 	void *data;			/* of the page */
 	const char *record;		/* NULL if the page is used up */
 	unsigned long long time;
+	int lost;			/* records before it, -1: some; 0 once that was told */
 	unsigned long looked;		/* value of nr_reads when it had no more records */
 };
 
@@ -219,6 +220,29 @@ static bool open_cpus(void)
 	return false;
 }
 
+/* Tell how many records are missing before the next one of a CPU */
+static void show_lost(struct cpu *cpu)
+{
+	int lost = cpu->lost;
+	json_object *object;
+	char count[16] = "some";
+
+	if (!lost)
+		return;
+	cpu->lost = 0;
+	/* Negative if the page had no room for the number */
+	if (lost > 0)
+		snprintf(count, sizeof(count), "%d", lost);
+	if (!ue_json) {
+		printf("%s[CPU %d: %s records lost]%s\n", ue_bold(), cpu->number, count, ue_plain());
+		return;
+	}
+	object = json_object_new_object();
+	json_object_object_add(object, "lost", lost > 0 ? json_object_new_int(lost) : NULL);
+	json_object_object_add(object, "cpu", json_object_new_int(cpu->number));
+	ue_json_print(object);
+}
+
 static void next_record(struct cpu *cpu)
 {
 	cpu->record = kbuffer_read_event(cpu->page, &cpu->time);
@@ -243,6 +267,7 @@ static struct cpu *oldest(bool fill)
 			continue;
 		}
 		kbuffer_load_subbuffer(cpu->page, cpu->data);
+		cpu->lost = kbuffer_missed_events(cpu->page);
 		next_record(cpu);
 		nr_reads++;
 		i = -1;
@@ -299,6 +324,7 @@ static void show_all(long *left)
 	nr_reads++;
 	/* All of the pages that were read: an event may get the type of one that is gone */
 	while (!stop && *left && (cpu = oldest(time(NULL) == begun))) {
+		show_lost(cpu);
 		memcpy(&type, cpu->record, sizeof(type));
 		format = formats[type];
 		if (format) {

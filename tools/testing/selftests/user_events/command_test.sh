@@ -10,7 +10,7 @@
 tests=(list_in_a_pipe list_for_a_person list_as_json list_of_groups list_bits_and_losses
 	watch_what_is_there watch_what_comes_later watch_with_a_filter watch_as_json
 	watch_numbers watch_text watch_arrays watch_structs watch_forged_fields
-	watch_names_that_libraries_refuse watch_a_type_twice watch_all_cpus
+	watch_names_that_libraries_refuse watch_a_type_twice watch_all_cpus watch_what_is_lost
 	watch_leaves_nothing
 	emit_each_type emit_waits emit_what_is_wrong
 	stat_counts group_life record_with_perf doctor_is_content doctor_finds wrong_usage)
@@ -319,6 +319,38 @@ watch_a_type_twice()
 	wait $watcher || wrong "status $?"
 	is "JSON" "loaf {'grams': 750}
 late {'kind': 'rye'}" "$(records "r['event'], r['fields']")"
+}
+
+# lose OPTION...: a record, then more than the buffer keeps while nobody reads it. With
+# records of this size a full page has room for how many are missing before it.
+lose()
+{
+	watch "$@" watch loaf
+	tell "wait loaf" "emit loaf 7 0 0"
+	await grep -q loaf "$scratch/watched"
+	kill -STOP $watcher
+	echo 4 >"$(echo instances/user-events-*)/buffer_size_kb"
+	tell "3000*emit loaf # 0 0"
+	kill -CONT $watcher
+	await grep -q '\b2999\b' "$scratch/watched"
+	kill -INT $watcher
+	wait $watcher || wrong "status $?"
+}
+
+watch_what_is_lost()
+{
+	open_writer
+	taskset -cp 0 "$writer" >/dev/null
+	tell "event loaf u32 n; u64 a; u32 b"
+	lose --json
+	is "JSON" "1 True" "$(python3 -c "import json
+lines = [json.loads(line) for line in open('$scratch/watched')]
+lost = [i for i, line in enumerate(lines) if 'lost' in line]
+def n(i): return lines[i]['fields']['n']
+print(len(lost), n(lost[0] - 1) + lines[lost[0]]['lost'] + 1 == n(lost[0] + 1) > 1000)")"
+	lose
+	is "lines" 1 "$(grep -c '^\[CPU 0: [0-9]* records lost\]$' "$scratch/watched")"
+	close_writer
 }
 
 # Records of two CPUs while they are written

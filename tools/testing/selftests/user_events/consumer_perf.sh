@@ -285,7 +285,7 @@ stormed()
 	done
 }
 
-# Four writers faster than perf: what it has and what it lost is what they wrote.
+# Four writers while perf stands still: what it has and what it lost is what they wrote.
 what_is_lost_is_reported()
 {
 	local i pids=() wrote seen lost end
@@ -307,12 +307,14 @@ what_is_lost_is_reported()
 		await grep -q "registered go" "$scratch/said.$i"
 	done
 	start_perf record -a -q -m 4 -D -1 -o "$data" -e user_events:fast
+	kill -STOP "$perf"
 	echo 1 >events/user_events/go/enable
 	end=$((SECONDS + patience))
 	until stormed || [ $SECONDS -ge $end ]; do
 		# Sleeps without a process: there is nothing to read
 		read -r -t 0.1 -u 8
 	done
+	kill -CONT "$perf"
 	# perf looks for a ping after it has read what there was: at the second
 	# answer it has read all.
 	perf_says ping
@@ -329,7 +331,7 @@ what_is_lost_is_reported()
 		ours && /LOST_SAMPLES events:/ { print $3 }')
 	say "$wrote written, $seen seen, $lost lost"
 	is "seen and lost" "$wrote" "$((seen + ${lost:-0}))"
-	[ "${lost:-0}" -gt 0 ] || wrong "nothing was lost: more writers, or a smaller buffer"
+	[ "${lost:-0}" -gt 0 ] || wrong "nothing was lost: more records, or a smaller buffer"
 }
 
 need perf

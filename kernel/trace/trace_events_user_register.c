@@ -149,58 +149,37 @@ static int clean_some(struct user_event_mm *umm)
 	return 0;
 }
 
-/* A set that is shared by more is not cleaned up until some of them have ended */
-#define SHARERS_MAX	32
-
-/**
- * struct cleaning - a search of a shared set for enablers that nobody has the memory
- * of
- * @access: how it gets at the address space that began it
- * @addr: address where it goes on
- * @bit: number of the bit there
+/*
+ * A shared set with more enablers times address spaces is not cleaned up: any of its
+ * processes can have that done again and again.
  */
-struct cleaning {
-	struct user_event_access	access;
-	unsigned long			addr;
-	unsigned int			bit;
-};
+#define CLEAN_SHARED_MAX	1024
 
 /*
  * Take enablers whose memory was unmapped in all address spaces that share the set
  * off their events, with all locks held. @gone stays as it is: it tells what else is
- * gone here. Returns 1 if there are more of them, or -EAGAIN if a lock is busy.
+ * gone here. -EAGAIN if a lock is busy.
  */
-static int clean_some_shared(struct cleaning *cleaning)
+static int clean_shared(struct user_event_mm *umm)
 {
-	struct user_event_mm *umm = cleaning->access.umm;
-	unsigned int nr = 0, users = refcount_read(&umm->set->users);
 	struct user_event_enabler *enabler;
 	struct user_event_range *range;
 	struct rb_node *node;
+	unsigned long addr;
 	int ret;
 
-	if (users > SHARERS_MAX)
+	if ((u64)umm->set->nr * refcount_read(&umm->set->users) > CLEAN_SHARED_MAX)
 		return 0;
 	for (node = rb_first(&umm->gone); node; node = rb_next(node)) {
 		range = to_range(node);
-		if (range->end <= cleaning->addr)
-			continue;
-		if (range->start > cleaning->addr) {
-			cleaning->addr = range->start;
-			cleaning->bit = 0;
-		}
-		enabler = user_event_set_from(umm->set, cleaning->addr,
-					      cleaning->bit);
-		for (; enabler && enabler_addr(enabler) < range->end;
-		     enabler = enabler_next(enabler)) {
-			cleaning->addr = enabler_addr(enabler);
-			cleaning->bit = enabler_bit(enabler);
-			if (nr >= CLEAN_PIECE)
-				return 1;
-			nr += users;
+		enabler = user_event_set_from(umm->set, range->start, 0);
+		for (; enabler; enabler = enabler_next(enabler)) {
+			addr = enabler_addr(enabler);
+			if (addr >= range->end)
+				break;
 			if (enabler_is_gone(enabler))
 				continue;
-			ret = user_event_mm_is_gone_in_all(umm, cleaning->addr);
+			ret = user_event_mm_is_gone_in_all(umm, addr);
 			if (ret < 0)
 				return ret;
 			if (ret)
@@ -216,24 +195,21 @@ static int visit_clean(struct user_event_access *access)
 
 	/* A shared set is not copied for this */
 	if (set && refcount_read(&set->users) != 1)
-		return clean_some_shared(container_of(access, struct cleaning,
-						      access));
+		return clean_shared(access->umm);
 	return clean_some(access->umm);
 }
 
 /* Take enablers whose memory was unmapped off their events, if that can be done */
 static void clean(struct user_event_mm *umm)
 {
-	struct cleaning cleaning = {
-		.access = { .umm = umm, .visit = visit_clean },
-	};
+	struct user_event_access access = { .umm = umm, .visit = visit_clean };
 	int ret;
 
 	if (!mmget_not_zero(umm->mm))
 		return;
 	do {
-		cleaning.access.try = 0;
-		ret = user_event_access(&cleaning.access);
+		access.try = 0;
+		ret = user_event_access(&access);
 		cond_resched();
 	} while (ret > 0);
 	mmput(umm->mm);

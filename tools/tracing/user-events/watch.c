@@ -234,7 +234,8 @@ static void show_lost(struct cpu *cpu)
 	if (lost > 0)
 		snprintf(count, sizeof(count), "%d", lost);
 	if (!ue_json) {
-		printf("%s[CPU %d: %s records lost]%s\n", ue_bold(), cpu->number, count, ue_plain());
+		printf("%s[CPU %d: %s records lost]%s\n", ue_bold(), cpu->number, count,
+		       ue_plain());
 		return;
 	}
 	object = json_object_new_object();

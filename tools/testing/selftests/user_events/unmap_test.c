@@ -506,9 +506,9 @@ static int share(void *arg)
 	return 0;
 }
 
-/* A word that only this process and its children have, and hold the event with */
+/* Words that only this process and its children have, and hold the event with */
 static void register_and_share(struct __test_metadata *_metadata,
-			       struct sharers *all, pid_t *pids, int nr)
+			       struct sharers *all, int words, pid_t *pids, int nr)
 {
 	int fd = uev_open(), i;
 
@@ -518,7 +518,8 @@ static void register_and_share(struct __test_metadata *_metadata,
 	all->left = all->arrived + 1;
 	all->step = all->arrived + 2;
 	ASSERT_NE(NULL, all->value);
-	ASSERT_OK(uev_reg(fd, all->value, 0, 4, 0, EVENT, NULL));
+	for (i = 0; i < words; i++)
+		ASSERT_OK(uev_reg(fd, all->value + i * 8, 0, 4, 0, EVENT, NULL));
 	close(fd);
 	for (i = 0; i < nr; i++)
 		pids[i] = uev_fork(share, all);
@@ -541,7 +542,7 @@ TEST_F(uev, last_sharer_with_the_memory_ends)
 	struct sharers all;
 	pid_t pid;
 
-	register_and_share(_metadata, &all, &pid, 1);
+	register_and_share(_metadata, &all, 1, &pid, 1);
 	ASSERT_EQ(0, munmap(all.value, uev_page_size()));
 	usleep(300000);
 	EXPECT_TRUE(uev_alive(EVENT_NAME));
@@ -586,7 +587,7 @@ TEST_F(uev, all_sharers_unmap)
 	struct sharers all;
 	pid_t pids[3];
 
-	register_and_share(_metadata, &all, pids, 3);
+	register_and_share(_metadata, &all, 1, pids, 3);
 	ASSERT_EQ(0, munmap(all.value, uev_page_size()));
 	usleep(300000);
 	EXPECT_TRUE(uev_alive(EVENT_NAME));
@@ -598,20 +599,34 @@ TEST_F(uev, all_sharers_unmap)
 	end_sharers(pids, 3);
 }
 
-/* Where they are too many to be asked, some have to end first. */
+/* Where too much is shared to be looked at, one has to end first. */
+TEST_F(uev, sharers_of_much_unmap)
+{
+	struct sharers all;
+	pid_t pids[2];
+
+	register_and_share(_metadata, &all, 400, pids, 2);
+	ASSERT_EQ(0, munmap(all.value, uev_page_size()));
+	UEV_WRITE(*all.step, 1);
+	ASSERT_TRUE(uev_wait_for(UEV_READ(*all.left) == 2));
+	usleep(300000);
+	EXPECT_TRUE(uev_alive(EVENT_NAME));
+	end_sharers(pids, 1);
+	EXPECT_TRUE(uev_wait_for(!uev_alive(EVENT_NAME)));
+	end_sharers(pids + 1, 1);
+}
+
 TEST_F(uev, many_sharers_unmap)
 {
-	enum { MANY = 40, FEW = 20 };
+	enum { MANY = 40 };
 	struct sharers all;
 	pid_t pids[MANY];
 
-	register_and_share(_metadata, &all, pids, MANY);
+	register_and_share(_metadata, &all, 1, pids, MANY);
 	ASSERT_EQ(0, munmap(all.value, uev_page_size()));
 	UEV_WRITE(*all.step, 1);
-	ASSERT_TRUE(uev_wait_for(UEV_READ(*all.left) == MANY));
-	end_sharers(pids + FEW, MANY - FEW);
 	EXPECT_TRUE(uev_wait_for(!uev_alive(EVENT_NAME)));
-	end_sharers(pids, FEW);
+	end_sharers(pids, MANY);
 }
 
 TEST_F(uev, thousands_at_once)

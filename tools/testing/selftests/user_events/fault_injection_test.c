@@ -146,6 +146,31 @@ static bool has_files(void)
 	return true;
 }
 
+#define EVENTS_LIMIT	"/proc/sys/user/max_user_events"
+#define BITS_LIMIT	"/proc/sys/user/max_user_event_bits"
+
+/* Events count for longer than they live, while a buffer may have records of them. */
+static bool may_have_one_event(void)
+{
+	return !(uev_dynamic("u:fault_one") ?: uev_dynamic("-:fault_one"));
+}
+
+/* What failed counts no more: neither events nor enable bits. */
+static void check_limits(struct __test_metadata *_metadata, FIXTURE_DATA(fault) *self)
+{
+	char *events = uev_get(EVENTS_LIMIT), *bits = uev_get(BITS_LIMIT);
+
+	uev_put(EVENTS_LIMIT, "1");
+	EXPECT_TRUE(uev_wait_for(may_have_one_event()));
+	uev_put(EVENTS_LIMIT, events);
+	uev_put(BITS_LIMIT, "1");
+	EXPECT_OK(uev_reg(self->fd, self->value, 0, 4, 0, EVENT, NULL));
+	EXPECT_OK(uev_unreg(self->fd, self->value, 0));
+	uev_put(BITS_LIMIT, bits);
+	free(events);
+	free(bits);
+}
+
 static void check_registration(struct __test_metadata *_metadata,
 			       FIXTURE_DATA(fault) *self, int flags,
 			       const char *event)
@@ -191,6 +216,7 @@ static void check_registration(struct __test_metadata *_metadata,
 	EXPECT_FALSE(failed);
 	EXPECT_LT(5, faults);
 	TH_LOG("%d failures, %d of them made the call fail", nth - 2, faults);
+	check_limits(_metadata, self);
 }
 
 TEST_F(fault, register_a_new_event)

@@ -156,7 +156,8 @@ static bool may_have_one_event(void)
 }
 
 /* What failed counts no more: neither events nor enable bits. */
-static void check_limits(struct __test_metadata *_metadata, FIXTURE_DATA(fault) *self)
+static void check_limits(struct __test_metadata *_metadata,
+			 FIXTURE_DATA(fault) *self)
 {
 	char *events = uev_get(EVENTS_LIMIT), *bits = uev_get(BITS_LIMIT);
 

@@ -10,6 +10,7 @@
 #include <sys/rseq.h>
 #endif
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "uev_harness.h"
 
@@ -172,15 +173,29 @@ static void check_limits(struct __test_metadata *_metadata,
 	free(bits);
 }
 
+/*
+ * Goes on to the next failure; false at the end. The calls are made twice from the
+ * first failure on: what the first one to succeed leaves, as the owner and the address
+ * space are, is not allocated any more, and so others would never have their turn.
+ */
+static bool next_failure(int *nth, int *pass, bool failed)
+{
+	if (!failed) {
+		*nth = 0;
+		++*pass;
+	}
+	return *pass < 2 && ++*nth < MAX_NTH;
+}
+
 static void check_registration(struct __test_metadata *_metadata,
 			       FIXTURE_DATA(fault) *self, int flags,
 			       const char *event)
 {
 	struct uev_census before;
-	int nth, ret, file, faults = 0;
+	int nth = 0, pass = 0, ret, file, faults = 0;
 	bool failed = true;
 
-	for (nth = 1; failed && nth < MAX_NTH; nth++) {
+	while (next_failure(&nth, &pass, failed)) {
 		struct user_reg reg = uev_reg_arg(self->value, 3, 4, flags,
 						  event);
 
@@ -216,7 +231,7 @@ static void check_registration(struct __test_metadata *_metadata,
 	}
 	EXPECT_FALSE(failed);
 	EXPECT_LT(5, faults);
-	TH_LOG("%d failures, %d of them made the call fail", nth - 2, faults);
+	TH_LOG("%d failures made the call fail", faults);
 	check_limits(_metadata, self);
 }
 
@@ -307,15 +322,14 @@ TEST_F(fault, unregister_and_delete)
 }
 
 /* If fork succeeds, the child is tracked: its bit follows. */
-
-TEST_F(fault, fork)
+static void check_fork(struct __test_metadata *_metadata,
+		       FIXTURE_DATA(fault) *self)
 {
 	const int step = uev_kernel_is_slow() ? 3 : 1;
 	int nth, faults = 0, *go = uev_shared(sizeof(*go));
 	bool failed = true;
 	pid_t pid;
 
-	NEEDS_FAULTS();
 	ASSERT_OK(uev_reg(self->fd, self->value, 0, 4, 0, EVENT, NULL));
 	for (nth = 1; failed && nth < MAX_NTH; nth += step) {
 		UEV_WRITE(*go, 0);
@@ -344,6 +358,43 @@ TEST_F(fault, fork)
 	EXPECT_FALSE(failed);
 	EXPECT_LT(5, faults);
 	ASSERT_OK(uev_unreg(self->fd, self->value, 0));
+}
+
+TEST_F(fault, fork)
+{
+	NEEDS_FAULTS();
+	check_fork(_metadata, self);
+}
+
+static int waits(void *unused)
+{
+	for (;;)
+		pause();
+}
+
+/*
+ * What is registered in memory that the child does not get, and what the parent has
+ * unmapped since a fork: the child keeps a note of each.
+ */
+TEST_F(fault, fork_without_some_memory)
+{
+	const size_t page = uev_page_size();
+	char *area;
+	pid_t pid;
+
+	NEEDS_FAULTS();
+	area = mmap(NULL, 4 * page, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, area);
+	ASSERT_OK(uev_reg(self->fd, area, 0, 4, 0, EVENT, NULL));
+	ASSERT_OK(uev_reg(self->fd, area + 2 * page, 0, 4, 0, EVENT, NULL));
+	ASSERT_EQ(0, madvise(area, page, MADV_DONTFORK));
+	pid = uev_fork(waits, NULL);
+	ASSERT_LT(0, pid);
+	ASSERT_EQ(0, munmap(area + 2 * page, page));
+	check_fork(_metadata, self);
+	kill(pid, SIGKILL);
+	EXPECT_EQ(-SIGKILL, uev_join(pid));
 }
 
 /* The result of a switch and the bit agree. */
@@ -478,6 +529,326 @@ TEST_F(fault, writing)
 	EXPECT_FALSE(failed);
 	EXPECT_LT(0, good);
 	ASSERT_OK(uev_enable(EVENT_NAME, false));
+}
+
+/*
+ * The other calls. Each is made as often as it has places to fail, and undone when it
+ * succeeds: then, and when it fails, all is as before.
+ */
+#define MORE		"fault_more u32 a; char[8] b"
+#define GROUPS		TRACEFS "user_events_groups/"
+
+static struct {
+	int fd, group, opened, id;
+	char *page;		/* begins with an enable word for EVENT */
+} other;
+
+static int declare(void)
+{
+	return uev_dynamic("u:" MORE);
+}
+
+static int undeclare(void)
+{
+	return uev_dynamic("-:fault_more");
+}
+
+static int open_file(const char *path, int flags)
+{
+	other.opened = open(path, flags | O_CLOEXEC);
+	return other.opened < 0 ? -errno : 0;
+}
+
+static int open_data(void)
+{
+	return open_file(UEV_DATA, O_RDWR);
+}
+
+static int open_status(void)
+{
+	return open_file(TRACEFS "user_events_status", O_RDONLY);
+}
+
+static int open_perf(void)
+{
+	other.opened = uev_perf_open(other.id, -1, 0, 0);
+	return other.opened < 0 ? other.opened : 0;
+}
+
+static int close_it(void)
+{
+	return close(other.opened) ? -errno : 0;
+}
+
+static int make_group(void)
+{
+	return uev_append(GROUPS "control", "+fault_b max=3");
+}
+
+static int remove_group(void)
+{
+	return uev_append(GROUPS "control", "-fault_b");
+}
+
+static int register_there(int file)
+{
+	return uev_reg(file, other.page + 8, 5, 4, 0, MORE, NULL);
+}
+
+static int unregister_there(int file)
+{
+	return uev_unreg(file, other.page + 8, 5);
+}
+
+/* Through a file of its own, which would hold the event */
+static int register_in_group(void)
+{
+	int ret = open_file(GROUPS "fault_a/user_events_data", O_RDWR);
+
+	if (ret)
+		return ret;
+	ret = register_there(other.opened);
+	if (ret)
+		close(other.opened);
+	return ret;
+}
+
+static int leave_group(void)
+{
+	return unregister_there(other.opened) ?: close_it();
+}
+
+static int register_again_in_group(void)
+{
+	return register_there(other.group);
+}
+
+static int unregister_in_group(void)
+{
+	return unregister_there(other.group);
+}
+
+static int read_file(const char *path)
+{
+	char text[4096];
+	int ret = open_file(path, O_RDONLY);
+
+	if (ret)
+		return ret;
+	if (read(other.opened, text, sizeof(text)) < 0)
+		ret = -errno;
+	close(other.opened);
+	return ret;
+}
+
+static int read_status(void)
+{
+	return read_file(TRACEFS "user_events_status");
+}
+
+static int read_enablers(void)
+{
+	return read_file(TRACEFS "user_events_enablers");
+}
+
+static int register_again(void)
+{
+	return uev_reg(other.fd, other.page, 0, 4, 0, EVENT, NULL);
+}
+
+static int unmap(void)
+{
+	return munmap(other.page, uev_page_size()) ? -errno : 0;
+}
+
+static int map_again(void)
+{
+	void *at = mmap(other.page, uev_page_size(), PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+
+	return at == MAP_FAILED ? -errno : register_again();
+}
+
+static int nothing(void)
+{
+	return 0;
+}
+
+static const struct call {
+	const char *name;
+	int (*make)(void);
+	int (*undo)(void);
+	bool undone;		/* undo it before it is made for the first time */
+} calls[] = {
+	{ "declares an event in dynamic_events", declare, undeclare },
+	{ "removes it", undeclare, declare, true },
+	{ "opens user_events_data", open_data, close_it },
+	{ "opens user_events_status", open_status, close_it },
+	{ "opens a counter of perf", open_perf, close_it },
+	{ "makes a group", make_group, remove_group },
+	{ "removes it", remove_group, make_group, true },
+	{ "registers in a group", register_in_group, leave_group },
+	{ "unregisters there", unregister_in_group, register_again_in_group, true },
+	{ "reads user_events_status", read_status, nothing },
+	{ "reads user_events_enablers", read_enablers, nothing },
+	{ "unmaps an enable word", unmap, map_again },
+};
+
+static void check_call(struct __test_metadata *_metadata,
+		       FIXTURE_DATA(fault) *self, const struct call *call)
+{
+	struct uev_census before;
+	int nth = 0, pass = 0, ret, faults = 0;
+	bool failed = true;
+
+	if (call->undone)
+		ASSERT_OK(call->undo());
+	uev_census_take(&before);
+	while (next_failure(&nth, &pass, failed)) {
+		fail_at(self->nth, nth);
+		ret = call->make();
+		failed = has_failed(self->nth);
+		if (ret) {
+			faults++;
+			ASSERT_TRUE(failed && is_fault(ret))
+				TH_LOG("failure %d: error %d", nth, ret);
+		} else {
+			ASSERT_OK(call->undo()) TH_LOG("failure %d", nth);
+		}
+		ASSERT_STREQ("", uev_census_diff(&before))
+			TH_LOG("failure %d leaves something", nth);
+		ASSERT_BECOMES(0, *(__u32 *)other.page);
+	}
+	uev_census_free(&before);
+	EXPECT_FALSE(failed);
+	EXPECT_LT(0, faults);
+	TH_LOG("%s: %d failures made it fail", call->name, faults);
+	if (call->undone)
+		ASSERT_OK(call->make());
+}
+
+TEST_F(fault, all_other_calls)
+{
+	const size_t page = uev_page_size();
+	char *area;
+	size_t i;
+
+	NEEDS_FAULTS();
+	other.fd = self->fd;
+	area = mmap(NULL, 3 * page, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, area);
+	/* To unmap the page in the middle takes memory */
+	other.page = area + page;
+	ASSERT_OK(register_again());
+	other.id = uev_event_id(EVENT_NAME);
+	ASSERT_OK(uev_append(GROUPS "control", "+fault_a"));
+	other.group = open(GROUPS "fault_a/user_events_data", O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, other.group);
+	for (i = 0; i < ARRAY_SIZE(calls); i++)
+		check_call(_metadata, self, &calls[i]);
+	/* The word that was mapped and registered so often is found. */
+	ASSERT_OK(uev_enable(EVENT_NAME, true));
+	ASSERT_BECOMES(1, *(__u32 *)other.page);
+	ASSERT_OK(uev_enable(EVENT_NAME, false));
+	ASSERT_BECOMES(0, *(__u32 *)other.page);
+	close(other.group);
+	EXPECT_OK(uev_append(GROUPS "control", "-fault_a"));
+	ASSERT_OK(uev_unreg(self->fd, other.page, 0));
+	/* With the file goes the event, or it would be the one that there may be */
+	close(self->fd);
+	self->fd = uev_open();
+	ASSERT_LE(0, self->fd);
+	check_limits(_metadata, self);
+}
+
+#define EXEC_FAILED	5	/* exit status, if all is as it was */
+
+struct exec {
+	int nth;
+	int program;		/* open file */
+};
+
+/* Executes a program; if that fails, the bits still follow. */
+static int executes(void *arg)
+{
+	char *argv[] = { "program", NULL };
+	struct exec *exec = arg;
+	__u32 *value = (__u32 *)other.page;
+	int file, fail;
+
+	file = uev_open();
+	if (file < 0 || uev_reg(file, value + 1, 0, 4, 0, MORE, NULL))
+		return 1;
+	fail = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
+	fail_at(fail, exec->nth);
+	fexecve(exec->program, argv, argv + 1);
+	if (!has_failed(fail))
+		return 2;
+	if (uev_enable("fault_more", true) || !BECOMES(1, value[1]))
+		return 3;
+	if (uev_enable("fault_more", false) || !BECOMES(0, value[1]))
+		return 4;
+	return EXEC_FAILED;
+}
+
+/* A copy in memory: a network's file system need not work any more after a failure. */
+static int copy_program(void)
+{
+	int from = open("fault_injection_program", O_RDONLY | O_CLOEXEC);
+	int to = memfd_create("program", MFD_CLOEXEC);
+	char text[4096];
+	ssize_t len;
+
+	if (from < 0 || to < 0)
+		return -1;
+	while ((len = read(from, text, sizeof(text))) > 0) {
+		if (write(to, text, len) != len)
+			return -1;
+	}
+	close(from);
+	return len ? -1 : to;
+}
+
+/* An exec that fails too late for an error kills the process: then its events go. */
+TEST_F(fault, exec)
+{
+	struct exec exec = { .program = copy_program() };
+	int ret, killed = 0, failed = 0;
+	struct uev_census before;
+	bool all_passed = false;
+	siginfo_t info;
+	char path[64];
+	pid_t pid;
+
+	NEEDS_FAULTS();
+	ASSERT_LE(0, exec.program);
+	other.page = (char *)self->value;
+	uev_census_take(&before);
+	for (exec.nth = 1; !all_passed && exec.nth < MAX_NTH; exec.nth++) {
+		pid = uev_fork(executes, &exec);
+		ASSERT_LT(0, pid);
+		/* Was there anything to fail? A process that has ended still tells. */
+		snprintf(path, sizeof(path), "/proc/%d/fail-nth", pid);
+		ASSERT_EQ(0, waitid(P_PID, pid, &info, WEXITED | WNOWAIT));
+		all_passed = uev_get_int(path) > 0;
+		ret = uev_join(pid);
+		/* 127: what the program does before main() failed */
+		ASSERT_TRUE(ret <= 0 || ret == EXEC_FAILED || ret == 127)
+			TH_LOG("failure %d: %d", exec.nth, ret);
+		killed += ret < 0;
+		failed += ret == EXEC_FAILED;
+		ASSERT_STREQ("", uev_census_diff(&before))
+			TH_LOG("failure %d leaves something", exec.nth);
+	}
+	uev_census_free(&before);
+	EXPECT_TRUE(all_passed);
+	EXPECT_EQ(0, ret);
+	EXPECT_LT(5, failed);
+	EXPECT_LT(0, killed);
+	TH_LOG("%d failures, %d of them made exec fail, %d of them killed",
+	       exec.nth - 2, failed, killed);
+	close(exec.program);
 }
 
 TEST_HARNESS_MAIN

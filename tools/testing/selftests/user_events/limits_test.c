@@ -335,6 +335,11 @@ TEST_F(limits, ten_thousand_events)
 	EXPECT_EQ(0, churn.failed);
 	free(count);
 
+	/* Nobody listens, so none of them has lost anything. */
+	text = uev_get("user_events_losses");
+	EXPECT_STREQ("", text);
+	free(text);
+
 	/* All at once, through the directory of the system */
 	start = uev_now_ms();
 	ASSERT_OK(uev_enable("lim_many1234", true));

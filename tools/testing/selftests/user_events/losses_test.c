@@ -209,7 +209,7 @@ TEST_F(uev, behind_a_filter)
 TEST_F(uev, behind_a_trigger)
 {
 	int index = uev_reg_index(self->fd, self->value, "lo_trigger u32 n");
-	int rounds = 4000, seen;
+	int rounds = 4000, seen, also;
 
 	ASSERT_LE(0, index);
 	ASSERT_OK(make_instance());
@@ -230,6 +230,16 @@ TEST_F(uev, behind_a_trigger)
 			     "n < 3"));
 	ASSERT_EQ(10, emit_u32s(self->fd, index, 10));
 	EXPECT_LOSSES("lo_trigger", rounds - seen, 13, 0, 0);
+
+	/* No room, behind a filter as well */
+	ASSERT_OK(uev_append(IN_INSTANCE("events/user_events/lo_trigger/filter"),
+			     "n & 1"));
+	ASSERT_OK(uev_put(IN_INSTANCE("tracing_on"), "1"));
+	ASSERT_EQ(rounds, emit_u32s(self->fd, index, rounds));
+	also = drain("lo_trigger");
+	ASSERT_LT(0, also);
+	ASSERT_GT(rounds / 2, also);
+	EXPECT_LOSSES("lo_trigger", rounds - seen + rounds / 2 - also, 13, 0, 0);
 }
 
 TEST_F(uev, switched_off)

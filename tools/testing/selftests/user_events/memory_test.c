@@ -168,6 +168,79 @@ TEST_F(uev, shared_anonymous_memory)
 	ASSERT_FOLLOWS(*v);
 }
 
+#define SHARERS	40
+
+struct sharer {
+	int want, is;	/* registered or not, as the test wants it and as it is */
+};
+
+struct sharing {
+	struct sharer *sharer;
+	__u32 *value;
+	int nr;
+};
+
+/* A process that has the page mapped, and a registration there when it is wanted */
+static int share(void *arg)
+{
+	struct sharing *sharing = arg;
+	struct sharer *me = &sharing->sharer[sharing->nr];
+	__u32 *own = map(PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			 uev_page_size());
+	int fd = uev_open();
+
+	/* One that has no registration at all is passed over */
+	if (uev_reg(fd, own, 0, 4, 0, EVENT, NULL))
+		return 1;
+	for (;;) {
+		if (UEV_READ(me->want) == me->is) {
+			uev_nap();
+			continue;
+		}
+		if (me->is ? uev_unreg(fd, sharing->value, 3) :
+			     uev_reg(fd, sharing->value, 3, 4, 0, EVENT, NULL))
+			return 1;
+		UEV_WRITE(me->is, !me->is);
+	}
+}
+
+/*
+ * Who unregisters from shared memory clears the bit: it is set again if it is
+ * registered in any other process, the first or the last of many.
+ */
+TEST_F(uev, shared_by_many)
+{
+	struct sharing s = {
+		.sharer = uev_shared(SHARERS * sizeof(*s.sharer)),
+		.value = uev_shared(uev_page_size()),
+	};
+	pid_t pids[SHARERS];
+	int i;
+
+	for (i = 0; i < SHARERS; i++) {
+		s.nr = i;
+		pids[i] = uev_fork(share, &s);
+		ASSERT_LT(0, pids[i]);
+	}
+	ASSERT_OK(uev_reg(self->fd, self->value, 0, 4, 0, EVENT, NULL));
+	ASSERT_OK(uev_enable(EVENT_NAME, true));
+	for (i = 0; i < SHARERS; i++) {
+		UEV_WRITE(s.sharer[i].want, 1);
+		ASSERT_BECOMES(1, s.sharer[i].is);
+		ASSERT_OK(uev_reg(self->fd, s.value, 3, 4, 0, EVENT, NULL));
+		ASSERT_BECOMES(8, *s.value);
+		ASSERT_OK(uev_unreg(self->fd, s.value, 3));
+		ASSERT_BECOMES(8, *s.value);
+		UEV_WRITE(s.sharer[i].want, 0);
+		ASSERT_BECOMES(0, s.sharer[i].is);
+		ASSERT_BECOMES(0, *s.value);
+	}
+	for (i = 0; i < SHARERS; i++) {
+		kill(pids[i], SIGKILL);
+		uev_join(pids[i]);
+	}
+}
+
 TEST_F(uev, memfd_mapped_twice)
 {
 	int fd = memfd_create("uev", MFD_CLOEXEC);

@@ -3,6 +3,7 @@
  * perf as a listener: which perf event gets which record, and its layout.
  */
 #include <sys/mman.h>
+#include <sys/syscall.h>
 
 #include "uev_harness.h"
 #include "uev_perf.h"
@@ -249,6 +250,13 @@ static bool is_whole(const struct uev_sample *sample, __u32 n, int size)
 
 static const char zeroes[70000];
 
+static int perf_open(struct perf_event_attr *attr)
+{
+	int fd = syscall(__NR_perf_event_open, attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
 TEST_F(uev, largest_record)
 {
 	int index = uev_reg_index(self->fd, self->value, "pf_large u32 n");
@@ -341,6 +349,65 @@ TEST_F(uev, large_record_in_a_large_sample)
 		  head.header.size);
 	EXPECT_EQ(perf.head->data_head, head.header.size);
 	uev_perf_close(&perf);
+}
+
+/* Each thing that a sample has beside a large record leaves it less room. */
+TEST_F(uev, large_record_beside_other_things)
+{
+	static const struct {
+		const char *what;
+		__u64 type;
+		int size;	/* bytes of it: a head, and two registers */
+	} things[] = {
+		{ "registers of the program", PERF_SAMPLE_REGS_USER, 3 * 8 },
+		{ "registers of the kernel", PERF_SAMPLE_REGS_INTR, 3 * 8 },
+		{ "a stack that finds no room", PERF_SAMPLE_STACK_USER, 3 * 8 },
+	};
+	int index = uev_reg_index(self->fd, self->value, "pf_things u32 n");
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_TRACEPOINT,
+		.size = sizeof(attr),
+		.sample_period = 1,
+		.sample_regs_user = 3,
+		.sample_regs_intr = 3,
+		.sample_stack_user = 4096,
+	};
+	struct perf_event_header head;
+	struct uev_perf perf;
+	int fd, largest, all;
+	size_t i;
+
+	ASSERT_LE(0, index);
+	uev_stay_on_cpu(0);
+	attr.config = uev_event_id("pf_things");
+	attr.sample_type = UEV_SAMPLE_TYPE | PERF_SAMPLE_CALLCHAIN;
+	fd = perf_open(&attr);
+	ASSERT_LE(0, fd);
+	all = uev_largest_payload(self->fd, index, zeroes, 70000);
+	EXPECT_LT(60000, all);
+	close(fd);
+
+	for (i = 0; i < ARRAY_SIZE(things); i++) {
+		attr.sample_type = UEV_SAMPLE_TYPE | PERF_SAMPLE_CALLCHAIN |
+				   things[i].type;
+		fd = perf_open(&attr);
+		if (fd < 0) {
+			TH_LOG("no samples of %s: error %d", things[i].what, fd);
+			continue;
+		}
+		ASSERT_OK(uev_perf_map(&perf, fd));
+		largest = all - things[i].size;
+		EXPECT_ERR(EMSGSIZE, emit_sized(self->fd, index, 1, largest + 1))
+			TH_LOG("%s", things[i].what);
+		EXPECT_EQ(4 + largest, emit_sized(self->fd, index, 2, largest))
+			TH_LOG("%s", things[i].what);
+		/* One sample, whose size has not overflowed */
+		uev_ring_copy(&perf, &head, 0, sizeof(head));
+		EXPECT_EQ(PERF_RECORD_SAMPLE, head.type);
+		EXPECT_LT(largest, head.size);
+		EXPECT_EQ(perf.head->data_head, head.size);
+		uev_perf_close(&perf);
+	}
 }
 
 /* A record too large for ftrace still reaches perf. */

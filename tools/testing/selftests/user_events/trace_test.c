@@ -147,6 +147,31 @@ TEST_F(uev, strings)
 		     "a=eight888 b=four c= d= e=1\n", "trace", "tr_str");
 }
 
+/* Arrays of numbers of each size; the last one is not aligned. */
+TEST_F(uev, arrays_of_numbers)
+{
+	int index = listen_to(self->fd, self->value,
+			      "tr_nums __rel_loc u8[] a;__rel_loc s16[] b;"
+			      "__rel_loc int[] c;__rel_loc u64[] d");
+	static const __s16 b[] = { 1, -1 };
+	static const __s32 c[] = { 2, -2 };
+	static const __u64 d[] = { 0x8000000000000001ULL, 3 };
+	struct payload p = { };
+
+	ASSERT_LE(0, index);
+	ADD(&p, __u32, DYN_LOC(12, 3));
+	ADD(&p, __u32, DYN_LOC(8 + 3, sizeof(b)));
+	ADD(&p, __u32, DYN_LOC(4 + 3 + sizeof(b), sizeof(c)));
+	ADD(&p, __u32, DYN_LOC(3 + sizeof(b) + sizeof(c), sizeof(d)));
+	add(&p, "\x01\xff\x00", 3);
+	add(&p, b, sizeof(b));
+	add(&p, c, sizeof(c));
+	add(&p, d, sizeof(d));
+	ASSERT_EQ(4 + p.size, uev_emit(self->fd, index, p.data, p.size));
+	ASSERT_SHOWN("a={0x1,0xff,0x0} b={0x1,0xffff} c={0x2,0xfffffffe} "
+		     "d={0x8000000000000001,0x3}\n", "trace", "tr_nums");
+}
+
 /* For a record that is just stored, and for one that a filter looks at first */
 TEST_F(uev, process_that_wrote_it)
 {

@@ -746,11 +746,18 @@ static bool let_them_ask(pid_t *holder, long slept[QUEUE])
 	return UEV_READ(shared->go);
 }
 
-/* Moves this process to CPU 0, with priority over all others there */
-static int be_first(void)
+/* Priority over all others on this CPU, or no more */
+static int be_first(bool on)
 {
-	struct sched_param first = { .sched_priority = 1 };
+	struct sched_param param = { .sched_priority = on };
 
+	return sched_setscheduler(0, (on ? SCHED_FIFO : SCHED_OTHER) |
+				     SCHED_RESET_ON_FORK, &param) ? -errno : 0;
+}
+
+/* Moves this process to CPU 0, and with it all that it starts */
+static int share_a_cpu(void)
+{
 	if (uev_kernel_is_slow()) {
 		queue = 6;
 		next_way = 3;
@@ -759,8 +766,16 @@ static int be_first(void)
 	uev_enable(GOOD, true);
 	uev_enable(GOOD, false);
 	uev_stay_on_cpu(0);
-	return sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &first) ||
-		pipe(gate[0]) || pipe(gate[1]) ? -errno : 0;
+	return pipe(gate[0]) || pipe(gate[1]) ? -errno : 0;
+}
+
+/* The instance is there, and goes: to look meanwhile would keep the CPU from it */
+static bool release_event_mutex(pid_t holder)
+{
+	int status;
+
+	return !be_first(false) && waitpid(holder, &status, 0) == holder &&
+	       !status && !rmdir(INSTANCE);
 }
 
 TEST_F(neighbour, a_user_queues_once_for_event_mutex)
@@ -770,21 +785,21 @@ TEST_F(neighbour, a_user_queues_once_for_event_mutex)
 	pid_t holder;
 	bool ok;
 
-	ASSERT_OK(be_first());
+	ASSERT_OK(share_a_cpu());
 	for (way = 0; way < (int)ARRAY_SIZE(ways); way += next_way) {
 		UEV_WRITE(shared->ready, 0);
 		UEV_WRITE(shared->done, 0);
 		START(way, many_ask, (void *)&ways[way], queue);
 		for (tries = 1; tries <= 10; tries++) {
+			ASSERT_OK(be_first(true));
 			ok = let_them_ask(&holder, slept);
 			if (ok) {
 				uev_enable(GOOD, true);
 				for (i = nr = 0; i < queue; i++)
 					nr += sleeps(i) != slept[i];
 			}
+			ASSERT_TRUE(release_event_mutex(holder));
 			uev_enable(GOOD, false);
-			ASSERT_EQ(0, uev_join(holder));
-			ASSERT_EQ(0, rmdir(INSTANCE));
 			ASSERT_TRUE(uev_wait_for(UEV_READ(shared->done) ==
 						 tries * queue ||
 						 UEV_READ(shared->failed)));
@@ -810,12 +825,13 @@ TEST_F(neighbour, who_queues_for_event_mutex_can_be_killed)
 	long slept[QUEUE];
 	pid_t holder;
 
-	ASSERT_OK(be_first());
+	ASSERT_OK(share_a_cpu());
 	for (way = 0; way < (int)ARRAY_SIZE(ways); way += next_way) {
 		/* A try can be too slow: event_mutex is free before all is done */
 		for (tries = nr = 0; nr < queue && tries < 10; tries++) {
 			UEV_WRITE(shared->ready, 0);
 			START(way, many_ask, (void *)&ways[way], queue);
+			ASSERT_OK(be_first(true));
 			let_them_ask(&holder, slept);
 			for (i = 0; i < queue; i++)
 				kill(shared->askers[i], SIGKILL);
@@ -826,8 +842,7 @@ TEST_F(neighbour, who_queues_for_event_mutex_can_be_killed)
 			}
 			if (slept[0] < 0 || sleeps(0) != slept[0])
 				nr = 0;
-			ASSERT_EQ(0, uev_join(holder));
-			ASSERT_EQ(0, rmdir(INSTANCE));
+			ASSERT_TRUE(release_event_mutex(holder));
 			ASSERT_EQ(0, UEV_READ(shared->failed));
 			kill(-self->bad[way], SIGKILL);
 			uev_join(self->bad[way]);

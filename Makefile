@@ -38,6 +38,9 @@ mutate:
 fuzz:
 	@scripts/fuzz
 
+fuzz-kernel:
+	@scripts/fuzz-kernel
+
 torture:
 	@scripts/torture
 
@@ -63,5 +66,5 @@ deb:
 clean:
 	@scripts/clean
 
-.PHONY: bench check coverage deb fuzz help kunit kernel image mutate vm test demo torture tour \
-	series clean
+.PHONY: bench check coverage deb fuzz fuzz-kernel help kunit kernel image mutate vm test demo torture \
+	tour series clean

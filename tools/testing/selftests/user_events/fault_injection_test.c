@@ -368,8 +368,8 @@ TEST_F(fault, fork)
 
 static int waits(void *unused)
 {
-	for (;;)
-		pause();
+	pause();
+	return 0;
 }
 
 /*

@@ -273,7 +273,8 @@ static char *read_in_chunks(const char *path, size_t chunk, int *reads)
  */
 TEST_F(limits, ten_thousand_events)
 {
-	const int many = MANY;
+	/* A debug kernel of 6.1 takes 40 ms and more for the files of each */
+	const int many = uev_kernel_is_slow() ? MANY / 5 : MANY;
 	int i, reads, seen, twice, lines, used, index, pass;
 	__u64 start = uev_now_ms();
 	struct churn churn = { };
@@ -301,7 +302,7 @@ TEST_F(limits, ten_thousand_events)
 	for (pass = 0; pass < 3; pass++) {
 		text = read_in_chunks(TRACEFS "user_events_status",
 				      pass == 1 ? 333 : 4096, &reads);
-		EXPECT_LT(20, reads);
+		EXPECT_LT(many / 500, reads);
 		memset(count, 0, many);
 		lines = count_lines(text, &used);
 		EXPECT_LE(many, lines);

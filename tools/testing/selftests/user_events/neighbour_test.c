@@ -597,6 +597,13 @@ TEST_F(neighbour, who_copies_much_holds_nobody_up)
  */
 static int queue = QUEUE, next_way = 1;
 
+/*
+ * The first one asked before the switch did, and the next ones may now. At times one
+ * finds event_mutex free before the switch runs, and then another one: that does not
+ * happen in each try, as it would if all of them were queued.
+ */
+#define MAY_GO_FIRST	4
+
 struct way {
 	const char *text;
 	int (*ask)(const __u32 *value);
@@ -804,13 +811,12 @@ TEST_F(neighbour, a_user_queues_once_for_event_mutex)
 						 tries * queue ||
 						 UEV_READ(shared->failed)));
 			ASSERT_EQ(0, UEV_READ(shared->failed));
-			if (ok)
+			if (ok && nr <= MAY_GO_FIRST)
 				break;
 		}
 		ASSERT_TRUE(ok)
 			TH_LOG("event_mutex was never held for long enough");
-		/* The first one asked before the switch did, and the next one may now */
-		EXPECT_GE(4, nr)
+		EXPECT_GE(MAY_GO_FIRST, nr)
 			TH_LOG("%s: a switch waited for %d of %d processes",
 			       ways[way].text, nr, queue);
 		kill(-self->bad[way], SIGKILL);

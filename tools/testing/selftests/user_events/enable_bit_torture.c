@@ -1061,6 +1061,9 @@ static void usage(const char *name)
 	exit(KSFT_FAIL);
 }
 
+#define SUMMARY \
+	"round %d: %d processes, %ld wrong, slowest switch %llu us, with neighbours %llu us\n"
+
 int main(int argc, char **argv)
 {
 	int seconds = uev_kernel_is_slow() ? 20 : 60, opt, i, events_fd;
@@ -1137,8 +1140,7 @@ int main(int argc, char **argv)
 		i = living();
 		most = i > most ? i : most;
 		if (verbose)
-			ksft_print_msg("round %d: %d processes, %ld wrong, slowest switch %llu us, with bad neighbours %llu us\n",
-				       rounds, i, all->wrong,
+			ksft_print_msg(SUMMARY, rounds, i, all->wrong,
 				       (unsigned long long)slowest[0],
 				       (unsigned long long)slowest[1]);
 	}

@@ -773,7 +773,7 @@ struct exec {
 /* Executes a program; if that fails, the bits still follow. */
 static int executes(void *arg)
 {
-	char *argv[] = { "program", NULL };
+	static char * const argv[] = { "program", NULL };
 	struct exec *exec = arg;
 	__u32 *value = (__u32 *)other.page;
 	int file, fail;

@@ -325,7 +325,7 @@ TEST_F(fault, unregister_and_delete)
 static void check_fork(struct __test_metadata *_metadata,
 		       FIXTURE_DATA(fault) *self)
 {
-	const int step = uev_kernel_is_slow() ? 3 : 1;
+	const int step = uev_kernel_is_slow() ? 5 : 1;
 	int nth, faults = 0, *go = uev_shared(sizeof(*go));
 	bool failed = true;
 	pid_t pid;
@@ -815,6 +815,7 @@ static int copy_program(void)
 TEST_F(fault, exec)
 {
 	struct exec exec = { .program = copy_program() };
+	const int step = uev_kernel_is_slow() ? 7 : 1;
 	int ret, killed = 0, failed = 0;
 	struct uev_census before;
 	bool all_passed = false;
@@ -826,7 +827,7 @@ TEST_F(fault, exec)
 	ASSERT_LE(0, exec.program);
 	other.page = (char *)self->value;
 	uev_census_take(&before);
-	for (exec.nth = 1; !all_passed && exec.nth < MAX_NTH; exec.nth++) {
+	for (exec.nth = 1; !all_passed && exec.nth < MAX_NTH; exec.nth += step) {
 		pid = uev_fork(executes, &exec);
 		ASSERT_LT(0, pid);
 		/* Was there anything to fail? A process that has ended still tells. */
@@ -845,10 +846,9 @@ TEST_F(fault, exec)
 	uev_census_free(&before);
 	EXPECT_TRUE(all_passed);
 	EXPECT_EQ(0, ret);
-	EXPECT_LT(5, failed);
+	EXPECT_LT(0, failed);
 	EXPECT_LT(0, killed);
-	TH_LOG("%d failures, %d of them made exec fail, %d of them killed",
-	       exec.nth - 2, failed, killed);
+	TH_LOG("%d failures made exec fail, %d killed", failed, killed);
 	close(exec.program);
 }
 

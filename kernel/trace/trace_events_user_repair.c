@@ -30,12 +30,6 @@
 /* Enablers that are looked at before event_mutex is dropped once */
 #define REPAIR_PIECE	256
 
-/*
- * Work items at a time. One switch can queue hundreds, which need event_mutex, and for
- * each that sleeps there the workqueue would start another kernel thread.
- */
-#define WORKERS_MAX	64
-
 /* Repairs that need no waiting */
 static struct workqueue_struct *repair_queue;
 
@@ -447,6 +441,6 @@ void user_event_repair_interrupt(struct user_event_mm *umm)
  */
 int __init user_event_repair_init(void)
 {
-	repair_queue = alloc_workqueue("user_events", WQ_UNBOUND, WORKERS_MAX);
+	repair_queue = alloc_workqueue("user_events", WQ_UNBOUND, 0);
 	return repair_queue ? 0 : -ENOMEM;
 }

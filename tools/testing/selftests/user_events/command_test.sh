@@ -288,8 +288,9 @@ watch_names_that_libraries_refuse()
 	close_writer
 }
 
-# late TYPE: makes an event that has this type number, once that is free. Some kernels
-# count up and take no number again until all were used: there it has another one.
+# late TYPE: makes an event that has this type number, once that is free. Some kernels take
+# the lowest number that is free: others below it are taken first. Some count up and take no
+# number again until all were used: there it has another one.
 late()
 {
 	local type
@@ -297,21 +298,27 @@ late()
 	events "late char[4] kind"
 	type=$(cat events/user_events/late/id)
 	[ "$type" = "$1" ] || [ "$type" -gt "${last:-$type}" ] && return
-	last=$type
-	! echo "-:late" >>dynamic_events
+	echo "-:late" >>dynamic_events
+	if [ "$type" -lt "$1" ]; then
+		events "below$((below += 1))"
+	else
+		last=$type
+	fi
+	return 1
 }
 
 watch_a_type_twice()
 {
-	local id last=
+	local id last= below=0
 
-	events "loaf u32 grams"
+	events "earlier" "loaf u32 grams"
 	watch --json watch -n 2 'l*'
 	run 0 emit -w 60 "loaf u32 grams" 750
 	await grep -q loaf "$scratch/watched"
 	id=$(cat events/user_events/loaf/id)
 	kill -STOP $watcher
 	echo 0 >"$(echo instances/user-events-*)/events/enable"
+	echo "-:earlier" >>dynamic_events || wrong "-:earlier is refused"
 	echo "-:loaf" >>dynamic_events || wrong "-:loaf is refused"
 	await late "$id"
 	kill -CONT $watcher

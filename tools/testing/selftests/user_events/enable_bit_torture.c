@@ -56,7 +56,7 @@ enum phase { RUN, HALT, CHECK_CLEAN, CHECK_ALL, END };
 struct proc {
 	pid_t pid;		/* 0: being made */
 	pid_t maker;
-	bool used;
+	int used;		/* a bool cannot be exchanged everywhere */
 	int acked;		/* the last step of the controller it has seen */
 };
 
@@ -371,9 +371,9 @@ static int find_room(void)
 	int i;
 
 	for (i = 0; i < MAX_PROCS; i++) {
-		bool no = false;
+		int no = 0;
 
-		if (__atomic_compare_exchange_n(&all->procs[i].used, &no, true,
+		if (__atomic_compare_exchange_n(&all->procs[i].used, &no, 1,
 						false, __ATOMIC_SEQ_CST,
 						__ATOMIC_SEQ_CST)) {
 			all->procs[i].pid = 0;

@@ -239,6 +239,35 @@ TEST_F(uev, delete_takes_all_of_a_name)
 	EXPECT_OK(uev_delete(self->fd, "mul_all2"));
 }
 
+/* More than are looked at, or deleted, with event_mutex held */
+TEST_F(uev, delete_takes_a_thousand)
+{
+	int i, active = uev_status_count("Active");
+	char command[64];
+
+	for (i = 0; i < 1100; i++) {
+		sprintf(command, "mul_thousand u32 f%d", i);
+		ASSERT_LE(0, reg_multi(self->fd, &self->value[0], PERSIST,
+				       command));
+		ASSERT_OK(uev_unreg(self->fd, &self->value[0], 0));
+	}
+	ASSERT_EQ(active + 1100, uev_status_count("Active"));
+	EXPECT_ERR(EBUSY, uev_delete(self->fd, "mul_thousand"));
+	close(self->fd);
+	self->fd = uev_open();
+
+	/* All or none: the last one is held. */
+	ASSERT_LE(0, reg_multi(self->fd, &self->value[0], PERSIST, command));
+	EXPECT_ERR(EBUSY, uev_delete(self->fd, "mul_thousand"));
+	EXPECT_EQ(active + 1100, uev_status_count("Active"));
+	ASSERT_OK(uev_unreg(self->fd, &self->value[0], 0));
+	close(self->fd);
+	self->fd = uev_open();
+	EXPECT_OK(uev_delete(self->fd, "mul_thousand"));
+	EXPECT_EQ(active, uev_status_count("Active"));
+	EXPECT_ERR(ENOENT, uev_delete(self->fd, "mul_thousand"));
+}
+
 TEST_F(uev, delete_by_a_line_takes_one)
 {
 	char line[400];

@@ -25,7 +25,7 @@ struct user_event *user_event_new(const char *command, unsigned int options)
 	memset(event, 0, sizeof(*event));
 	event->index = UINT32_MAX;
 	event->error = -1;
-	event->flags = options;
+	event->flags = (uint16_t)options;
 	event->command = copy;
 	user_event_register(event);
 	return event;
@@ -35,7 +35,9 @@ void user_event_free(struct user_event *event)
 {
 	if (!event)
 		return;
-	user_event_unregister(event);
+	/* Memory that the kernel may still write to must stay */
+	if (user_event_unregister(event))
+		return;
 	free((char *)event->command);
 	free(event);
 }
@@ -47,8 +49,8 @@ const uint32_t *user_event_word(const struct user_event *event)
 
 int user_event_write(struct user_event *event, const void *payload, size_t size)
 {
-	uint32_t index = __atomic_load_n(&event->index, __ATOMIC_ACQUIRE);
-	int file = __atomic_load_n(&user_event_process.file, __ATOMIC_ACQUIRE);
+	uint32_t index;
+	int file = user_event_where(event, &index);
 	struct iovec iov[] = {
 		{ &index, sizeof(index) },
 		{ (void *)(uintptr_t)payload, size },
@@ -57,7 +59,7 @@ int user_event_write(struct user_event *event, const void *payload, size_t size)
 
 	if (file < 0)
 		return EBADF;
-	if (writev(file, iov, 2) < 0) {
+	if (user_event_syscall(SYS_writev, file, iov, 2L) < 0) {
 		error = errno;
 		if (error == EBADF)
 			user_event_file_lost(file);

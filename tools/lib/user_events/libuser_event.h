@@ -30,6 +30,8 @@ struct user_event *user_event_new(const char *command, unsigned int options);
 /**
  * user_event_free() - unregister an event and free it
  * @event: the event, or NULL
+ *
+ * If it cannot be unregistered, its memory is not freed: the kernel may write to it.
  */
 void user_event_free(struct user_event *event);
 
@@ -48,14 +50,16 @@ const uint32_t *user_event_word(const struct user_event *event);
  * @payload: its fields, one after the other, with what dynamic ones point to
  * @size: bytes of @payload
  *
- * Return: 0, or an errno; EBADF when nobody listens.
+ * Return: 0, or an errno; EBADF when nobody listens, or the event is not registered.
  */
 int user_event_write(struct user_event *event, const void *payload, size_t size);
 
 /* As in user_event.h */
+#ifndef USER_EVENT_H
 int user_event_retry(void);
 int user_event_use_file(int file);
 const char *user_event_reason(const struct user_event *event);
+#endif
 
 #ifdef __cplusplus
 }

@@ -31,6 +31,7 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -41,9 +42,15 @@
 #ifndef F_DUPFD_CLOEXEC
 #define F_DUPFD_CLOEXEC	1030
 #endif
+#ifndef AT_FDCWD
+#define AT_FDCWD	-100
+#endif
 
 #ifdef __cplusplus
+#define USER_EVENT_CAST(type, value)	static_cast<type>(value)
 extern "C" {
+#else
+#define USER_EVENT_CAST(type, value)	((type)(value))
 #endif
 
 /* Options of USER_EVENT_WITH() */
@@ -56,16 +63,18 @@ extern "C" {
  * @index: the write index that its records begin with, once it is registered
  * @error: why it is not registered, an errno; 0 if it is, -1 before it was tried
  * @flags: USER_EVENT_PERSIST, USER_EVENT_MULTI_FORMAT
+ * @bound: the kernel may write to @enabled; also if @error says why it has no @index
  * @command: name and fields, as the kernel reads them
  * @next: the next event of the program
  *
- * Must not be moved or freed while it is registered.
+ * Must not be moved or freed while it is bound.
  */
 struct user_event {
 	uint32_t enabled;
 	uint32_t index;
 	int error;
-	unsigned int flags;
+	uint16_t flags;
+	uint16_t bound;
 	const char *command;
 	struct user_event *next;
 };
@@ -78,6 +87,8 @@ struct user_event {
  * @file: user_events_data, negative if it is not open
  * @given: @file was handed over with user_event_use_file()
  * @error: why @file is not open, an errno
+ * @lost: process ID of the process that last found @file closed, 0 if none did: a
+ *	child of vfork() shares all this with its parent, but not its descriptors
  * @device: of @file; with @inode, tells whether it is still the same file
  * @inode: of @file
  * @events: all events of the process
@@ -87,6 +98,7 @@ struct user_event_process {
 	int file;
 	int given;
 	int error;
+	int lost;
 	uint64_t device;
 	uint64_t inode;
 	struct user_event *events;
@@ -102,7 +114,7 @@ struct user_event_process {
 
 extern struct user_event_process user_event_process;
 USER_EVENT_STATE struct user_event_process user_event_process = {
-	0, -1, 0, 0, 0, 0, NULL
+	0, -1, 0, 0, 0, 0, 0, NULL
 };
 
 /* The most bytes of one record in fields without a fixed size */
@@ -136,18 +148,40 @@ struct user_event_unreg_arg {
 #define USER_EVENT_IOC_REG	_IOWR('*', 0, struct user_event_reg_arg *)
 #define USER_EVENT_IOC_UNREG	_IOW('*', 2, struct user_event_unreg_arg *)
 
+/*
+ * syscall(), which <unistd.h> does not declare for all programs. open(), close() and
+ * write() of the C library are cancellation points: they would end a cancelled thread
+ * with the lock held, or at an event that ends no thread while nobody listens.
+ */
+long user_event_syscall(long number, ...) __asm__("syscall");
+
+/* An address, as the ABI has it */
+static inline __attribute__((unused)) uint64_t user_event_address(const void *at)
+{
+	uintptr_t address;
+
+	memcpy(&address, &at, sizeof(address));
+	return address;
+}
+
 void user_event_lock(void);
 void user_event_unlock(void);
+int user_event_open_path(const char *path);
+void user_event_close(int file);
 int user_event_open(void);
 void user_event_set_file(int file, int given);
 int user_event_file_is_open(void);
+void user_event_forget_file(void);
+int user_event_ioctl(int file, unsigned long request, void *argument);
+int user_event_unbind(struct user_event *event, int file);
 void user_event_try(struct user_event *event);
-void user_event_forget_file(int error);
 int user_event_register(struct user_event *event);
-void user_event_unregister(struct user_event *event);
+int user_event_unregister(struct user_event *event);
+#ifndef LIBUSER_EVENT_H
 int user_event_retry(void);
 int user_event_use_file(int file);
 const char *user_event_reason(const struct user_event *event);
+#endif
 void user_event_file_lost(int file);
 
 /* In a forked child, a lock that a thread of the parent held is taken over */
@@ -174,6 +208,19 @@ USER_EVENT_FN void user_event_unlock(void)
 	__atomic_store_n(&user_event_process.lock, 0, __ATOMIC_RELEASE);
 }
 
+/* A descriptor, or -errno */
+USER_EVENT_FN int user_event_open_path(const char *path)
+{
+	long file = user_event_syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CLOEXEC);
+
+	return file < 0 ? -errno : USER_EVENT_CAST(int, file);
+}
+
+USER_EVENT_FN void user_event_close(int file)
+{
+	user_event_syscall(SYS_close, file);
+}
+
 /* Open user_events_data wherever it is: a descriptor, or -errno */
 USER_EVENT_FN int user_event_open(void)
 {
@@ -184,33 +231,30 @@ USER_EVENT_FN int user_event_open(void)
 	const char *path = getauxval(AT_SECURE) ? NULL :
 						  getenv("USER_EVENTS_DATA");
 	struct rlimit limit;
-	int file, high, error;
-	size_t i;
+	int file, high;
 
 	if (path && *path) {
-		file = open(path, O_WRONLY | O_CLOEXEC);
-		error = errno;
+		file = user_event_open_path(path);
 	} else {
-		file = open(paths[0], O_WRONLY | O_CLOEXEC);
-		error = errno;
-		for (i = 1; i < 2 && file < 0 && error == ENOENT; i++)
-			file = open(paths[i], O_WRONLY | O_CLOEXEC);
+		file = user_event_open_path(paths[0]);
+		if (file == -ENOENT)
+			file = user_event_open_path(paths[1]);
 	}
 	if (file < 0)
-		return -error;
+		return file;
 
 	/* A program that closes it and opens other files does not reuse its number */
 	high = USER_EVENT_FILE_MIN;
 	if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur <= 2 * USER_EVENT_FILE_MIN)
-		high = (int)limit.rlim_cur / 2;
+		high = USER_EVENT_CAST(int, limit.rlim_cur / 2);
 	high = fcntl(file, F_DUPFD_CLOEXEC, high);
 	if (high < 0)
 		return file;
-	close(file);
+	user_event_close(file);
 	return high;
 }
 
-/* Remember which file it is; with the lock held */
+/* Use a file in which no event has an index yet; with the lock held */
 USER_EVENT_FN void user_event_set_file(int file, int given)
 {
 	struct user_event_process *process = &user_event_process;
@@ -222,7 +266,9 @@ USER_EVENT_FN void user_event_set_file(int file, int given)
 	process->inode = st.st_ino;
 	process->given = given;
 	process->error = 0;
-	__atomic_store_n(&process->file, file, __ATOMIC_RELEASE);
+	__atomic_store_n(&process->file, file, __ATOMIC_SEQ_CST);
+	/* Not before, see user_event_file_lost() */
+	__atomic_store_n(&process->lost, 0, __ATOMIC_SEQ_CST);
 }
 
 /* Is it still the same file? The program may have closed it; with the lock held */
@@ -231,8 +277,62 @@ USER_EVENT_FN int user_event_file_is_open(void)
 	struct user_event_process *process = &user_event_process;
 	struct stat st;
 
-	return process->file >= 0 && !fstat(process->file, &st) &&
+	return process->file >= 0 &&
+		__atomic_load_n(&process->lost, __ATOMIC_SEQ_CST) != getpid() &&
+		!fstat(process->file, &st) &&
 		st.st_dev == process->device && st.st_ino == process->inode;
+}
+
+/*
+ * Give up the file, and the indexes in it; with the lock held. The events stay bound:
+ * to unbind them takes an open file, so user_event_try() does it once there is one.
+ */
+USER_EVENT_FN void user_event_forget_file(void)
+{
+	struct user_event_process *process = &user_event_process;
+	struct user_event *event;
+
+	/* In this order: see user_event_where() */
+	__atomic_store_n(&process->file, -1, __ATOMIC_SEQ_CST);
+	process->given = 0;
+	for (event = process->events; event; event = event->next) {
+		if (event->error)
+			continue;
+		event->error = EBADF;
+		__atomic_store_n(&event->index, UINT32_MAX, __ATOMIC_RELEASE);
+	}
+}
+
+/* Returns 0 or an errno */
+USER_EVENT_FN int user_event_ioctl(int file, unsigned long request, void *argument)
+{
+	int ret;
+
+	do {
+		ret = ioctl(file, request, argument);
+	} while (ret && errno == EINTR);
+	return ret ? errno : 0;
+}
+
+/*
+ * Make the kernel forget the enable word. Any user_events_data does as @file, which may
+ * be -errno. Returns 0, or an errno: the kernel may still write to the word.
+ */
+USER_EVENT_FN int user_event_unbind(struct user_event *event, int file)
+{
+	struct user_event_unreg_arg unreg;
+	int error;
+
+	if (file < 0)
+		return -file;
+	memset(&unreg, 0, sizeof(unreg));
+	unreg.size = sizeof(unreg);
+	unreg.word = user_event_address(&event->enabled);
+	error = user_event_ioctl(file, USER_EVENT_IOC_UNREG, &unreg);
+	if (error && error != ENOENT)
+		return error;
+	event->bound = 0;
+	return 0;
 }
 
 /* Open the file if it is not, and register an event; with the lock held */
@@ -242,28 +342,35 @@ USER_EVENT_FN void user_event_try(struct user_event *event)
 	struct user_event_reg_arg reg;
 	int file;
 
-	if (process->file < 0) {
+	if (!user_event_file_is_open()) {
+		/* In another file the events have other indexes */
+		if (process->file >= 0)
+			user_event_forget_file();
 		file = user_event_open();
-		if (file >= 0)
-			user_event_set_file(file, 0);
-		else
+		if (file < 0) {
 			process->error = -file;
-	}
-	if (process->file < 0) {
-		event->error = process->error;
-		return;
+			event->error = -file;
+			return;
+		}
+		user_event_set_file(file, 0);
 	}
 
+	/* It may still be bound through an earlier file */
+	event->error = event->bound ? user_event_unbind(event, process->file) : 0;
+	if (event->error)
+		return;
 	memset(&reg, 0, sizeof(reg));
 	reg.size = sizeof(reg);
 	reg.word_size = sizeof(event->enabled);
-	reg.flags = (uint16_t)event->flags;
-	reg.word = (uintptr_t)&event->enabled;
-	reg.command = (uintptr_t)event->command;
-	event->error = ioctl(process->file, USER_EVENT_IOC_REG, &reg) ? errno : 0;
-	/* The bit may be set already: until now records had an invalid index */
-	__atomic_store_n(&event->index, event->error ? UINT32_MAX : reg.index,
-			 __ATOMIC_RELEASE);
+	reg.flags = event->flags;
+	reg.word = user_event_address(&event->enabled);
+	reg.command = user_event_address(event->command);
+	event->error = user_event_ioctl(process->file, USER_EVENT_IOC_REG, &reg);
+	if (event->error)
+		return;
+	event->bound = 1;
+	/* The bit may be set already: until now there was no index for records */
+	__atomic_store_n(&event->index, reg.index, __ATOMIC_RELEASE);
 }
 
 /**
@@ -287,70 +394,42 @@ USER_EVENT_FN int user_event_register(struct user_event *event)
 
 /**
  * user_event_unregister() - end what user_event_register() began
- * @event: the event, whose memory may be freed afterwards
+ * @event: the event
+ *
+ * Return: 0, and the memory of @event may be freed; or an errno, and the kernel may
+ * write to it as long as the process runs.
  */
-USER_EVENT_FN void user_event_unregister(struct user_event *event)
+USER_EVENT_FN int user_event_unregister(struct user_event *event)
 {
 	struct user_event_process *process = &user_event_process;
-	struct user_event_unreg_arg unreg;
+	int saved = errno, error = 0, open, file;
 	struct user_event **at;
-	int saved = errno, open, file;
 
 	user_event_lock();
 	for (at = &process->events; *at && *at != event; at = &(*at)->next)
 		;
 	if (*at)
 		*at = event->next;
-	if (!event->error) {
-		memset(&unreg, 0, sizeof(unreg));
-		unreg.size = sizeof(unreg);
-		unreg.word = (uintptr_t)&event->enabled;
+	open = user_event_file_is_open();
+	if (event->bound) {
 		/* Any open file does, if the program has closed this one */
-		open = user_event_file_is_open();
 		file = open ? process->file : user_event_open();
-		ioctl(file, USER_EVENT_IOC_UNREG, &unreg);
+		error = user_event_unbind(event, file);
 		if (!open && file >= 0)
-			close(file);
-		event->error = -1;
+			user_event_close(file);
 	}
+	event->error = -1;
+	__atomic_store_n(&event->index, UINT32_MAX, __ATOMIC_RELEASE);
 	__atomic_store_n(&event->enabled, 0, __ATOMIC_RELAXED);
 	/* After the last event close the file, and release what it holds */
 	if (!process->events) {
-		if (!process->given && user_event_file_is_open())
-			close(process->file);
-		process->file = -1;
-		process->given = 0;
+		if (open && !process->given)
+			user_event_close(process->file);
+		user_event_forget_file();
 	}
 	user_event_unlock();
 	errno = saved;
-}
-
-/*
- * Give up what was registered through the file, and unregister the bits through any
- * open file; with the lock held
- */
-USER_EVENT_FN void user_event_forget_file(int error)
-{
-	struct user_event_process *process = &user_event_process;
-	struct user_event_unreg_arg unreg;
-	struct user_event *event;
-	int file = user_event_open();
-
-	for (event = process->events; event; event = event->next) {
-		if (event->error)
-			continue;
-		event->error = error;
-		__atomic_store_n(&event->index, UINT32_MAX, __ATOMIC_RELEASE);
-		memset(&unreg, 0, sizeof(unreg));
-		unreg.size = sizeof(unreg);
-		unreg.word = (uintptr_t)&event->enabled;
-		ioctl(file >= 0 ? file : process->file, USER_EVENT_IOC_UNREG,
-		      &unreg);
-	}
-	if (file >= 0)
-		close(file);
-	__atomic_store_n(&process->file, -1, __ATOMIC_RELEASE);
-	process->given = 0;
+	return error;
 }
 
 /**
@@ -365,7 +444,7 @@ USER_EVENT_FN int user_event_retry(void)
 
 	user_event_lock();
 	if (!user_event_file_is_open())
-		user_event_forget_file(EBADF);
+		user_event_forget_file();
 	for (event = user_event_process.events; event; event = event->next) {
 		if (event->error)
 			user_event_try(event);
@@ -392,9 +471,9 @@ USER_EVENT_FN int user_event_use_file(int file)
 
 	user_event_lock();
 	old = !process->given && user_event_file_is_open() ? process->file : -1;
-	user_event_forget_file(EBADF);
+	user_event_forget_file();
 	if (old >= 0)
-		close(old);
+		user_event_close(old);
 	if (file >= 0)
 		user_event_set_file(file, 1);
 	user_event_unlock();
@@ -410,9 +489,17 @@ USER_EVENT_FN int user_event_use_file(int file)
  */
 USER_EVENT_FN const char *user_event_reason(const struct user_event *event)
 {
-	int in_open = user_event_process.file < 0;
+	int saved = errno, in_open, error;
 
-	switch (in_open && !event->error ? EBADF : event->error) {
+	user_event_lock();
+	in_open = user_event_process.file < 0;
+	error = event->error;
+	if (!error && !user_event_file_is_open())
+		error = EBADF;
+	user_event_unlock();
+	errno = saved;
+
+	switch (error) {
 	case 0:
 		return __atomic_load_n(&event->enabled, __ATOMIC_RELAXED) ?
 			"it is recorded: somebody listens" :
@@ -443,18 +530,22 @@ USER_EVENT_FN const char *user_event_reason(const struct user_event *event)
 	case ENOMEM:
 		return "no memory";
 	default:
-		return strerror(event->error);
+		return strerror(error);
 	}
 }
 
 /* A record was refused with EBADF: nobody listens any more, or the file is closed */
 USER_EVENT_FN void user_event_file_lost(int file)
 {
+	struct user_event_process *process = &user_event_process;
+
 	if (fcntl(file, F_GETFD) >= 0)
 		return;
 	/* May be a signal handler: user_event_retry() does the rest */
-	__atomic_compare_exchange_n(&user_event_process.file, &file, -1, 0,
-				    __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+	__atomic_store_n(&process->lost, getpid(), __ATOMIC_SEQ_CST);
+	/* Another thread may just have replaced it: that one is not lost */
+	if (__atomic_load_n(&process->file, __ATOMIC_SEQ_CST) != file)
+		__atomic_store_n(&process->lost, 0, __ATOMIC_SEQ_CST);
 }
 
 #ifdef __cplusplus
@@ -477,12 +568,16 @@ user_event_add_piece(struct user_event_record *record, size_t at,
 {
 	uint32_t loc;
 
-	/* Larger than 16 bits can say, and than any listener takes */
-	if (size > USER_EVENT_SIZE_MAX - record->dynamic)
-		size = 0, record->dynamic = USER_EVENT_SIZE_MAX;
-	loc = (uint32_t)(size << 16 | (record->fixed + record->dynamic - at - 4));
+	/* Larger than 16 bits can say, and than any listener takes: do not write it */
+	if (record->dynamic > USER_EVENT_SIZE_MAX ||
+	    size > USER_EVENT_SIZE_MAX - record->dynamic) {
+		record->dynamic = USER_EVENT_SIZE_MAX + 1;
+		return;
+	}
+	loc = USER_EVENT_CAST(uint32_t, size << 16 |
+			      (record->fixed + record->dynamic - at - 4));
 	memcpy(record->head + at, &loc, sizeof(loc));
-	record->iov[record->pieces].iov_base = (void *)(uintptr_t)data;
+	memcpy(&record->iov[record->pieces].iov_base, &data, sizeof(data));
 	record->iov[record->pieces++].iov_len = size;
 	record->dynamic += size;
 }
@@ -492,17 +587,61 @@ static inline __attribute__((unused)) size_t user_event_strsize(const char *text
 	return text ? strlen(text) + 1 : 0;
 }
 
+/* At most @size characters, and zeroes behind them */
+static inline __attribute__((unused)) void
+user_event_copy_chars(unsigned char *at, const char *text, size_t size)
+{
+	size_t i;
+
+	memset(at, 0, size);
+	for (i = 0; i < size && text && text[i]; i++)
+		at[i] = USER_EVENT_CAST(unsigned char, text[i]);
+}
+
+static inline __attribute__((unused)) void
+user_event_copy_bytes(unsigned char *at, const void *data, size_t size)
+{
+	if (data)
+		memcpy(at, data, size);
+	else
+		memset(at, 0, size);
+}
+
+/*
+ * The file to write to, and the index of an event in it; -1 if there is none.
+ *
+ * Both change under the lock, in this order: the file becomes -1, each index becomes
+ * UINT32_MAX, then the new file is stored, then each index in it. So a reader that loads
+ * a new index does not load an old file after it, and one that loads the new file after
+ * an old index sees that the index has changed. One case is left, as with any
+ * descriptor: the program closes it and gets the same number again while another thread
+ * is about to write to it.
+ */
+static inline __attribute__((unused)) int
+user_event_where(const struct user_event *event, uint32_t *index)
+{
+	struct user_event_process *process = &user_event_process;
+	uint32_t before = __atomic_load_n(&event->index, __ATOMIC_ACQUIRE);
+	int file = __atomic_load_n(&process->file, __ATOMIC_ACQUIRE);
+	int lost = __atomic_load_n(&process->lost, __ATOMIC_RELAXED);
+
+	*index = __atomic_load_n(&event->index, __ATOMIC_RELAXED);
+	if (*index != before || *index == UINT32_MAX || (lost && lost == getpid()))
+		return -1;
+	return file;
+}
+
 static inline __attribute__((unused)) void
 user_event_write_record(const struct user_event *event,
 			struct user_event_record *record, size_t room)
 {
-	int file = __atomic_load_n(&user_event_process.file, __ATOMIC_ACQUIRE);
-	uint32_t index = __atomic_load_n(&event->index, __ATOMIC_ACQUIRE);
 	size_t size = record->fixed;
-	int saved, i;
-	ssize_t written;
+	int file, saved, i;
+	uint32_t index;
+	long written;
 
-	if (__builtin_expect(file < 0 || record->dynamic >= USER_EVENT_SIZE_MAX, 0))
+	file = user_event_where(event, &index);
+	if (__builtin_expect(file < 0 || record->dynamic > USER_EVENT_SIZE_MAX, 0))
 		return;
 	saved = errno;
 	memcpy(record->head, &index, sizeof(index));
@@ -516,11 +655,12 @@ user_event_write_record(const struct user_event *event,
 				       record->iov[i].iov_len);
 			size += record->iov[i].iov_len;
 		}
-		written = write(file, record->head, size);
+		written = user_event_syscall(SYS_write, file, record->head, size);
 	} else {
 		record->iov[0].iov_base = record->head;
 		record->iov[0].iov_len = size;
-		written = writev(file, record->iov, record->pieces);
+		written = user_event_syscall(SYS_writev, file, record->iov,
+					     USER_EVENT_CAST(long, record->pieces));
 	}
 	if (__builtin_expect(written < 0, 0)) {
 		if (errno == EBADF)
@@ -543,10 +683,24 @@ user_event_write_record(const struct user_event *event,
 #define USER_EVENT_T_s64	NUM, 0, "s64", int64_t,
 /* A string of any length, and one of at most N characters */
 #define USER_EVENT_T_str	STR, 0, "__rel_loc char[]", const char *,
-#define USER_EVENT_T_chars(N)	CHARS, N, "char[" #N "]", const char *,
+#define USER_EVENT_T_chars(N)						\
+	CHARS, USER_EVENT_1_TO_1024(N, 1##N, #N), "char[" #N "]", const char *,
 /* Any number of bytes, which is an argument of its own, and N bytes */
 #define USER_EVENT_T_blob	BLOB, 0, "__rel_loc u8[]", const void *,
-#define USER_EVENT_T_bytes(N)	BYTES, N, "unsigned char[" #N "]", const void *,
+#define USER_EVENT_T_bytes(N)						\
+	BYTES, USER_EVENT_1_TO_1024(N, 1##N, #N), "unsigned char[" #N "]", const void *,
+
+/*
+ * N, if it is a decimal number from 1 to 1024; nothing else compiles, because the kernel
+ * reads it as text. Of a decimal number, and of no other expression of that length, a 1
+ * in front of it makes 10, 100, 1000 or 10000 more.
+ */
+#define USER_EVENT_1_TO_1024(N, one_N, text)				\
+	((N) * sizeof(char[(N) >= 1 && (N) <= 1024 &&			\
+			   (one_N) - (N) == (sizeof(text) == 2 ? 10 :	\
+					     sizeof(text) == 3 ? 100 :	\
+					     sizeof(text) == 4 ? 1000 :	\
+					     sizeof(text) == 5 ? 10000 : 0) ? 1 : -1]))
 
 /* In the command string */
 #define USER_EVENT_COMMAND(how, n, type, ctype, name)	" " type " " #name ";"
@@ -586,11 +740,11 @@ user_event_write_record(const struct user_event *event,
 	user_event_add_piece(&ue_record, ue_at, name,			\
 			     user_event_strsize(name));
 #define USER_EVENT_STORE_BLOB(n, name)					\
-	user_event_add_piece(&ue_record, ue_at, name, name##_size);
+	user_event_add_piece(&ue_record, ue_at, name, name ? name##_size : 0);
 #define USER_EVENT_STORE_CHARS(n, name)					\
-	strncpy((char *)ue_head + ue_at, name ? name : "", n);
+	user_event_copy_chars(ue_head + ue_at, name, n);
 #define USER_EVENT_STORE_BYTES(n, name)					\
-	memcpy(ue_head + ue_at, name, n);
+	user_event_copy_bytes(ue_head + ue_at, name, n);
 
 /* M(the arguments of a field) for each of up to 16 fields */
 #define USER_EVENT_CALL(M, ...)		M(__VA_ARGS__)
@@ -677,13 +831,13 @@ user_event_write_record(const struct user_event *event,
 			  EACH(USER_EVENT_STORE, __VA_ARGS__))
 #define USER_EVENT_DEFINE(options, name, command, params, fixed, pieces, store)	\
 	static struct user_event user_event_of_##name = {		\
-		0, UINT32_MAX, -1, options, command, NULL		\
+		0, UINT32_MAX, -1, options, 0, command, NULL		\
 	};								\
 	static __attribute__((unused, noinline, cold)) void		\
 	user_event_emit_##name(const struct user_event *ue_event params) \
 	{								\
 		enum {							\
-			ue_fixed = (int)(sizeof(uint32_t) fixed),	\
+			ue_fixed = sizeof(uint32_t) fixed,		\
 			ue_pieces = 0 pieces,				\
 			ue_room = ue_fixed +				\
 				(ue_pieces ? USER_EVENT_ONE_PIECE : 0)	\
@@ -709,7 +863,7 @@ user_event_write_record(const struct user_event *event,
 	{								\
 		user_event_unregister(&user_event_of_##name);		\
 	}								\
-	struct user_event
+	struct user_event_end_##name
 
 /**
  * user_event_enabled() - does somebody listen to an event

@@ -21,11 +21,16 @@ or, with a function that is called only then,
 
     loaf_sold(loaf)
 
-Types of fields: u8 u16 u32 u64 s8 s16 s32 s64 (integers), str (a string), bytes
-(a bytes object). Whatever is in the way, the program runs on: why() tells what it is.
+Types of fields: u8 u16 u32 u64 s8 s16 s32 s64 (integers), str (a string, or None), bytes
+(a bytes object, or None). Options, PERSIST and MULTI_FORMAT, come before the fields.
+
+Whatever is in the way, the program runs on, and why() tells what it is. That includes a
+call with wrong values, which would be noticed only while somebody listens: no record is
+written. emit() raises an error for them.
 """
 
 import ctypes
+import errno
 import functools
 import struct
 
@@ -37,6 +42,9 @@ _NUMBERS = {
     "s8": "b", "s16": "h", "s32": "i", "s64": "q",
 }
 _DYNAMIC = {"str": "__rel_loc char[]", "bytes": "__rel_loc u8[]"}
+
+# As in user_event.h
+_SIZE_MAX = 64500
 
 
 def _load():
@@ -67,16 +75,25 @@ def use_file(file):
     return _library.user_event_use_file(file)
 
 
+def _encode(text):
+    """Any string: the bytes that os.fsdecode() made it from, or escape sequences."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace")
+
+
 class Event:
     """An event of the program: see the module."""
 
-    def __init__(self, name, options=0, **fields):
+    def __init__(self, name, options=0, /, **fields):
         command = name
         for field, kind in fields.items():
             if kind not in _NUMBERS and kind not in _DYNAMIC:
                 raise TypeError(f"{name}: field {field} has the unknown type {kind!r}")
             command += f" {_DYNAMIC.get(kind, kind)} {field};"
         self.name = name
+        self._mistake = None
         self._fields = fields
         self._fixed = struct.Struct("=" + "".join(_NUMBERS.get(kind, "I")
                                                   for kind in fields.values()))
@@ -91,10 +108,16 @@ class Event:
 
     def __call__(self, *values):
         if self._word[0]:
-            self.emit(*values)
+            try:
+                self.emit(*values)
+            except Exception as error:
+                self._mistake = str(error)
 
     def emit(self, *values):
-        """Write a record; an errno, or 0 if it was taken."""
+        """Write a record; an errno, or 0 if it was taken.
+
+        TypeError if the values are not what the fields are declared as.
+        """
         if len(values) != len(self._fields):
             raise TypeError(f"{self.name} has {len(self._fields)} fields "
                             f"({', '.join(self._fields)}), not {len(values)}")
@@ -104,10 +127,17 @@ class Event:
                 fixed.append(value)
                 at += struct.calcsize("=" + _NUMBERS[kind])
                 continue
-            if not isinstance(value, str if kind == "str" else (bytes, bytearray)):
+            if value is None:
+                piece = b""
+            elif kind == "str" and isinstance(value, str):
+                piece = _encode(value) + b"\0"
+            elif kind == "bytes" and isinstance(value, (bytes, bytearray)):
+                piece = bytes(value)
+            else:
                 raise TypeError(f"{self.name}: field {field} is a {kind}, "
                                 f"not {value!r}")
-            piece = value.encode() + b"\0" if kind == "str" else bytes(value)
+            if len(data) + len(piece) > _SIZE_MAX:
+                return errno.EMSGSIZE
             at += 4
             fixed.append(len(piece) << 16 | self._fixed.size - at + len(data))
             data += piece
@@ -115,11 +145,17 @@ class Event:
             payload = self._fixed.pack(*fixed) + data
         except struct.error as error:
             raise TypeError(f"{self.name}{tuple(self._fields)}: {error}") from None
+        if not self._event:
+            return errno.EBADF
         return _library.user_event_write(self._event, payload, len(payload))
 
     def why(self):
         """Why there are no records, in words."""
-        return _library.user_event_reason(self._event).decode()
+        if not self._event:
+            return "the event was closed"
+        if self._mistake:
+            return f"a call had wrong values: {self._mistake}"
+        return _library.user_event_reason(self._event).decode(errors="replace")
 
     def close(self):
         """Take the event back."""
@@ -129,7 +165,7 @@ class Event:
             self._event = None
 
 
-def event(options=0, **fields):
+def event(options=0, /, **fields):
     """A decorator: what the function returns is a record, if somebody listens."""
     def decorate(function):
         declared = Event(function.__name__, options, **fields)
@@ -140,7 +176,7 @@ def event(options=0, **fields):
                 values = function(*args, **kwargs)
                 if not isinstance(values, tuple):
                     values = (values,)
-                declared.emit(*values)
+                declared(*values)
         call.event = declared
         return call
     return decorate

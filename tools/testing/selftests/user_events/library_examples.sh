@@ -7,7 +7,7 @@
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/consumer_lib.sh"
 
-tests=(five_minutes user_event_3 user_event_why_3 libuser_event_7 python python_says_what_is_wrong)
+tests=(five_minutes user_event_3 user_event_why_3 libuser_event_7 python python_says_what_is_wrong python_runs_on)
 slow_tests=(user_event_3)
 
 # The first page of the documentation, as it stands there
@@ -107,6 +107,44 @@ e = user_event.Event("py_bad", a="u8", s="str")
 print(attempt(lambda: e.emit(1)))
 print(attempt(lambda: e.emit(1, 5)))
 print("TypeError" if attempt(lambda: e.emit(256, "")) else "")')"
+}
+
+python_runs_on()
+{
+	if ! command -v python3 >/dev/null; then skip "python3 is not installed"; return; fi
+	events "py_text __rel_loc char[] name; __rel_loc u8[] options; u8 self"
+	echo 1 >events/user_events/py_text/enable
+	is "output" "0 0 0
+EMSGSIZE EMSGSIZE 0
+a call had wrong values: py_text: field name is a str, not 5
+EBADF the event was closed
+False
+field options has the unknown type 2" "$(run_python '
+import errno, os
+e = user_event.Event("py_text", name="str", options="bytes", self="u8")
+print(e.emit(os.fsdecode(b"\xc3\xa4\xff"), b"", 1), e.emit("\ud800", None, 2), e.emit(None, b"ab", 3))
+print(errno.errorcode[e.emit("x" * 70000, b"", 4)], errno.errorcode[e.emit("x", b"x" * 64499, 5)],
+      e.emit("x", b"", 6))
+e("x" * 70000, b"", 7)
+e(5, b"", 8)
+e("text", b"", 256)
+e("text")
+e(5, b"", 8)
+print(e.why())
+e.close()
+e.close()
+e("x", b"", 9)
+print(errno.errorcode[e.emit("x", b"", 10)], e.why())
+print(bool(e))
+try:
+    user_event.Event("py_text", options=user_event.MULTI_FORMAT)
+except TypeError as error:
+    print(str(error).split(": ")[1])')"
+	# Bytes that are no UTF-8 stay as they are
+	is "trace" "py_text: name="$'\303\244\377'" options={} self=1
+py_text: name=\\ud800 options={} self=2
+py_text: name= options={0x61,0x62} self=3
+py_text: name=x options={} self=6" "$(shown)"
 }
 
 run_tests

@@ -44,6 +44,17 @@ FIXTURE_TEARDOWN(library)
 	uev_reset();
 }
 
+static char *beside(const char *name)
+{
+	static char path[512];
+
+	memset(path, 0, sizeof(path));
+	if (readlink("/proc/self/exe", path, sizeof(path) - 64) < 0)
+		return NULL;
+	strcat(strcat(dirname(path), "/"), name);
+	return path;
+}
+
 static bool declared(const char *line)
 {
 	return uev_file_has_line("dynamic_events", line);
@@ -124,7 +135,8 @@ TEST_F(library, bytes)
 	ASSERT_OK(uev_event_put("lib_bytes", "trigger", "hist:keys=before"));
 	user_event(lib_bytes, 1, "\1\2\3", 3, "abcd");
 	user_event(lib_bytes, 2, NULL, 0, "efgh");
-	EXPECT_EQ(2, uev_count(uev_get("trace"), "lib_bytes: before="));
+	user_event(lib_bytes, 3, NULL, 5, NULL);
+	EXPECT_EQ(3, uev_count(uev_get("trace"), "lib_bytes: before="));
 	EXPECT_EQ(1, uev_count(uev_get("trace"), "mac=abcd"));
 	EXPECT_EQ(1, uev_count(uev_get("trace"), "data=01 02 03") +
 		  uev_count(uev_get("trace"), "data={1,2,3}") +
@@ -184,6 +196,30 @@ TEST_F(library, record_that_is_too_large)
 	EXPECT_TRACE("lib_texts", "s=ok fixed=f t=t after=4\n");
 	DISABLE(lib_texts);
 	free(text);
+}
+
+/* To another file, for no listener takes as much */
+static int emit_largest(void *arg)
+{
+	char *blob = calloc(1, USER_EVENT_SIZE_MAX + 1);
+	int fd = memfd_create("largest", 0);
+	struct stat st;
+
+	user_event_process.file = fd;
+	user_event(lib_bytes, 1, blob, USER_EVENT_SIZE_MAX + 1, "abcd");
+	fstat(fd, &st);
+	if (st.st_size)
+		return 1;
+	user_event(lib_bytes, 1, blob, USER_EVENT_SIZE_MAX, "abcd");
+	fstat(fd, &st);
+	return st.st_size == 4 + 1 + 4 + 4 + USER_EVENT_SIZE_MAX ? 0 : 2;
+}
+
+TEST_F(library, largest_record)
+{
+	ENABLE(lib_bytes);
+	EXPECT_EQ(0, uev_in_child(emit_largest, NULL));
+	DISABLE(lib_bytes);
 }
 
 /* Other ways to run */
@@ -280,18 +316,249 @@ TEST_F(library, descriptors_that_are_closed)
 	DISABLE(lib_plain);
 }
 
-/* Programs */
-
-static char *beside(const char *name)
+static void close_all_but(int keep)
 {
-	static char path[512];
+	int fd;
 
-	memset(path, 0, sizeof(path));
-	if (readlink("/proc/self/exe", path, sizeof(path) - 64) < 0)
-		return NULL;
-	strcat(strcat(dirname(path), "/"), name);
-	return path;
+	for (fd = 3; fd < 2000; fd++) {
+		if (fd != keep)
+			close(fd);
+	}
 }
+
+/* A new file has other indexes: an event keeps none of the old file */
+static int register_after_closing(void *arg)
+{
+	static struct user_event later = {
+		.index = UINT32_MAX, .error = -1, .command = "lib_later u32 n"
+	};
+	int i;
+
+	close_all_but(-1);
+	user_event(lib_numbers, 1, 2, 3, 4, 5, 6, 7, 8);
+	if (user_event_register(&later))
+		return 1;
+	for (i = 0; i < 3; i++)
+		user_event(lib_numbers, 1, 2, 3, 4, 5, 6, 7, 8);
+	user_event(lib_plain, 1);
+	if (user_event_retry())
+		return 2;
+	user_event(lib_numbers, 2, 2, 3, 4, 5, 6, 7, 8);
+	if (user_event_unregister(&later))
+		return 3;
+	return 0;
+}
+
+TEST_F(library, event_after_descriptors_are_closed)
+{
+	ASSERT_OK(uev_dynamic("u:lib_later u32 n"));
+	ASSERT_OK(uev_enable("lib_later", true));
+	ENABLE(lib_numbers);
+	ENABLE(lib_plain);
+	EXPECT_EQ(0, uev_in_child(register_after_closing, NULL));
+	EXPECT_TRACE("lib_later", "");
+	EXPECT_TRACE("lib_plain", "");
+	EXPECT_TRACE("lib_numbers", "a=2 b=2 c=3 d=4 e=5 f=6 g=7 h=8\n");
+	DISABLE(lib_numbers);
+	DISABLE(lib_plain);
+	ASSERT_OK(uev_enable("lib_later", false));
+	ASSERT_OK(uev_dynamic("-:lib_later"));
+}
+
+/* The memory of an event that the kernel still writes to is not freed */
+static int free_without_permission(void *arg)
+{
+	struct user_event *(*new_event)(const char *command, unsigned int options);
+	void (*free_event)(struct user_event *event);
+	void *object = dlopen(beside("libuser_event.so.0"), RTLD_NOW | RTLD_LOCAL);
+	struct user_event *event;
+	int i, error;
+	char *block;
+
+	if (!object)
+		return 1;
+	*(void **)&new_event = dlsym(object, "user_event_new");
+	*(void **)&free_event = dlsym(object, "user_event_free");
+	event = new_event("lib_freed u32 n", 0);
+	close_all_but(-1);
+	if (!event || event->error || uev_become_nobody())
+		return 2;
+	errno = 79;
+	error = user_event_unregister(&user_event_of_lib_plain);
+	if (error != EACCES || errno != 79)
+		return 3;
+	if (user_event_unregister(&user_event_of_lib_plain) != EACCES)
+		return 4;
+	free_event(event);
+	for (i = 0; i < 1000; i++) {
+		block = malloc(1 + i % 128);
+		if (block <= (char *)event && (char *)event < block + 1 + i % 128)
+			return 5;
+	}
+	return 0;
+}
+
+TEST_F(library, unregistration_that_fails)
+{
+	EXPECT_EQ(0, uev_in_child(free_without_permission, NULL));
+}
+
+/* The old file is closed, and a new one cannot be opened: only @arg is there */
+static int take_over_file(void *arg)
+{
+	int file = *(int *)arg;
+
+	close_all_but(file);
+	if (uev_become_nobody())
+		return 1;
+	if (!user_event_retry() || strncmp("no permission", user_event_why(lib_plain), 13))
+		return 2;
+	/* All but lib_persist, which takes a privilege */
+	if (user_event_use_file(file) != 1)
+		return 3;
+	user_event(lib_plain, 11);
+	return user_event_of_lib_persist.error == EPERM ? 0 : 4;
+}
+
+TEST_F(library, file_handed_over_after_closing)
+{
+	ENABLE(lib_plain);
+	EXPECT_EQ(0, uev_in_child(take_over_file, &self->fd));
+	EXPECT_TRACE("lib_plain", "n=11\n");
+	DISABLE(lib_plain);
+}
+
+/* While the file changes a record never has the index of the other file */
+static void *emit_until(void *arg)
+{
+	while (!UEV_READ(*(int *)arg)) {
+		user_event(lib_plain, 1);
+		user_event(lib_persist, 2);
+	}
+	return NULL;
+}
+
+static int change_file_beside_writers(void *arg)
+{
+	pthread_t threads[2];
+	int i, stop = 0, ret = 0;
+
+	for (i = 0; i < 2; i++) {
+		if (pthread_create(&threads[i], NULL, emit_until, &stop))
+			return 1;
+	}
+	for (i = uev_rounds(300); i && !ret; i--) {
+		if (user_event_use_file(*(int *)arg) || user_event_use_file(-1))
+			ret = 2;
+	}
+	UEV_WRITE(stop, 1);
+	for (i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	return ret;
+}
+
+TEST_F(library, file_changes_beside_writers)
+{
+	__u32 other = 0, index = 0;
+	char *trace;
+
+	/* In this file other indexes: the first one is that of lib_plain */
+	ASSERT_OK(uev_reg(self->fd, &other, 0, sizeof(other), 0, "lib_plain u32 n", &index));
+	ASSERT_NE(user_event_of_lib_plain.index, index);
+	ENABLE(lib_plain);
+	ENABLE(lib_persist);
+	EXPECT_EQ(0, uev_in_child(change_file_beside_writers, &self->fd));
+	trace = uev_get("trace");
+	EXPECT_NE(0, uev_count(trace, "lib_plain: n=1\n"));
+	EXPECT_NE(0, uev_count(trace, "lib_persist: n=2\n"));
+	EXPECT_EQ(0, uev_count(trace, "lib_plain: n=2\n"));
+	EXPECT_EQ(0, uev_count(trace, "lib_persist: n=1\n"));
+	free(trace);
+	DISABLE(lib_plain);
+	DISABLE(lib_persist);
+	ASSERT_OK(uev_unreg(self->fd, &other, 0));
+}
+
+TEST_F(library, vfork_child_closes_descriptors)
+{
+	pid_t pid;
+
+	ENABLE(lib_plain);
+	pid = vfork();
+	if (!pid) {
+		close_all_but(-1);
+		user_event(lib_plain, 12);
+		_exit(0);
+	}
+	EXPECT_EQ(0, uev_join(pid));
+	user_event(lib_plain, 13);
+	EXPECT_EQ(0, strncmp("it is recorded", user_event_why(lib_plain), 14));
+	EXPECT_TRACE("lib_plain", "n=13\n");
+	DISABLE(lib_plain);
+}
+
+/* A thread that is cancelled while it opens the file does not keep the lock */
+static void *open_in_thread(void *arg)
+{
+	user_event_retry();
+	pthread_testcancel();
+	return NULL;
+}
+
+static int cancel_in_open(void *arg)
+{
+	char path[] = "/tmp/uev_fifo_XXXXXX";
+	pthread_t thread;
+	void *result;
+
+	if (!mkdtemp(path) || rmdir(path) || mkfifo(path, 0600))
+		return 1;
+	setenv("USER_EVENTS_DATA", path, 1);
+	close_all_but(-1);
+	if (pthread_create(&thread, NULL, open_in_thread, NULL))
+		return 2;
+	usleep(100000);
+	pthread_cancel(thread);
+	usleep(100000);
+	/* Now it can be opened */
+	if (open(path, O_RDONLY | O_NONBLOCK) < 0)
+		return 3;
+	pthread_join(thread, &result);
+	unlink(path);
+	unsetenv("USER_EVENTS_DATA");
+	alarm(10);
+	return result == PTHREAD_CANCELED ? user_event_use_file(-1) : 4;
+}
+
+TEST_F(library, thread_that_is_cancelled)
+{
+	EXPECT_EQ(0, uev_in_child(cancel_in_open, NULL));
+}
+
+/* Nor is a thread cancelled by an event */
+static void *emit_when_cancelled(void *arg)
+{
+	pthread_cancel(pthread_self());
+	user_event(lib_plain, 14);
+	*(int *)arg = 1;
+	pthread_testcancel();
+	return NULL;
+}
+
+TEST_F(library, event_cancels_nothing)
+{
+	int done = 0;
+	pthread_t thread;
+
+	ENABLE(lib_plain);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, emit_when_cancelled, &done));
+	pthread_join(thread, NULL);
+	EXPECT_EQ(1, done);
+	EXPECT_TRACE("lib_plain", "n=14\n");
+	DISABLE(lib_plain);
+}
+
+/* Programs */
 
 struct program {
 	pid_t pid;

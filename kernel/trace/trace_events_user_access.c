@@ -90,7 +90,8 @@ static int fault_in(struct user_event_access *access, bool *locked)
 	int ret;
 
 	vma = vma_lookup(access->umm->mm, access->addr);
-	if (!vma || !user_events_vma_writable(vma))
+	if (!vma || !user_events_vma_writable(vma) ||
+	    !user_events_vma_visible(vma))
 		return -EFAULT;
 
 	if (access->flags & USER_EVENT_ACCESS_WAIT) {

@@ -8,6 +8,7 @@
 
 #include <linux/cacheflush.h>
 #include <linux/fs.h>
+#include <linux/hugetlb.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/perf_event.h>
@@ -94,7 +95,57 @@ static inline int user_events_whole_page_lock(struct mm_struct *mm,
 					      unsigned long addr,
 					      struct user_events_page *at);
 
+/*
+ * For a hugetlb page, which get_user_pages() would fault in. -EAGAIN if the
+ * lock of the file's mappings is busy.
+ */
+static inline int user_events_hugetlb_page_lock(struct vm_area_struct *vma,
+						unsigned long addr,
+						struct user_events_page *at);
+
 #include "trace_events_user_form.h"
+
+#ifdef CONFIG_HUGETLB_PAGE
+static inline int user_events_hugetlb_page_lock(struct vm_area_struct *vma,
+						unsigned long addr,
+						struct user_events_page *at)
+{
+	struct address_space *mapping = vma->vm_file->f_mapping;
+	struct hstate *h = hstate_vma(vma);
+	pte_t entry, *pte;
+
+	*at = (struct user_events_page){ .flags = at->flags };
+	/* Keeps a shared page table from going until its own lock is taken */
+	if (!i_mmap_trylock_read(mapping))
+		return -EAGAIN;
+	pte = huge_pte_offset(vma->vm_mm, addr & huge_page_mask(h),
+			      huge_page_size(h));
+	if (!pte) {
+		i_mmap_unlock_read(mapping);
+		return -EFAULT;
+	}
+	at->ptl = huge_pte_lock(h, vma->vm_mm, pte);
+	i_mmap_unlock_read(mapping);
+	entry = user_events_huge_ptep_get(vma->vm_mm, addr, pte);
+	if (!pte_present(entry)) {
+		spin_unlock(at->ptl);
+		return -EFAULT;
+	}
+	at->page = pte_page(entry) +
+		((addr & ~huge_page_mask(h)) >> PAGE_SHIFT);
+	at->writable = huge_pte_write(entry) && user_events_vma_writable(vma);
+	/* For sparse: held until user_events_page_unlock() */
+	__release(at->ptl);
+	return 0;
+}
+#else
+static inline int user_events_hugetlb_page_lock(struct vm_area_struct *vma,
+						unsigned long addr,
+						struct user_events_page *at)
+{
+	return -EFAULT;
+}
+#endif
 
 static inline int user_events_whole_page_lock(struct mm_struct *mm,
 					      unsigned long addr,
@@ -114,6 +165,12 @@ static inline int user_events_whole_page_lock(struct mm_struct *mm,
 	return 0;
 }
 
+/* The kernel cannot see secret memory, and devices are not memory */
+static inline bool user_events_vma_visible(struct vm_area_struct *vma)
+{
+	return !(vma->vm_flags & (VM_IO | VM_PFNMAP)) && !vma_is_secretmem(vma);
+}
+
 /**
  * user_events_page_lock() - find the page at an address and keep it there
  * @mm: the address space, its mmap_lock held
@@ -123,11 +180,12 @@ static inline int user_events_whole_page_lock(struct mm_struct *mm,
  * The entry of the page table is locked: as long as it is, a write to the page
  * is as good as one by the process itself, if @at->writable.
  *
- * Context: may sleep for a moment; not between this and
- * user_events_page_unlock().
+ * Context: may sleep for a moment, but waits for no lock of @mm; may not sleep
+ * between this and user_events_page_unlock().
  * Return: 0, or
  * * -EAGAIN	- the page itself must be locked (on DAX; on 6.1 also a
- *		  transparent huge page), and another task has it
+ *		  transparent huge page) or, for a hugetlb page, the mappings of
+ *		  its file, and another task has that lock
  * * -EFAULT	- there is no page that could be looked at
  */
 static inline int user_events_page_lock(struct mm_struct *mm,
@@ -136,9 +194,7 @@ static inline int user_events_page_lock(struct mm_struct *mm,
 {
 	struct vm_area_struct *vma = vma_lookup(mm, addr);
 
-	/* The kernel cannot see secret memory, and devices are not memory */
-	if (!vma || (vma->vm_flags & (VM_IO | VM_PFNMAP)) ||
-	    vma_is_secretmem(vma))
+	if (!vma || !user_events_vma_visible(vma))
 		return -EFAULT;
 	at->flags = vma->vm_flags;
 	return user_events_entry_lock(vma, addr, at);

@@ -2,7 +2,6 @@
 /* What trace_events_user_base.h declares, on 6.1. Only it includes this. */
 
 #include <linux/dcache.h>
-#include <linux/hugetlb.h>
 #include <asm/unaligned.h>
 
 /* A table of sysctls ends in an empty entry */
@@ -52,45 +51,10 @@ static inline pmd_t *user_events_pte_table(struct mm_struct *mm,
 }
 
 #ifdef CONFIG_HUGETLB_PAGE
-/* The entry of a hugetlb page; get_user_pages() would fault it in */
-static inline int user_events_hugetlb_page_lock(struct vm_area_struct *vma,
-						unsigned long addr,
-						struct user_events_page *at)
+static inline pte_t user_events_huge_ptep_get(struct mm_struct *mm,
+					      unsigned long addr, pte_t *pte)
 {
-	struct address_space *mapping = vma->vm_file->f_mapping;
-	struct hstate *h = hstate_vma(vma);
-	pte_t entry, *pte;
-
-	/* Keeps a shared page table from going until its own lock is taken */
-	if (!i_mmap_trylock_read(mapping))
-		return -EAGAIN;
-	pte = huge_pte_offset(vma->vm_mm, addr & huge_page_mask(h),
-			      huge_page_size(h));
-	if (!pte) {
-		i_mmap_unlock_read(mapping);
-		return -EFAULT;
-	}
-	at->ptl = huge_pte_lock(h, vma->vm_mm, pte);
-	i_mmap_unlock_read(mapping);
-	entry = huge_ptep_get(pte);
-	if (!pte_present(entry)) {
-		spin_unlock(at->ptl);
-		return -EFAULT;
-	}
-	at->page = pte_page(entry) +
-		((addr & ~huge_page_mask(h)) >> PAGE_SHIFT);
-	at->writable = huge_pte_write(entry) && user_events_vma_writable(vma);
-	at->pte = NULL;
-	/* For sparse: held until user_events_page_unlock() */
-	__release(at->ptl);
-	return 0;
-}
-#else
-static inline int user_events_hugetlb_page_lock(struct vm_area_struct *vma,
-						unsigned long addr,
-						struct user_events_page *at)
-{
-	return -EFAULT;
+	return huge_ptep_get(pte);
 }
 #endif
 

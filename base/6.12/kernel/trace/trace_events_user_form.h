@@ -18,7 +18,8 @@ static inline bool user_events_vma_writable(const struct vm_area_struct *vma)
  * @writable: the address space can write it as it is
  * @flags: vm_flags of its mapping
  * @walk: the entry of the page table, locked
- * @vma: the mapping; NULL if the page itself is locked
+ * @vma: the mapping; NULL if @ptl or the page itself is locked
+ * @ptl: the lock of the entry of a hugetlb page, held, or NULL
  */
 struct user_events_page {
 	struct page		*page;
@@ -26,7 +27,16 @@ struct user_events_page {
 	unsigned long		flags;
 	struct folio_walk	walk;
 	struct vm_area_struct	*vma;
+	spinlock_t		*ptl;	/* of the entry */
 };
+
+#ifdef CONFIG_HUGETLB_PAGE
+static inline pte_t user_events_huge_ptep_get(struct mm_struct *mm,
+					      unsigned long addr, pte_t *pte)
+{
+	return huge_ptep_get(mm, addr, pte);
+}
+#endif
 
 static inline bool user_events_walk_writable(const struct folio_walk *walk)
 {
@@ -54,6 +64,9 @@ static inline int user_events_entry_lock(struct vm_area_struct *vma,
 	/* folio_walk_start() does not find the pages of files on DAX */
 	if (vma_is_dax(vma))
 		return user_events_whole_page_lock(vma->vm_mm, addr, at);
+	/* There folio_walk_start() waits for whoever changes the mapping */
+	if (is_vm_hugetlb_page(vma))
+		return user_events_hugetlb_page_lock(vma, addr, at);
 	if (!folio_walk_start(&at->walk, vma, addr, FW_ZEROPAGE))
 		return -EFAULT;
 
@@ -75,6 +88,9 @@ static inline void user_events_page_unlock(struct user_events_page *at)
 {
 	if (at->vma) {
 		folio_walk_end(&at->walk, at->vma);
+	} else if (at->ptl) {
+		__acquire(at->ptl);
+		spin_unlock(at->ptl);
 	} else {
 		unlock_page(at->page);
 		put_page(at->page);

@@ -10,6 +10,10 @@
 
 #include "uev_harness.h"
 
+#ifndef __NR_memfd_secret
+#define __NR_memfd_secret	447
+#endif
+
 /* Longest command string, without the terminating NUL */
 #define COMMAND_MAX	511
 
@@ -82,6 +86,31 @@ TEST_F(uev, modes_of_the_files)
 	EXPECT_EQ(0440, st.st_mode & 07777);
 	ASSERT_EQ(0, stat(UEV_MAX_SYSCTL, &st));
 	EXPECT_EQ(0644, st.st_mode & 07777);
+}
+
+/* It is there for the program, but the kernel could never write the bit */
+TEST_F(uev, memory_that_the_kernel_cannot_see)
+{
+	int fd = syscall(__NR_memfd_secret, O_CLOEXEC);
+	__u32 *value;
+
+	if (fd < 0)
+		SKIP(return, "no secret memory");
+	ASSERT_EQ(0, ftruncate(fd, uev_page_size()));
+	value = mmap(NULL, uev_page_size(), PROT_READ | PROT_WRITE, MAP_SHARED,
+		     fd, 0);
+	ASSERT_NE(MAP_FAILED, value);
+	*value = 0;
+	EXPECT_ERR(EFAULT, uev_reg(self->fd, value, 0, 4, 0, "reg_secret u32 a",
+				   NULL));
+	EXPECT_FALSE(uev_alive("reg_secret"));
+	/* Nor where the address space has a bit elsewhere */
+	ASSERT_LE(0, uev_reg_index(self->fd, &self->value[0], "reg_open u32 a"));
+	EXPECT_ERR(EFAULT, uev_reg(self->fd, value, 0, 4, 0, "reg_secret u32 a",
+				   NULL));
+	EXPECT_FALSE(uev_alive("reg_secret"));
+	munmap(value, uev_page_size());
+	close(fd);
 }
 
 TEST_F(uev, an_index_belongs_to_a_file)

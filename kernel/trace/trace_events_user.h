@@ -494,9 +494,12 @@ void user_event_life_reap_some(void);
  * @lock: protects @mms
  * @mms: these address spaces; walked under RCU by holders of event_mutex
  * @retired: in the list of sets to be freed, once @users is 0
+ * @left: number of the last switch that left bits of the set to repairs without
+ *	trying; event_mutex
  */
 struct user_event_set {
 	struct rb_root		enablers;
+	u64			left;
 	unsigned int		nr;
 	struct ucounts		*user;
 	refcount_t		users;
@@ -663,9 +666,10 @@ enum user_event_mm_stale {
  *	is not repaired yet. Set under event_mutex, and by the fork that makes
  *	the address space; cleared under event_mutex; read by fork
  * @right: number of a switch: the bits of every event whose last switch has
- *	this number or a lower one are right or given up; event_mutex and the
- *	mmap_lock (for reading)
+ *	this number or a lower one are right or given up; event_mutex
  * @failed: number of the last switch that could not write a bit; event_mutex
+ * @last: a reference of mm_users that a work item has left to a thread, since it
+ *	may be the last one; exchanged
  * @resume: address at which the next pass of a thread goes on; used by threads
  * @waiting: in a list of @owner; user_event_owner.lock
  * @gone: unmapped ranges that had enablers; they neither overlap nor touch.
@@ -697,6 +701,7 @@ struct user_event_mm {
 	struct mutex		access;	/* writes, dead */
 	bool			dead;
 	bool			special;
+	bool			last;
 	int			stale;
 	u64			right;
 	u64			failed;
@@ -811,6 +816,7 @@ void user_event_repair(struct user_event_mm *umm);
 void user_event_repair_queue_work(struct user_event_mm *umm,
 				  unsigned long delay);
 void user_event_repair_queue(struct user_event_mm *umm);
+void user_event_repair_put_users(struct user_event_mm *umm);
 u64 user_event_repair_count_switch(void);
 void user_event_repair_interrupt(struct user_event_mm *umm);
 

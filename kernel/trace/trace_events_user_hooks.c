@@ -188,7 +188,8 @@ int __user_events_dup_mmap(struct mm_struct *mm, struct mm_struct *oldmm)
 	umm->stale = USER_EVENT_MM_FORKING;
 	user_event_set_get(set);
 	umm->set = set;
-	mm->user_event_mm = umm;
+	/* Its mappings are in the trees of files already: pairs with umm_of_vma() */
+	smp_store_release(&mm->user_event_mm, umm);
 	user_event_set_join(set, umm);
 
 	if (wiped || user_event_switch_may_have_missed(parent))

@@ -212,7 +212,7 @@ static void clean(struct user_event_mm *umm)
 		ret = user_event_access(&access);
 		cond_resched();
 	} while (ret > 0);
-	mmput(umm->mm);
+	user_event_repair_put_users(umm);
 	/* A process keeps its lock busy: nothing is lost by coming back */
 	if (ret == -EBUSY)
 		user_event_repair_queue_work(umm, HZ / 10);

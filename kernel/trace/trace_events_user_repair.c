@@ -27,6 +27,9 @@
 /* How long such a thread may wait for one address space while others queue */
 #define WAIT_MAX	HZ
 
+/* Pages of one pass that a work item tries in vain, with some retries for each */
+#define BUSY_MAX	16
+
 /* Enablers that are looked at before event_mutex is dropped once */
 #define REPAIR_PIECE	256
 
@@ -46,6 +49,7 @@ static u64 nr_switches;
  * @begun: it has held the locks
  * @given_up: number of enablers that were passed over for good
  * @left: an enabler was passed over that has to wait
+ * @busy: how often that was so
  */
 struct repair {
 	struct user_event_access	access;
@@ -53,6 +57,7 @@ struct repair {
 	struct user_event		*event;
 	u64				switches;
 	unsigned int			given_up;
+	unsigned int			busy;
 	bool				whole;
 	bool				begun;
 	bool				left;
@@ -207,12 +212,19 @@ static bool repair_pass(struct user_event_mm *umm, unsigned int flags)
 			repair.left = true;
 			break;
 		}
-		if (ret == -EBUSY)
+		if (ret == -EBUSY) {
+			/* What else is on this page would have to wait, too */
 			repair.left = true;
-		else
+			if (++repair.busy >= BUSY_MAX)
+				break;
+			repair_go_to(&repair, (repair.access.addr | ~PAGE_MASK) + 1,
+				     0, NULL);
+		} else {
 			give_up(&repair, repair.event, repair.access.addr,
 				repair.bit);
-		repair_go_to(&repair, repair.access.addr, repair.bit + 1, NULL);
+			repair_go_to(&repair, repair.access.addr,
+				     repair.bit + 1, NULL);
+		}
 		repair.access.missing = 0;
 		repair.access.try = 0;
 		cond_resched();
@@ -305,6 +317,8 @@ static int waiter_thread(void *data)
 			cancel_delayed_work_sync(&waiter.timeout);
 			mmput(umm->mm);
 		}
+		if (xchg(&umm->last, false))
+			mmput(umm->mm);
 		/* Nothing interrupts this thread for @umm from here on */
 		spin_lock(&owner->lock);
 		waiter.umm = NULL;
@@ -371,6 +385,24 @@ static void leave_to_thread(struct user_event_mm *umm)
 }
 
 /**
+ * user_event_repair_put_users() - drop a reference of mm_users in a work item
+ * @umm: the address space
+ *
+ * The last one ends the address space, which can wait for a program: for a read
+ * of a file that it serves. Work items are for everybody and must not, so the
+ * last one is left to a thread of the owner.
+ *
+ * Context: a work item of @umm.
+ */
+void user_event_repair_put_users(struct user_event_mm *umm)
+{
+	if (atomic_add_unless(&umm->mm->mm_users, -1, 1))
+		return;
+	WRITE_ONCE(umm->last, true);
+	leave_to_thread(umm);
+}
+
+/**
  * user_event_repair() - bring all bits of an address space up to date
  * @umm: the address space
  *
@@ -384,9 +416,9 @@ void user_event_repair(struct user_event_mm *umm)
 	/* An earlier repair may have fixed what failed before this one */
 	if (READ_ONCE(umm->stale) && mmget_not_zero(umm->mm)) {
 		done = repair_pass(umm, 0);
-		mmput(umm->mm);
+		user_event_repair_put_users(umm);
 	}
-	if (!done)
+	if (!done || READ_ONCE(umm->last))
 		leave_to_thread(umm);
 }
 
@@ -425,13 +457,20 @@ void user_event_repair_interrupt(struct user_event_mm *umm)
 {
 	struct user_event_owner *owner = umm->owner;
 	struct waiter *waiter;
+	bool waits;
 
 	spin_lock(&owner->lock);
 	list_for_each_entry(waiter, &owner->waiters, node) {
 		if (waiter->umm == umm)
 			send_sig(SIGKILL, waiter->task, 1);
 	}
+	/* There may be no thread to take it from its list */
+	waits = !list_empty(&umm->waiting) && !READ_ONCE(umm->last);
+	if (waits)
+		list_del_init(&umm->waiting);
 	spin_unlock(&owner->lock);
+	if (waits)
+		user_event_mm_put(umm);
 }
 
 /**

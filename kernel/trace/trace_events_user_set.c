@@ -285,6 +285,7 @@ struct user_event_set *user_event_set_alloc(void)
 
 	set->user = user;
 	set->enablers = RB_ROOT;
+	set->left = 0;
 	set->nr = 0;
 	refcount_set(&set->users, 1);
 	spin_lock_init(&set->lock);

@@ -12,34 +12,44 @@
 
 #include "trace_events_user.h"
 
+/*
+ * Writes of one switch into sets that are shared since a fork. Nobody is charged
+ * for those: what is more is left to repairs.
+ */
+#define SHARED_MAX	65536
+
 /* A switch is under way: set by holders of event_mutex, read by fork */
 static bool switching;
+
+/* Have the bits of @umm repaired that were switched by number @switched */
+static void leave_to_repair(struct user_event_mm *umm, u64 switched)
+{
+	/* Every switch before this one was complete, as far as is known */
+	if (xchg(&umm->stale, USER_EVENT_MM_STALE) == USER_EVENT_MM_RIGHT)
+		umm->right = switched - 1;
+	umm->failed = switched;
+	user_event_repair_queue(umm);
+}
 
 static void switch_one(struct user_event_mm *umm,
 		       struct user_event_enabler *enabler)
 {
-	struct user_event *event = enabler_event(enabler);
 	int ret = user_event_mm_begin(umm);
 
 	if (!ret) {
 		ret = user_event_bit_write(umm, enabler, USER_EVENT_BIT_LAZY);
 		user_event_mm_end(umm);
 	}
-	if (ret && ret != -ESRCH) {
-		/* Every switch before this one was complete, as far as is known */
-		if (xchg(&umm->stale, USER_EVENT_MM_STALE) == USER_EVENT_MM_RIGHT)
-			umm->right = event->switched - 1;
-		umm->failed = event->switched;
-		user_event_repair_queue(umm);
-	}
+	if (ret && ret != -ESRCH)
+		leave_to_repair(umm, enabler_event(enabler)->switched);
 }
 
 /**
  * user_event_switch() - tell programs whether an event has listeners
  * @event: the event, user_event.listeners up to date
  *
- * Costs in proportion to the enablers of @event. Does not wait for any of their
- * processes.
+ * Costs in proportion to the enablers of @event and to the processes that have
+ * them. Does not wait for any of these.
  *
  * Context: event_mutex held. May sleep.
  */
@@ -47,6 +57,8 @@ void user_event_switch(struct user_event *event)
 {
 	struct user_event_mm *umm, *list = NULL;
 	struct user_event_enabler *enabler;
+	struct user_event_set *set;
+	unsigned int shared = 0;
 
 	lockdep_assert_held(&event_mutex);
 
@@ -60,8 +72,14 @@ void user_event_switch(struct user_event *event)
 	smp_mb();
 
 	hlist_for_each_entry(enabler, &event->enablers, on_event) {
+		set = enabler->set;
+		if (set->left == event->switched)
+			continue;
+		if (shared >= SHARED_MAX && refcount_read(&set->users) > 1)
+			set->left = event->switched;
+
 		rcu_read_lock();
-		hlist_for_each_entry_rcu(umm, &enabler->set->mms, in_set) {
+		hlist_for_each_entry_rcu(umm, &set->mms, in_set) {
 			if (!refcount_inc_not_zero(&umm->ref))
 				continue;
 			umm->next = list;
@@ -72,8 +90,12 @@ void user_event_switch(struct user_event *event)
 		while (list) {
 			umm = list;
 			list = umm->next;
-			switch_one(umm, enabler);
+			if (set->left == event->switched)
+				leave_to_repair(umm, event->switched);
+			else
+				switch_one(umm, enabler);
 			user_event_mm_put(umm);
+			shared += refcount_read(&set->users) > 1;
 		}
 		cond_resched();
 	}
@@ -171,8 +193,8 @@ static unsigned int find_sharers(struct address_space *mapping, pgoff_t pgoff,
  * @bit: the bit that was cleared there
  *
  * Writes the bit through each mapping of the page where it is registered, now
- * or by a repair. The cost is proportional to the number of mappings. They are
- * looked up a few at a time: unmapping takes the lock of the mappings inside an
+ * or by a repair. The mappings are looked up a few at a time, from the first one
+ * on: unmapping takes the lock of the mappings inside an
  * mmap_lock, so no write into an address space may begin under that lock.
  *
  * Context: no locks held, takes event_mutex. May sleep.

@@ -560,6 +560,175 @@ static __u64 longest_switch(void)
 	return longest;
 }
 
+/* Processes that have the same bits since a fork; nobody is charged for copies */
+#define COPIES		128
+#define COPIED		4096
+
+static bool all_are(const __u32 *values, __u32 bit)
+{
+	int i;
+
+	for (i = 0; i < COPIED; i++) {
+		if (UEV_READ(values[2 * i]) != bit)
+			return false;
+	}
+	return true;
+}
+
+/* Looks when shared->go changes, and says so when all bits have its value */
+static void copy(const __u32 *values)
+{
+	int seen = 0, go;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;) {
+		go = UEV_READ(shared->go);
+		if (go != seen && all_are(values, go & 1)) {
+			seen = go;
+			__atomic_fetch_add(&shared->done, 1, __ATOMIC_SEQ_CST);
+		}
+		usleep(10000);
+	}
+}
+
+static int has_copies(void *arg)
+{
+	__u32 *values;
+	int i;
+
+	setpgid(0, 0);
+	uev_become_nobody();
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	values = mmap(NULL, COPIED * 8UL, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (values == MAP_FAILED)
+		return failed();
+	for (i = 0; i < COPIED; i++) {
+		if (uev_reg(data_fd, values + 2 * i, 0, 4, 0, BAD " u32 a", NULL))
+			return failed();
+	}
+	ready();
+	while (!UEV_READ(shared->uffd))
+		usleep(1000);
+	for (i = 0; i < COPIES; i++) {
+		switch (fork()) {
+		case 0:
+			copy(values);
+		case -1:
+			return failed();
+		}
+	}
+	ready();
+	copy(values);
+	return 0;
+}
+
+static __u64 time_switch(bool on)
+{
+	__u64 begin = now_us();
+
+	if (uev_enable(BAD, on))
+		return 0;
+	return now_us() - begin;
+}
+
+TEST_F(neighbour, whose_bits_are_copied_much)
+{
+	__u64 one, all;
+
+	START(0, has_copies, NULL, 1);
+	one = time_switch(true);
+	ASSERT_LT(0, one);
+	ASSERT_LT(0, time_switch(false));
+	UEV_WRITE(shared->uffd, 1);
+	ASSERT_TRUE(are_ready(2));
+	ASSERT_EQ(0, UEV_READ(shared->failed));
+
+	all = time_switch(true);
+	TH_LOG("a switch takes %llu us for %d bits, %llu us with %d copies",
+	       (unsigned long long)one, COPIED, (unsigned long long)all, COPIES);
+	/* A part is written at once, the rest soon: nothing is lost. */
+	EXPECT_GT(COPIES * one / 2 + 100000, all);
+	UEV_WRITE(shared->go, 1);
+	EXPECT_TRUE(uev_wait_for(UEV_READ(shared->done) == COPIES + 1));
+	ASSERT_LT(0, time_switch(false));
+	UEV_WRITE(shared->go, 2);
+	EXPECT_TRUE(uev_wait_for(UEV_READ(shared->done) == 2 * (COPIES + 1)));
+}
+
+#if __SIZEOF_POINTER__ == 8
+#define HUGE_RANGE	(1UL << 40)
+
+static void *write_protects(void *arg)
+{
+	struct uffdio_writeprotect protect = {
+		.range = { .start = (uintptr_t)arg, .len = HUGE_RANGE },
+		.mode = UFFDIO_WRITEPROTECT_MODE_WP,
+	};
+	__u64 begin;
+
+	while (!UEV_READ(shared->quit)) {
+		begin = now_us();
+		if (ioctl(shared->uffd, UFFDIO_WRITEPROTECT, &protect)) {
+			failed();
+			break;
+		}
+		UEV_WRITE(shared->took_us, now_us() - begin);
+		ready();
+	}
+	return NULL;
+}
+
+/* Keeps a lock of its huge pages busy, and has the kernel look at them meanwhile */
+static int has_huge_pages_busy(void *unused)
+{
+	struct uffdio_api api = {
+		.api = UFFD_API, .features = UFFD_FEATURE_WP_HUGETLBFS_SHMEM,
+	};
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_WP };
+	pthread_t thread;
+	char *range;
+
+	setpgid(0, 0);
+	uev_become_nobody();
+	range = mmap(NULL, HUGE_RANGE, PROT_READ | PROT_WRITE, MAP_SHARED |
+		     MAP_ANONYMOUS | MAP_NORESERVE | MAP_HUGETLB, -1, 0);
+	shared->uffd = syscall(__NR_userfaultfd, O_CLOEXEC);
+	if (range == MAP_FAILED || shared->uffd < 0 ||
+	    ioctl(shared->uffd, UFFDIO_API, &api))
+		return failed();
+	reg.range.start = (uintptr_t)range;
+	reg.range.len = HUGE_RANGE;
+	if (ioctl(shared->uffd, UFFDIO_REGISTER, &reg) ||
+	    pthread_create(&thread, NULL, write_protects, range))
+		return failed();
+	/* There are no pages to register at: that fails, after a look */
+	while (!UEV_READ(shared->quit) && !UEV_READ(shared->failed))
+		uev_reg(data_fd, range, 0, 4, 0, BAD " u32 a", NULL);
+	pthread_join(thread, NULL);
+	return 0;
+}
+
+TEST_F(neighbour, whose_huge_pages_are_busy)
+{
+	__u64 worst, best = ~0ULL, took = 0;
+	int i;
+
+	START(0, has_huge_pages_busy, NULL, 1);
+	for (i = 0; i < 3; i++) {
+		worst = longest_switch();
+		if (worst < best)
+			best = worst;
+		if (UEV_READ(shared->took_us) > took)
+			took = UEV_READ(shared->took_us);
+	}
+	ASSERT_EQ(0, UEV_READ(shared->failed));
+	TH_LOG("longest switch %llu us, the lock is held for %llu us",
+	       (unsigned long long)best, (unsigned long long)took);
+	EXPECT_GT(took / 2 + 20000, best);
+}
+#endif
+
 TEST_F(neighbour, who_copies_much_holds_nobody_up)
 {
 	int count = addresses(100000), i, rounds = uev_kernel_is_slow() ? 2 : 5;

@@ -74,7 +74,9 @@ static int make_fields(struct user_event *event)
 			return -ENOMEM;
 		to->type = field->type;
 		to->name = field->name;
-		to->filter_type = filter_assign_type(field->type);
+		/* A tag that looks like a type must not make it a string */
+		to->filter_type = field->kind == USER_EVENT_STRUCT ?
+			FILTER_OTHER : filter_assign_type(field->type);
 		to->offset = field->offset;
 		to->size = field->size;
 		to->is_signed = field->is_signed;

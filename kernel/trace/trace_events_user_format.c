@@ -114,6 +114,11 @@ static bool name_is_valid(const char *name, bool multi)
 		case '%': case '#': case '!': case '*': case '?': case '[':
 		case ']': case ',': case '=':
 			return false;
+		case 0xc2:
+			/* A control character in UTF-8, U+0080 to U+009f */
+			if (c[1] >= 0x80 && c[1] < 0xa0)
+				return false;
+			break;
 		}
 	}
 	return c != (const unsigned char *)name;

@@ -383,6 +383,12 @@ static void check(struct kunit *test)
 			-EFAULT);
 	KUNIT_EXPECT_EQ(test, check_loc(test, type, DYN_LOC(0xffffU, 0xffffU),
 					"abc", 4), -EFAULT);
+	/* A NUL among the common fields may be none for the listener */
+	KUNIT_EXPECT_EQ(test, check_loc(test, type, DYN_LOC(0, 8), "abc", 4),
+			-EFAULT);
+	KUNIT_EXPECT_EQ(test, check_loc(test, type, DYN_LOC(7, 1), "abc", 4),
+			-EFAULT);
+	KUNIT_EXPECT_EQ(test, check_loc(test, type, DYN_LOC(4, 12), "abc", 4), 0);
 
 	type = "__rel_loc char[]";
 	KUNIT_EXPECT_EQ(test, check_loc(test, type, DYN_LOC(0, 4), "abc", 4), 0);

@@ -139,7 +139,11 @@ int user_event_record_check(const struct user_event_format *format,
 		data = dynamic_data(field, record, size, &len);
 		if (!data)
 			return -EFAULT;
-		if (field->is_char && len && data[len - 1])
+		if (!field->is_char || !len)
+			continue;
+		/* The common fields may be filled in later */
+		if (data[len - 1] || (const void *)data + len <=
+		    record + sizeof(struct trace_entry))
 			return -EFAULT;
 	}
 	return 0;

@@ -329,6 +329,14 @@ TEST_F(uev, control_characters_in_a_name)
 		EXPECT_ERR(EINVAL, try_command(self->fd, self->value, command))
 			TH_LOG("character %d", c);
 	}
+	/* U+0080 to U+009f are control characters of terminals, too. */
+	for (c = 0x80; c < 0xc0; c++) {
+		sprintf(command, "gram\302%cn u32 a", c);
+		EXPECT_ERR(c < 0xa0 ? EINVAL : 0,
+			   try_command(self->fd, self->value, command))
+			TH_LOG("character U+%04x", c);
+	}
+	EXPECT_OK(try_command(self->fd, self->value, "gram\303\237 u32 a"));
 }
 
 /* A multi-format name is never alone in the directory of its system. */

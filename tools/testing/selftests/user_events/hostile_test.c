@@ -403,6 +403,38 @@ TEST_F(hostile, long_record_has_a_line_of_its_own)
 	free(trace);
 }
 
+/*
+ * The tag of a struct can look like a type that listeners follow into the record:
+ * it is a struct all the same, and what it holds is no length and no offset.
+ */
+TEST_F(hostile, tag_is_no_type)
+{
+	static const char * const filters[] = {
+		"a == \"x\"", "b == \"x\"", "a ~ \"*x*\"", "b ~ \"*x*\"",
+	};
+	struct { __u32 a, b, c; } record = { 0xffffffff, 0xffffffff, 5 };
+	char *text;
+	size_t i;
+	int index;
+
+	index = uev_reg_index(self->fd, self->shared,
+			      "hostile_tag struct __data_loc_char a 4; struct __rel_loc_char b 4; u32 c");
+	ASSERT_LE(0, index);
+	for (i = 0; i < ARRAY_SIZE(filters); i++) {
+		EXPECT_NE(0, uev_event_put("hostile_tag", "filter", filters[i]))
+			TH_LOG("%s", filters[i]);
+	}
+	ASSERT_OK(uev_enable("hostile_tag", true));
+	ASSERT_EQ(4 + sizeof(record),
+		  uev_emit(self->fd, index, &record, sizeof(record)));
+	if (uev_put("options/fields", "1"))
+		return;
+	text = uev_get("trace");
+	uev_put("options/fields", "0");
+	EXPECT_NE(NULL, strstr(text, "hostile_tag: a=<OVERFLOW> b=<OVERFLOW> c=0x5 (5)\n")) TH_LOG("%s", text);
+	free(text);
+}
+
 /* An empty string does not show what an older record left in the buffer. */
 TEST_F(hostile, empty_string_is_empty)
 {

@@ -108,6 +108,17 @@ TEST_F(uev, control_characters)
 		     "b=x\\x0a            bash-1     [000] d..2.     1.000000: sched_switch: prev\\x0a "
 		     "c=\\x1b[2J\\x0d\\x7f \\xc2\\x9b2J\n", shown);
 	free(shown);
+
+	/* Some kernels can make the text from the fields instead */
+	if (uev_put("options/fields", "1"))
+		return;
+	text = uev_get("trace");
+	uev_put("options/fields", "0");
+	EXPECT_NE(NULL, strstr(text, "td_text: a=Gr")) TH_LOG("%s", text);
+	EXPECT_EQ(NULL, strchr(text, '\033'));
+	EXPECT_EQ(NULL, strstr(text, "\302\233"));
+	EXPECT_EQ(NULL, strstr(text, "\n            bash-1 "));
+	free(text);
 }
 
 /* "trace", or what "trace_pipe" has by now; to be freed */

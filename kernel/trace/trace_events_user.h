@@ -701,7 +701,7 @@ struct user_event_mm {
 	struct mutex		access;	/* writes, dead */
 	bool			dead;
 	bool			special;
-	bool			last;
+	int			last;
 	int			stale;
 	u64			right;
 	u64			failed;

@@ -317,7 +317,7 @@ static int waiter_thread(void *data)
 			cancel_delayed_work_sync(&waiter.timeout);
 			mmput(umm->mm);
 		}
-		if (xchg(&umm->last, false))
+		if (xchg(&umm->last, 0))
 			mmput(umm->mm);
 		/* Nothing interrupts this thread for @umm from here on */
 		spin_lock(&owner->lock);
@@ -398,7 +398,7 @@ void user_event_repair_put_users(struct user_event_mm *umm)
 {
 	if (atomic_add_unless(&umm->mm->mm_users, -1, 1))
 		return;
-	WRITE_ONCE(umm->last, true);
+	WRITE_ONCE(umm->last, 1);
 	leave_to_thread(umm);
 }
 

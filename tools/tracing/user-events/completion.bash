@@ -2,27 +2,43 @@
 # shellcheck shell=bash
 # Completion of user-events for bash
 
+# Complete $word with the lines on stdin. Not by compgen -W, which expands them like words
+# that were typed: an event's name may have "$(...)" in it.
+_user_events_complete()
+{
+	local name quoted
+
+	while IFS= read -r name; do
+		printf -v quoted %q "$name"
+		if [[ $name == "$word"* || $quoted == "$word"* ]]; then
+			COMPREPLY+=("$quoted")
+		fi
+	done
+}
+
 _user_events()
 {
 	local word=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]} at=1
 
+	COMPREPLY=()
 	while [[ ${COMP_WORDS[at]} == --* ]]; do
 		at=$((at + 1))
 		command=${COMP_WORDS[at]}
 	done
 	if [ "$COMP_CWORD" -le "$at" ]; then
-		mapfile -t COMPREPLY < <(compgen -W "--json --color=always --color=never list watch stat emit record group doctor" -- "$word")
+		_user_events_complete < <(printf '%s\n' --help --json --color=always --color=never \
+			help list watch stat emit record group doctor)
 		return
 	fi
 	case $command in
 	list | watch | stat | record)
-		mapfile -t COMPREPLY < <(compgen -W "$(user-events list 2>/dev/null | cut -f1 | cut -d: -f2)" -- "$word")
+		_user_events_complete < <(user-events list 2>/dev/null | cut -f1 | cut -d: -f2)
 		;;
 	group)
 		if [ "$COMP_CWORD" -eq $((at + 1)) ]; then
-			mapfile -t COMPREPLY < <(compgen -W "list add limit delegate remove" -- "$word")
+			_user_events_complete < <(printf '%s\n' list add limit delegate remove)
 		else
-			mapfile -t COMPREPLY < <(compgen -W "$(user-events group list 2>/dev/null | cut -f1)" -- "$word")
+			_user_events_complete < <(user-events group list 2>/dev/null | cut -f1)
 		fi
 		;;
 	esac

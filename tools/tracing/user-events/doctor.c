@@ -2,6 +2,7 @@
 /*
  * user-events doctor: what keeps records from coming, and the command that fixes it.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -31,6 +32,44 @@ static void good(const char *format, ...)
 	va_end(args);
 }
 
+static char *text_of(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static char *text_of(const char *format, ...)
+{
+	va_list args;
+	char *text;
+
+	va_start(args, format);
+	if (vasprintf(&text, format, args) < 0)
+		exit(UE_FAILED);
+	va_end(args);
+	return text;
+}
+
+/* @text as one word for a shell */
+static char *quoted(const char *text)
+{
+	const unsigned char *c = (const unsigned char *)text;
+	char *escaped, *to, *word;
+
+	while (isalnum(*c) || (*c && strchr("_.-", *c)))
+		c++;
+	if (!*c)
+		return text_of("%s", text);
+	escaped = malloc(4 * strlen(text) + 1);
+	if (!escaped)
+		exit(UE_FAILED);
+	*escaped = '\0';
+	for (c = (const unsigned char *)text, to = escaped; *c; c++) {
+		if (*c < ' ' || *c >= 0x7f)
+			to += sprintf(to, "\\x%02x", *c);
+		else
+			to += sprintf(to, strchr("'\\", *c) ? "\\%c" : "%c", *c);
+	}
+	word = text_of("$'%s'", escaped);
+	free(escaped);
+	return word;
+}
+
 /* Report a problem; @mend is the command that fixes it, or NULL. */
 static void found(const char *mend, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void found(const char *mend, const char *format, ...)
@@ -46,13 +85,18 @@ static void found(const char *mend, const char *format, ...)
 	nr_found++;
 	if (ue_json) {
 		object = json_object_new_object();
-		json_object_object_add(object, "finding", json_object_new_string(text));
-		json_object_object_add(object, "mend", json_object_new_string(mend ?: ""));
+		json_object_object_add(object, "finding", ue_json_string(text));
+		json_object_object_add(object, "mend", ue_json_string(mend ?: ""));
 		json_object_array_add(findings, object);
 	} else {
-		printf("%s!!   %s%s\n", ue_warn(), text, ue_plain());
-		if (mend)
-			printf("       %s%s%s\n", ue_bold(), mend, ue_plain());
+		printf("%s!!   ", ue_warn());
+		ue_print(text);
+		printf("%s\n", ue_plain());
+		if (mend) {
+			printf("       %s", ue_bold());
+			ue_print(mend);
+			printf("%s\n", ue_plain());
+		}
 	}
 	free(text);
 }
@@ -93,12 +137,12 @@ static long number(const char *path)
 static void look_at_limits(const struct events *events)
 {
 	long max = number("/proc/sys/kernel/user_events_max");
-	char mend[128];
+	char *mend;
 
 	if (max >= 0 && events->nr >= max - max / 10) {
-		snprintf(mend, sizeof(mend), "sysctl kernel.user_events_max=%ld",
-			 max ? 2 * max : 32768);
+		mend = text_of("sysctl kernel.user_events_max=%ld", max ? 2 * max : 32768);
 		found(mend, "%d of %ld events that the system may have are there", events->nr, max);
+		free(mend);
 	} else {
 		good("%d of %ld events that the system may have", events->nr, max);
 	}
@@ -110,36 +154,80 @@ static void look_at_limits(const struct events *events)
 		found("sysctl user.max_user_event_bits=1048576", "no user may have enable bits");
 }
 
+/* Does the event's file in the top instance, or in the one of @name, say @state? */
+static bool is_state(const char *name, const struct event *event, const char *state)
+{
+	char *file = text_of("%s%s%sevents/%s/%s/enable", name ? "instances/" : "", name ?: "",
+			     name ? "/" : "", event->system, event->name);
+	char *text = ue_read(file);
+	bool is = text && !strcmp(text, state);
+
+	free(text);
+	free(file);
+	return is;
+}
+
+/*
+ * Commands that let the kernel set the bits of an event again: by the top instance's file,
+ * which does that only if nothing else listens. NULL if something does.
+ */
+static char *switch_again(const struct event *event)
+{
+	bool on = *event->listeners, others = false;
+	char **names, *name, *mend = NULL;
+	int i;
+
+	/* "1*" if it has triggers as well, which listen too */
+	if (on && (strcmp(event->listeners, "ftrace") || !is_state(NULL, event, "1\n")))
+		return NULL;
+	names = tracefs_instances(NULL);
+	for (i = 0; names && names[i]; i++)
+		others |= !is_state(names[i], event, "0\n");
+	tracefs_list_free(names);
+	name = quoted(event->name);
+	if (!others)
+		mend = text_of("echo %d > events/%s/%s/enable; echo %d > events/%s/%s/enable", !on,
+			       event->system, name, on, event->system, name);
+	free(name);
+	return mend;
+}
+
+static void look_at_bits(const struct event *event, const struct program *program)
+{
+	bool overwritten = !strcmp(program->state, "wrong");
+	char *mend = overwritten ? switch_again(event) : NULL;
+
+	found(mend, "%s:%s: a bit of %s[%d] is %s: the program has %s%s", event->system,
+	      event->name, program->comm, program->pid, program->state,
+	      overwritten ? "overwritten it, or it was given up" :
+	      "protected its memory or cut its file short, and not unregistered",
+	      overwritten && !mend ? ": stop all of its listeners and start them again" : "");
+	free(mend);
+}
+
 static void look_at_events(const struct events *events)
 {
 	int i, j, wrong = 0, lost = 0;
-	char mend[256];
+	const char *mend;
 
 	for (i = 0; i < events->nr; i++) {
 		const struct event *event = &events->events[i];
 
 		for (j = 0; j < event->nr_programs; j++) {
-			const struct program *p = &event->programs[j];
-
-			if (!p->wrong)
+			if (!event->programs[j].wrong)
 				continue;
 			wrong++;
-			snprintf(mend, sizeof(mend),
-				 "echo 0 > events/%s/%s/enable; echo 1 > events/%s/%s/enable",
-				 event->system, event->name, event->system, event->name);
-			found(!strcmp(p->state, "wrong") ? mend : NULL,
-			      "%s:%s: a bit of %s[%d] is %s: the program has %s", event->system,
-			      event->name, p->comm, p->pid, p->state,
-			      !strcmp(p->state, "wrong") ? "overwritten it, or it was given up" :
-			      "protected its memory or cut its file short, and not unregistered");
+			look_at_bits(event, &event->programs[j]);
 		}
 		if (!*event->losses)
 			continue;
 		lost++;
-		found(strncmp(event->losses, "full=0", 6) ? "echo 8192 > buffer_size_kb" :
-		      !strstr(event->losses, "off=0") ? "echo 1 > tracing_on" : NULL,
-		      "%s:%s: listeners have lost records: %s", event->system, event->name,
-		      event->losses);
+		mend = strncmp(event->losses, "full=0", 6) ? "echo 8192 > buffer_size_kb" :
+		       !strstr(event->losses, "off=0") ? "echo 1 > tracing_on" : NULL;
+		/* They are the top instance's files */
+		found(is_state(NULL, event, "1\n") ? mend : NULL,
+		      "%s:%s: listeners have lost records since it was declared: %s",
+		      event->system, event->name, event->losses);
 	}
 	if (!wrong && events->kernel.enablers)
 		good("each bit is as it should be");
@@ -151,6 +239,7 @@ int ue_doctor(int argc, char **argv)
 {
 	const char *dir = NULL;
 	struct events events;
+	bool complete = true;
 	char *path;
 	int have;
 
@@ -191,7 +280,7 @@ int ue_doctor(int argc, char **argv)
 		found("echo 1 > tracing_on", "the trace does not record");
 	else
 		good("the trace records");
-	ue_events_read(&events);
+	complete = ue_events_read(&events);
 	look_at_limits(&events);
 	look_at_events(&events);
 	if (ue_person)
@@ -202,5 +291,7 @@ out:
 		ue_json_print(findings);
 	else if (!nr_found)
 		printf("nothing to mend\n");
+	if (!complete)
+		return UE_FAILED;
 	return nr_found ? UE_FOUND : UE_OK;
 }

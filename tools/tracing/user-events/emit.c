@@ -2,6 +2,7 @@
 /*
  * user-events emit: a record from a script.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -44,41 +45,75 @@ size_t ue_type_size(const char *type)
 	return 0;
 }
 
+/* Read the number of @size bytes that a field of @type takes; why it cannot be, or NULL */
+static const char *parse_number(const char *type, size_t size, const char *value,
+				uint64_t *number)
+{
+	bool negative = *value == '-';
+	/* Bits that a longer number has in addition */
+	int unused = 64 - 8 * size;
+	int64_t with_sign;
+	char *end;
+
+	/* strtoll() would skip blanks and take a "+" */
+	if (!isdigit((unsigned char)value[negative]))
+		return "is no number";
+	errno = 0;
+	if (*type == 'u') {
+		*number = strtoull(value, &end, 0);
+		if (*end)
+			return "is no number";
+		return errno || negative || *number > UINT64_MAX >> unused ? "does not fit" : NULL;
+	}
+	with_sign = strtoll(value, &end, 0);
+	*number = with_sign;
+	if (*end)
+		return "is no number";
+	return errno || with_sign > INT64_MAX >> unused || with_sign < INT64_MIN >> unused ?
+		"does not fit" : NULL;
+}
+
+/* Room for @size more bytes in fixed[], NULL if there is none */
+static unsigned char *extend(size_t size)
+{
+	unsigned char *room = fixed + nr_fixed;
+
+	if (size > sizeof(fixed) - nr_fixed)
+		return NULL;
+	nr_fixed += size;
+	return room;
+}
+
 /* Append the value of a field of @type; why it cannot be, or NULL */
 static const char *append(const char *type, const char *value)
 {
 	size_t size = ue_type_size(type), len = strlen(value);
-	const char *bracket = strchr(type, '[');
-	char *end;
+	const char *bracket = strchr(type, '['), *why;
+	unsigned char *room;
 	uint64_t number;
 
 	if (size) {
-		errno = 0;
-		number = *value == '-' ? (uint64_t)strtoll(value, &end, 0) :
-					 strtoull(value, &end, 0);
-		if (errno || end == value || *end)
-			return "is no number";
-		if (size < 8 && (number >> (8 * size)) &&
-		    (int64_t)number < -(1LL << (8 * size - 1)))
-			return "does not fit";
-		if (size < 8 && *value != '-' && number >> (8 * size))
-			return "does not fit";
+		why = parse_number(type, size, value, &number);
+		if (why)
+			return why;
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
 		number <<= 64 - 8 * size;
 #endif
-		memcpy(fixed + nr_fixed, &number, size);
-		nr_fixed += size;
+		room = extend(size);
+		if (!room)
+			return "makes the record too long";
+		memcpy(room, &number, size);
 		return NULL;
 	}
 	if (strstr(type, "_loc ") && strstr(type, "char")) {
-		if (nr_dynamic + len + 1 > sizeof(dynamic) || nr_locs == 64)
-			return "is too long";
+		room = extend(4);
+		if (!room || len >= sizeof(dynamic) - nr_dynamic || nr_locs == 64)
+			return "makes the record too long";
 		/* The offset is known when all fields are */
-		locs[nr_locs].at = nr_fixed;
+		locs[nr_locs].at = room - fixed;
 		locs[nr_locs].data = nr_dynamic;
 		locs[nr_locs].size = len + 1;
 		locs[nr_locs++].relative = !strncmp(type, "__rel", 5);
-		nr_fixed += 4;
 		memcpy(dynamic + nr_dynamic, value, len + 1);
 		nr_dynamic += len + 1;
 		return NULL;
@@ -88,9 +123,11 @@ static const char *append(const char *type, const char *value)
 		return "is of a type that emit does not know";
 	if (len > size)
 		return "is too long";
-	memset(fixed + nr_fixed, 0, size);
-	memcpy(fixed + nr_fixed, value, len);
-	nr_fixed += size;
+	room = extend(size);
+	if (!room)
+		return "makes the record too long";
+	memset(room, 0, size);
+	memcpy(room, value, len);
 	return NULL;
 }
 
@@ -130,6 +167,11 @@ static bool layout(const char *command, char **values)
 		ue_error("\"%s\" has no field: there are %d", *values, nr);
 		return false;
 	}
+	/* A location has 16 bits for an offset, which may count the 8 bytes before the fields */
+	if (nr_fixed + nr_dynamic + 8 > UINT16_MAX) {
+		ue_error("the record is too long");
+		return false;
+	}
 	for (i = 0; i < nr_locs; i++) {
 		/* Counted from the end of the field, or from the start of the record */
 		uint32_t loc = locs[i].size << 16 |
@@ -137,10 +179,6 @@ static bool layout(const char *command, char **values)
 					    nr_fixed + locs[i].data + 8);
 
 		memcpy(fixed + locs[i].at, &loc, 4);
-	}
-	if (nr_fixed + nr_dynamic > sizeof(fixed)) {
-		ue_error("the record is too long");
-		return false;
 	}
 	memcpy(fixed + nr_fixed, dynamic, nr_dynamic);
 	return true;
@@ -154,7 +192,8 @@ static bool is_on(const struct user_event *event)
 int ue_emit(int argc, char **argv)
 {
 	const struct timespec nap = { 0, 10000000 };
-	long count = 1, wait_ms = 0;
+	double wait = 0;
+	long count = 1;
 	struct user_event *event;
 	int option, error = EBADF, options = 0;
 
@@ -162,10 +201,12 @@ int ue_emit(int argc, char **argv)
 	while ((option = getopt(argc + 1, argv - 1, "+n:w:m")) != -1) {
 		switch (option) {
 		case 'n':
-			count = atol(optarg);
+			if (!ue_number(option, optarg, &count))
+				return UE_USAGE;
 			break;
 		case 'w':
-			wait_ms = atof(optarg) * 1000;
+			if (!ue_seconds(option, optarg, &wait))
+				return UE_USAGE;
 			break;
 		case 'm':
 			options = 2;
@@ -188,7 +229,7 @@ int ue_emit(int argc, char **argv)
 		ue_error("%s", user_event_reason(event));
 		return UE_FAILED;
 	}
-	for (; wait_ms > 0 && !is_on(event); wait_ms -= 10)
+	for (; wait > 0 && !is_on(event); wait -= 0.01)
 		nanosleep(&nap, NULL);
 	while (count-- > 0 && is_on(event)) {
 		error = user_event_write(event, fixed, nr_fixed + nr_dynamic);

@@ -4,7 +4,10 @@
  * left out.
  */
 #include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <fnmatch.h>
+#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,10 +46,60 @@ char *ue_path(const char *file)
 	return dir ? print("%s/%s", dir, file) : NULL;
 }
 
-/* The content of a file of tracefs; NULL if there is none or it may not be read */
+/* The content of a file of tracefs; NULL, with errno, if it cannot be read */
 char *ue_read(const char *file)
 {
-	return tracefs_instance_file_read(NULL, file, NULL);
+	char *path = ue_path(file), *text = NULL;
+	size_t size = 0, room = 0;
+	ssize_t len = -1;
+	int fd, error;
+
+	errno = ENOENT;
+	fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	while (fd >= 0) {
+		if (room - size < 4096) {
+			room = 2 * room + 8192;
+			text = check(realloc(text, room));
+		}
+		len = read(fd, text + size, room - size - 1);
+		if (len <= 0)
+			break;
+		size += len;
+	}
+	error = errno;
+	if (fd >= 0)
+		close(fd);
+	free(path);
+	if (len < 0) {
+		free(text);
+		errno = error;
+		return NULL;
+	}
+	text[size] = '\0';
+	return text;
+}
+
+/* @file could not be read: say so, but not again each time that the files are read */
+static void unreadable(struct events *events, const char *file)
+{
+	static bool told;
+
+	/* This kernel has none, or its group has just been removed */
+	if (errno == ENOENT || errno == ENODEV)
+		return;
+	if (!told || !events->complete)
+		ue_error("%s: %s", file, strerror(errno));
+	told = true;
+	events->complete = false;
+}
+
+static char *try_read(struct events *events, const char *file)
+{
+	char *text = ue_read(file);
+
+	if (!text)
+		unreadable(events, file);
+	return text;
 }
 
 /* Is there anything to look at? Says so if not. */
@@ -64,13 +117,15 @@ bool ue_ready(void)
 }
 
 /* The names of all groups but the default one */
-char **ue_groups(int *nr)
+static char **read_groups(struct events *events, int *nr)
 {
 	char *path = ue_path("user_events_groups"), **names = NULL;
 	DIR *dir = path ? opendir(path) : NULL;
 	struct dirent *entry;
 
 	*nr = 0;
+	if (path && !dir)
+		unreadable(events, "user_events_groups");
 	while (dir && (entry = readdir(dir))) {
 		if (entry->d_name[0] == '.' || !strcmp(entry->d_name, "control"))
 			continue;
@@ -84,34 +139,49 @@ char **ue_groups(int *nr)
 }
 
 /* A file of a group */
-static char *group_read(const char *group, const char *name)
+static char *group_read(struct events *events, const char *group, const char *name)
 {
 	char *file, *text;
 
 	if (!*group)
-		return ue_read(name);
+		return try_read(events, name);
 	file = print("user_events_groups/%s/%s", group, name);
-	text = ue_read(file);
+	text = try_read(events, file);
 	free(file);
 	return text;
 }
 
-static struct event *find(struct events *events, const char *group, const char *name)
+static int compare_events(const void *a, const void *b)
+{
+	const struct event *one = *(struct event **)a, *other = *(struct event **)b;
+
+	return strcmp(one->group, other->group) ?: strcmp(one->name, other->name);
+}
+
+/* Let find() find the events */
+static void sort(struct events *events)
 {
 	int i;
 
-	for (i = 0; i < events->nr; i++) {
-		if (!strcmp(events->events[i].group, group) &&
-		    !strcmp(events->events[i].name, name))
-			return &events->events[i];
-	}
-	return NULL;
+	events->sorted = check(calloc(events->nr + 1, sizeof(*events->sorted)));
+	for (i = 0; i < events->nr; i++)
+		events->sorted[i] = &events->events[i];
+	qsort(events->sorted, events->nr, sizeof(*events->sorted), compare_events);
+}
+
+static struct event *find(const struct events *events, const char *group, const char *name)
+{
+	struct event event = { .group = (char *)group, .name = (char *)name }, *key = &event;
+	struct event **found = bsearch(&key, events->sorted, events->nr, sizeof(key),
+				       compare_events);
+
+	return found ? *found : NULL;
 }
 
 /* "NAME" or "NAME # Used by ftrace perf", an empty line, a summary */
 static void read_status(struct events *events, const char *group)
 {
-	char *text = group_read(group, "user_events_status"), *rest = text, *line, *used;
+	char *text = group_read(events, group, "user_events_status"), *rest = text, *line, *used;
 	const char *suffix;
 	struct event *event;
 
@@ -151,8 +221,10 @@ static void read_status(struct events *events, const char *group)
 /* "u:[SYSTEM/]NAME FIELDS" */
 static void read_fields(struct events *events)
 {
-	char *text = ue_read("dynamic_events"), *rest = text, *line, *name, *fields;
-	int i;
+	char *text = try_read(events, "dynamic_events"), *rest = text, *line, *name, *fields;
+	const char *group;
+	struct event *event;
+	size_t len;
 
 	while (text && (line = strsep(&rest, "\n"))) {
 		if (strncmp(line, "u:", 2))
@@ -162,16 +234,21 @@ static void read_fields(struct events *events)
 		if (!fields)
 			continue;
 		*fields++ = '\0';
-		for (i = 0; i < events->nr; i++) {
-			struct event *event = &events->events[i];
-			char *full = print("%s/%s", event->system, event->name);
-
-			if (!strcmp(name, *event->group ? full : event->name)) {
-				free(event->fields);
-				event->fields = copy(fields);
-			}
-			free(full);
+		group = "";
+		if (!strncmp(name, "user_events_", 12) && strchr(name, '/')) {
+			group = name + 12;
+			name = strchr(name, '/');
+			*name++ = '\0';
+			/* No name of a group ends like this */
+			len = strlen(group);
+			if (len > 6 && !strcmp(group + len - 6, "_multi"))
+				name[-7] = '\0';
 		}
+		event = find(events, group, name);
+		if (!event)
+			continue;
+		free(event->fields);
+		event->fields = copy(fields);
 	}
 	free(text);
 }
@@ -195,11 +272,37 @@ static int pid_inside(int pid)
 	return inside == pid ? 0 : inside;
 }
 
-static struct program *program_of(struct event *event, int pid, const char *comm)
+static int compare_processes(const void *a, const void *b)
 {
-	struct program *program;
+	const struct process *one = a, *other = b;
+
+	return (one->pid > other->pid) - (one->pid < other->pid);
+}
+
+/* What is read only once for a process, however many events it has registered */
+static const struct process *process_of(struct events *events, int pid)
+{
+	struct process key = { .pid = pid }, **found, *process;
 	char path[64];
 	ssize_t len;
+
+	found = tfind(&key, &events->processes, compare_processes);
+	if (found)
+		return *found;
+	process = check(calloc(1, sizeof(*process)));
+	process->pid = pid;
+	process->inside = pid_inside(pid);
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	len = readlink(path, process->exe, sizeof(process->exe) - 1);
+	process->exe[len > 0 ? len : 0] = '\0';
+	check(tsearch(process, &events->processes, compare_processes));
+	return process;
+}
+
+static struct program *program_of(struct events *events, struct event *event, int pid,
+				  const char *comm)
+{
+	struct program *program;
 	int i;
 
 	for (i = 0; i < event->nr_programs; i++) {
@@ -211,32 +314,30 @@ static struct program *program_of(struct event *event, int pid, const char *comm
 	program = &event->programs[event->nr_programs++];
 	memset(program, 0, sizeof(*program));
 	program->pid = pid;
-	program->inside = pid_inside(pid);
+	program->inside = process_of(events, pid)->inside;
+	program->exe = process_of(events, pid)->exe;
 	snprintf(program->comm, sizeof(program->comm), "%s", comm);
-	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
-	len = readlink(path, program->exe, sizeof(program->exe) - 1);
-	program->exe[len > 0 ? len : 0] = '\0';
 	return program;
 }
 
-/* "event pid address size bit wanted state comm" */
+/* "event pid address size bit wanted state comm", of which the last may be empty */
 static void read_enablers(struct events *events, const char *group)
 {
-	char *text = group_read(group, "user_events_enablers"), *rest = text, *line;
-	char name[256], state[16], comm[64];
+	char *text = group_read(events, group, "user_events_enablers"), *rest = text, *line;
+	char name[256], state[16];
 	struct program *program;
 	struct event *event;
-	int pid;
+	int pid, at;
 
 	while (text && (line = strsep(&rest, "\n"))) {
 		if (*line == '#' ||
-		    sscanf(line, "%255s %d %*s %*s %*s %*s %15s %63[^\n]", name, &pid,
-			   state, comm) != 4)
+		    sscanf(line, "%255s %d %*s %*s %*s %*s %15s%n", name, &pid, state, &at) != 3)
 			continue;
+		line += at;
 		event = find(events, group, name);
 		if (!event)
 			continue;
-		program = program_of(event, pid, comm);
+		program = program_of(events, event, pid, *line ? line + 1 : "");
 		program->bits++;
 		if (strcmp(state, "ok") && strcmp(state, "repair") &&
 		    strcmp(state, "absent") && strcmp(state, "locked")) {
@@ -250,7 +351,7 @@ static void read_enablers(struct events *events, const char *group)
 /* "NAME full=N off=N size=N data=N" */
 static void read_losses(struct events *events, const char *group)
 {
-	char *text = group_read(group, "user_events_losses"), *rest = text, *line, *counts;
+	char *text = group_read(events, group, "user_events_losses"), *rest = text, *line, *counts;
 	struct event *event;
 
 	while (text && (line = strsep(&rest, "\n"))) {
@@ -267,30 +368,48 @@ static void read_losses(struct events *events, const char *group)
 	free(text);
 }
 
-/* All there is to know about all events */
-void ue_events_read(struct events *events)
+/* @all there is to know about all events, or only what watch and stat need each second */
+static bool read_files(struct events *events, bool all)
 {
 	char **groups;
 	int nr, i;
 
 	memset(events, 0, sizeof(*events));
+	events->complete = true;
 	events->kernel.losses = tracefs_file_exists(NULL, "user_events_losses");
 	events->kernel.enablers = tracefs_file_exists(NULL, "user_events_enablers");
 	events->kernel.groups = tracefs_file_exists(NULL, "user_events_groups/control");
 
 	read_status(events, "");
-	groups = ue_groups(&nr);
+	groups = read_groups(events, &nr);
 	for (i = 0; i < nr; i++)
 		read_status(events, groups[i]);
-	read_fields(events);
-	read_enablers(events, "");
+	sort(events);
+	if (all) {
+		read_fields(events);
+		read_enablers(events, "");
+	}
 	read_losses(events, "");
 	for (i = 0; i < nr; i++) {
-		read_enablers(events, groups[i]);
+		if (all)
+			read_enablers(events, groups[i]);
 		read_losses(events, groups[i]);
 		free(groups[i]);
 	}
 	free(groups);
+	return events->complete;
+}
+
+/* Returns false, after a message, if a file cannot be read */
+bool ue_events_read(struct events *events)
+{
+	return read_files(events, true);
+}
+
+/* The same without the fields and the programs */
+bool ue_names_read(struct events *events)
+{
+	return read_files(events, false);
 }
 
 void ue_events_free(struct events *events)
@@ -309,6 +428,8 @@ void ue_events_free(struct events *events)
 		free(event->programs);
 	}
 	free(events->events);
+	free(events->sorted);
+	tdestroy(events->processes, free);
 }
 
 /* Is it one of @patterns, "NAME" or "SYSTEM:NAME" with * and ?, or are there none */

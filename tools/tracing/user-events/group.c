@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,12 +15,53 @@
 
 #include "user-events.h"
 
-/* A line for the control file */
-static int control(const char *line, const char *name)
+/* Letters, digits and _ at the start of @name */
+static size_t word_len(const char *name)
 {
-	char *path = ue_path("user_events_groups/control");
+	return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+}
+
+/* May a group be called @name? Says so if not. */
+static bool is_name(const char *name)
+{
+	size_t len = word_len(name);
+
+	/* "control" is the name of a file beside the groups */
+	if (len && len <= 32 && !name[len] && strcmp(name, "control"))
+		return true;
+	ue_error("\"%s\": a group's name is 1 to 32 letters, digits and _, and not control", name);
+	return false;
+}
+
+/* Digits alone, and a number below @end: not what strtoul() makes of "-1" */
+static bool is_number(const char *text, unsigned long long end, unsigned long *number)
+{
+	size_t len = strspn(text, "0123456789");
+
+	if (!len || len > 10 || text[len] || strtoull(text, NULL, 10) >= end)
+		return false;
+	*number = strtoul(text, NULL, 10);
+	return true;
+}
+
+/* A line for the control file: @sign and @name, and the limit if it is not NULL */
+static int control(const char *sign, const char *name, const char *max)
+{
+	char *path, line[64];
+	unsigned long number;
 	int fd, error = 0;
 
+	if (!is_name(name))
+		return UE_USAGE;
+	if (max && !is_number(max, 1ULL << 32, &number)) {
+		ue_error("\"%s\": a limit is a number", max);
+		return UE_USAGE;
+	}
+	if (max)
+		snprintf(line, sizeof(line), "%s%s max=%lu", sign, name, number);
+	else
+		snprintf(line, sizeof(line), "%s%s", sign, name);
+	path = ue_path("user_events_groups/control");
 	if (!path || access(path, F_OK)) {
 		ue_error("this kernel has no groups of user events");
 		return UE_FAILED;
@@ -37,8 +79,7 @@ static int control(const char *line, const char *name)
 		ue_error("%s is in use: user-events list 'user_events_%s*:*'", name, name);
 		break;
 	case EINVAL:
-		ue_error("%s: a name is 1 to 32 letters, digits and _, a limit is a number",
-			 name);
+		ue_error("%s: the kernel does not take this name or limit", name);
 		break;
 	default:
 		ue_error("%s: %s", name, strerror(error));
@@ -53,13 +94,16 @@ static int show(void)
 	char name[64];
 	unsigned int max, nr;
 
-	if (!text && !tracefs_file_exists(NULL, "user_events_groups/control")) {
-		ue_error("this kernel has no groups of user events");
+	if (!text) {
+		if (errno == ENOENT)
+			ue_error("this kernel has no groups of user events");
+		else
+			ue_error("user_events_groups/control: %s", strerror(errno));
 		return UE_FAILED;
 	}
 	if (ue_person)
 		printf("%s%-32s %10s %10s%s\n", ue_bold(), "GROUP", "EVENTS", "LIMIT", ue_plain());
-	while (text && (line = strsep(&rest, "\n"))) {
+	while ((line = strsep(&rest, "\n"))) {
 		if (sscanf(line, "%63s max=%u events=%u", name, &max, &nr) != 3)
 			continue;
 		if (ue_json) {
@@ -78,7 +122,7 @@ static int show(void)
 	return UE_OK;
 }
 
-/* Give the files of a group to a user */
+/* Give the files of a group to a user, by name or number, and the user's own group */
 static int delegate(const char *name, const char *user)
 {
 	static const char * const files[] = {
@@ -86,27 +130,28 @@ static int delegate(const char *name, const char *user)
 		"/user_events_enablers",
 	};
 	struct passwd *pw = getpwnam(user);
-	char *dir, path[1024], *end;
-	uid_t uid = strtoul(user, &end, 10);
-	gid_t gid = uid;
+	char *dir, path[1024];
+	unsigned long number;
 	size_t i;
 
-	if (strchr(name, '/') || !*name) {
-		ue_error("%s is no group", name);
+	if (!is_name(name))
+		return UE_USAGE;
+	/* chown() takes the highest number for none */
+	if (!pw && !is_number(user, UINT32_MAX, &number)) {
+		ue_error("there is no user \"%s\"", user);
 		return UE_USAGE;
 	}
-	if (pw) {
-		uid = pw->pw_uid;
-		gid = pw->pw_gid;
-	} else if (*end || !*user) {
-		ue_error("there is no user %s", user);
-		return UE_USAGE;
-	}
+	if (!pw)
+		pw = getpwuid(number);
 	snprintf(path, sizeof(path), "user_events_groups/%s", name);
 	dir = ue_path(path);
+	if (!dir) {
+		ue_error("tracefs is not mounted");
+		return UE_FAILED;
+	}
 	for (i = 0; i < sizeof(files) / sizeof(*files); i++) {
 		snprintf(path, sizeof(path), "%s%s", dir, files[i]);
-		if (chown(path, uid, gid)) {
+		if (chown(path, pw ? pw->pw_uid : number, pw ? pw->pw_gid : number)) {
 			ue_error("%s: %s", path, strerror(errno));
 			free(dir);
 			return UE_FAILED;
@@ -120,27 +165,48 @@ static int delegate(const char *name, const char *user)
 
 int ue_group(int argc, char **argv)
 {
-	char line[256];
-
 	if (!*argv || !strcmp(*argv, "list"))
 		return show();
-	if (!strcmp(argv[0], "add") && (argc == 2 || argc == 3)) {
-		snprintf(line, sizeof(line), "+%s %s%s", argv[1], argc == 3 ? "max=" : "",
-			 argc == 3 ? argv[2] : "");
-		return control(line, argv[1]);
+	if (ue_json) {
+		ue_error("group %s does not take --json", *argv);
+		return UE_USAGE;
 	}
-	if (!strcmp(argv[0], "limit") && argc == 3) {
-		snprintf(line, sizeof(line), "%s max=%s", argv[1], argv[2]);
-		return control(line, argv[1]);
-	}
-	if (!strcmp(argv[0], "remove") && argc == 2) {
-		snprintf(line, sizeof(line), "-%s", argv[1]);
-		return control(line, argv[1]);
-	}
+	if (!strcmp(argv[0], "add") && (argc == 2 || argc == 3))
+		return control("+", argv[1], argv[2]);
+	if (!strcmp(argv[0], "limit") && argc == 3)
+		return control("", argv[1], argv[2]);
+	if (!strcmp(argv[0], "remove") && argc == 2)
+		return control("-", argv[1], NULL);
 	if (!strcmp(argv[0], "delegate") && argc == 3)
 		return delegate(argv[1], argv[2]);
 	ue_error("group list | add NAME [MAX] | limit NAME MAX | delegate NAME USER | remove NAME");
 	return UE_USAGE;
+}
+
+/* Words of perf's, which it does not take for the name of an event either */
+static const char * const perf_words[] = {
+	"access", "bpc", "bpu", "branch", "branches", "btb", "cs", "cycles", "dTLB", "dummy",
+	"duration_time", "faults", "iTLB", "instructions", "l1d", "l1i", "L2", "LLC", "load",
+	"loads", "migrations", "miss", "misses", "node", "ops", "prefetch", "prefetches", "read",
+	"Reference", "refs", "store", "stores", "system_time", "user_time", "write",
+};
+
+/* Do the event parsers of perf, or of trace-cmd, take this name? */
+static bool can_record(const char *name, bool trace_cmd)
+{
+	size_t i;
+
+	if (name[word_len(name)] || (*name >= '0' && *name <= '9'))
+		return false;
+	if (trace_cmd)
+		return true;
+	for (i = 0; i < sizeof(perf_words) / sizeof(*perf_words); i++) {
+		if (!strcmp(perf_words[i], name))
+			return false;
+	}
+	/* Modifiers, and the number of a hardware event */
+	return name[strspn(name, "ukhpPGHSDIWebR")] &&
+		(*name != 'r' || !name[1] || name[1 + strspn(name + 1, "0123456789abcdefABCDEF")]);
 }
 
 /* Run perf or trace-cmd for the matching events that exist */
@@ -159,7 +225,8 @@ int ue_record(int argc, char **argv)
 	patterns = argv;
 	if (!ue_ready())
 		return UE_FAILED;
-	ue_events_read(&events);
+	if (!ue_names_read(&events))
+		return UE_FAILED;
 	args = calloc(2 * events.nr + argc + 8, sizeof(*args));
 	args[nr++] = trace_cmd ? "trace-cmd" : "perf";
 	args[nr++] = "record";
@@ -170,7 +237,7 @@ int ue_record(int argc, char **argv)
 
 		if (!ue_matches(event, patterns))
 			continue;
-		if (strpbrk(event->name, ".-")) {
+		if (!can_record(event->name, trace_cmd)) {
 			ue_error("%s:%s is left out: %s cannot read such a name", event->system,
 				 event->name, args[0]);
 			continue;

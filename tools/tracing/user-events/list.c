@@ -13,12 +13,12 @@ static json_object *to_json(const struct event *event)
 	json_object *object = json_object_new_object(), *programs;
 	int i;
 
-	json_object_object_add(object, "system", json_object_new_string(event->system));
-	json_object_object_add(object, "name", json_object_new_string(event->name));
-	json_object_object_add(object, "group", json_object_new_string(event->group));
-	json_object_object_add(object, "fields", json_object_new_string(event->fields));
-	json_object_object_add(object, "listeners", json_object_new_string(event->listeners));
-	json_object_object_add(object, "losses", json_object_new_string(event->losses));
+	json_object_object_add(object, "system", ue_json_string(event->system));
+	json_object_object_add(object, "name", ue_json_string(event->name));
+	json_object_object_add(object, "group", ue_json_string(event->group));
+	json_object_object_add(object, "fields", ue_json_string(event->fields));
+	json_object_object_add(object, "listeners", ue_json_string(event->listeners));
+	json_object_object_add(object, "losses", ue_json_string(event->losses));
 	programs = json_object_new_array();
 	for (i = 0; i < event->nr_programs; i++) {
 		const struct program *p = &event->programs[i];
@@ -28,40 +28,57 @@ static json_object *to_json(const struct event *event)
 		if (p->inside)
 			json_object_object_add(program, "container_pid",
 					       json_object_new_int(p->inside));
-		json_object_object_add(program, "comm", json_object_new_string(p->comm));
-		json_object_object_add(program, "exe", json_object_new_string(p->exe));
+		json_object_object_add(program, "comm", ue_json_string(p->comm));
+		json_object_object_add(program, "exe", ue_json_string(p->exe));
 		json_object_object_add(program, "bits", json_object_new_int(p->bits));
 		json_object_object_add(program, "wrong_bits", json_object_new_int(p->wrong));
 		if (p->wrong)
 			json_object_object_add(program, "state",
-					       json_object_new_string(p->state));
+					       ue_json_string(p->state));
 		json_object_array_add(programs, program);
 	}
 	json_object_object_add(object, "programs", programs);
 	return object;
 }
 
+/* "COMM[PID]" */
+static void print_program(const struct program *program)
+{
+	ue_print(program->comm);
+	printf("[%d]", program->pid);
+}
+
 /* Some lines for an event, of up to 80 columns where names let them */
 static void for_a_person(const struct event *event)
 {
-	int i, width = strlen(event->system) + strlen(event->name) + 1;
+	int i, width;
 
-	printf("%s%s:%s%s", ue_bold(), event->system, event->name, ue_plain());
+	fputs(ue_bold(), stdout);
+	width = ue_print_name(event);
+	fputs(ue_plain(), stdout);
 	if (*event->listeners)
 		printf("%*s%s", width < 48 ? 48 - width : 2, "", event->listeners);
 	printf("\n");
-	if (*event->fields)
-		printf("    %s\n", event->fields);
+	if (*event->fields) {
+		printf("    ");
+		ue_print(event->fields);
+		printf("\n");
+	}
 	for (i = 0; i < event->nr_programs; i++) {
 		const struct program *p = &event->programs[i];
 
-		printf("    %s%s[%d]", ue_dim(), p->comm, p->pid);
+		printf("    %s", ue_dim());
+		print_program(p);
 		if (p->inside)
 			printf(", %d in its container", p->inside);
-		printf("  %s%s\n", p->exe, ue_plain());
-		if (p->wrong)
-			printf("    %s! a bit of %s[%d] is %s%s\n", ue_warn(), p->comm, p->pid,
-			       p->state, ue_plain());
+		printf("  ");
+		ue_print(p->exe);
+		printf("%s\n", ue_plain());
+		if (p->wrong) {
+			printf("    %s! a bit of ", ue_warn());
+			print_program(p);
+			printf(" is %s%s\n", p->state, ue_plain());
+		}
 	}
 	if (*event->losses)
 		printf("    %s! lost: %s%s\n", ue_warn(), event->losses, ue_plain());
@@ -72,13 +89,17 @@ static void for_a_pipe(const struct event *event)
 {
 	int i;
 
-	printf("%s:%s\t%s\t%s\t", event->system, event->name,
-	       *event->fields ? event->fields : "-",
-	       *event->listeners ? event->listeners : "-");
-	for (i = 0; i < event->nr_programs; i++)
-		printf("%s%s[%d]%s%s", i ? " " : "", event->programs[i].comm,
-		       event->programs[i].pid, event->programs[i].wrong ? "!" : "",
-		       event->programs[i].wrong ? event->programs[i].state : "");
+	ue_print_name(event);
+	printf("\t");
+	ue_print(*event->fields ? event->fields : "-");
+	printf("\t%s\t", *event->listeners ? event->listeners : "-");
+	for (i = 0; i < event->nr_programs; i++) {
+		if (i)
+			printf(" ");
+		print_program(&event->programs[i]);
+		if (event->programs[i].wrong)
+			printf("!%s", event->programs[i].state);
+	}
 	printf("%s\t%s\n", event->nr_programs ? "" : "-", *event->losses ? event->losses : "-");
 }
 
@@ -87,10 +108,11 @@ int ue_list(int argc, char **argv)
 	json_object *array = json_object_new_array();
 	struct events events;
 	int i, shown = 0;
+	bool complete;
 
 	if (!ue_ready())
 		return UE_FAILED;
-	ue_events_read(&events);
+	complete = ue_events_read(&events);
 	for (i = 0; i < events.nr; i++) {
 		if (!ue_matches(&events.events[i], argv))
 			continue;
@@ -109,5 +131,7 @@ int ue_list(int argc, char **argv)
 	ue_events_free(&events);
 	if (!shown && *argv)
 		ue_error("no event is called %s", *argv);
+	if (!complete)
+		return UE_FAILED;
 	return shown || !*argv ? UE_OK : UE_NOTHING;
 }

@@ -2,6 +2,7 @@
 /*
  * user-events: options that all subcommands have, and which one it is.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,14 +14,17 @@ static const struct {
 	int (*run)(int argc, char **argv);
 	const char *arguments;
 	const char *help;
+	bool json;
 } commands[] = {
-	{ "list", ue_list, "[EVENT...]", "events, programs, listeners, losses" },
-	{ "watch", ue_watch, "[-f FILTER] [-n N] EVENT...", "records as they come" },
-	{ "stat", ue_stat, "[-i SECONDS] [-n N] [EVENT...]", "how many records, and losses" },
-	{ "emit", ue_emit, "[-n N] [-w SECONDS] [-m] 'NAME FIELDS' VALUE...", "write a record" },
-	{ "record", ue_record, "[-t] [EVENT...] [-- ARG...]", "run perf record, or trace-cmd" },
-	{ "group", ue_group, "list|add|limit|delegate|remove ...", "groups of events" },
-	{ "doctor", ue_doctor, "", "what is in the way, and what mends it" },
+	{ "list", ue_list, "[EVENT...]", "events, programs, listeners, losses", true },
+	{ "watch", ue_watch, "[-f FILTER] [-n N] EVENT...", "records as they come", true },
+	{ "stat", ue_stat, "[-i SECONDS] [-n N] [EVENT...]", "how many records, and losses", true },
+	{ "emit", ue_emit, "[-n N] [-w SECONDS] [-m] 'NAME FIELDS' VALUE...", "write a record",
+	  false },
+	{ "record", ue_record, "[-t] [EVENT...] [-- ARG...]", "run perf record, or trace-cmd",
+	  false },
+	{ "group", ue_group, "list|add|limit|delegate|remove ...", "groups of events", true },
+	{ "doctor", ue_doctor, "", "what is in the way, and what fixes it", true },
 };
 
 #define NR_COMMANDS (sizeof(commands) / sizeof(*commands))
@@ -37,10 +41,53 @@ static int usage(FILE *to)
 	return to == stdout ? UE_OK : UE_USAGE;
 }
 
+/* A number from 1 on, the argument of @option; false after a message */
+bool ue_number(int option, const char *text, long *number)
+{
+	char *end;
+
+	errno = 0;
+	*number = strtol(text, &end, 10);
+	if (end != text && !*end && !errno && *number > 0)
+		return true;
+	ue_error("-%c \"%s\": it takes a number from 1 on", option, text);
+	return false;
+}
+
+/* A number of seconds; false after a message */
+bool ue_seconds(int option, const char *text, double *seconds)
+{
+	char *end;
+
+	*seconds = strtod(text, &end);
+	/* Not a number is neither more nor less */
+	if (end != text && !*end && *seconds >= 0.001 && *seconds <= 1e9)
+		return true;
+	ue_error("-%c \"%s\": it takes a number of seconds, from 0.001 to 1e9", option, text);
+	return false;
+}
+
+static int run(int argc, char **argv)
+{
+	size_t i;
+
+	for (i = 0; argc && i < NR_COMMANDS; i++) {
+		if (strcmp(*argv, commands[i].name))
+			continue;
+		if (ue_json && !commands[i].json) {
+			ue_error("%s does not take --json", *argv);
+			return UE_USAGE;
+		}
+		return commands[i].run(argc - 1, argv + 1);
+	}
+	if (argc && !strcmp(*argv, "help"))
+		return usage(stdout);
+	return usage(stderr);
+}
+
 int main(int argc, char **argv)
 {
 	const char *color = NULL;
-	size_t i;
 
 	for (argv++, argc--; argc && !strncmp(*argv, "--", 2); argv++, argc--) {
 		if (!strcmp(*argv, "--json"))
@@ -48,16 +95,11 @@ int main(int argc, char **argv)
 		else if (!strncmp(*argv, "--color=", 8))
 			color = *argv + 8;
 		else if (!strcmp(*argv, "--help"))
-			return usage(stdout);
+			return ue_output_end(usage(stdout));
 		else
 			return usage(stderr);
 	}
-	ue_output_init(color);
-	for (i = 0; argc && i < NR_COMMANDS; i++) {
-		if (!strcmp(*argv, commands[i].name))
-			return commands[i].run(argc - 1, argv + 1);
-	}
-	if (argc && !strcmp(*argv, "help"))
-		return usage(stdout);
-	return usage(stderr);
+	if (!ue_output_init(color))
+		return usage(stderr);
+	return ue_output_end(run(argc, argv));
 }

@@ -13,8 +13,11 @@
 bool ue_json, ue_person;
 static bool colors;
 
-void ue_output_init(const char *color)
+/* Returns false if there is no such @color */
+bool ue_output_init(const char *color)
 {
+	if (color && strcmp(color, "always") && strcmp(color, "never"))
+		return false;
 	ue_person = isatty(STDOUT_FILENO);
 	colors = ue_person && !getenv("NO_COLOR");
 	if (color && !strcmp(color, "always")) {
@@ -27,6 +30,22 @@ void ue_output_init(const char *color)
 		ue_person = false;
 		colors = false;
 	}
+	return true;
+}
+
+/* The exit status: @status, or that the output could not be written, after a message */
+int ue_output_end(int status)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return status;
+	ue_error("cannot write the output");
+	return UE_FAILED;
+}
+
+/* Before a table that replaces the last one */
+const char *ue_clear(void)
+{
+	return colors ? "\033[H\033[J" : "";
 }
 
 const char *ue_bold(void)
@@ -60,20 +79,34 @@ static size_t control_len(const unsigned char *text, size_t left)
 	return left > 1 && *text == 0xc2 && text[1] >= 0x80 && text[1] < 0xa0 ? 2 : 0;
 }
 
-/* Control characters are escaped, as the kernel does: they would forge lines */
-void ue_print_text(const char *text, size_t len)
+static int print_text(FILE *to, const char *text, size_t len)
 {
 	size_t control;
+	int width = 0;
 
 	while (len) {
 		control = control_len((const unsigned char *)text, len);
 		if (!control) {
-			putchar(*text++);
+			putc(*text++, to);
 			len--;
+			width++;
 		}
 		for (; control; control--, len--)
-			printf("\\x%02x", (unsigned char)*text++);
+			width += fprintf(to, "\\x%02x", (unsigned char)*text++);
 	}
+	return width;
+}
+
+/* Control characters are escaped, as the kernel does: they would forge lines */
+void ue_print_text(const char *text, size_t len)
+{
+	print_text(stdout, text, len);
+}
+
+/* The same for a string; returns how many bytes it has printed */
+int ue_print(const char *text)
+{
+	return print_text(stdout, text, strlen(text));
 }
 
 /* Bytes of the character at @text, 0 if it is not UTF-8 */
@@ -120,6 +153,17 @@ json_object *ue_json_text(const char *text, size_t len)
 	return object;
 }
 
+/* "SYSTEM:NAME", the same */
+int ue_print_name(const struct event *event)
+{
+	return printf("%s:", event->system) + ue_print(event->name);
+}
+
+json_object *ue_json_string(const char *text)
+{
+	return ue_json_text(text, strlen(text));
+}
+
 /* One object on one line, so that a stream of them can be read line by line */
 void ue_json_print(json_object *object)
 {
@@ -145,10 +189,14 @@ void ue_json_print(json_object *object)
 void ue_error(const char *format, ...)
 {
 	va_list args;
+	char *text;
 
 	va_start(args, format);
-	fputs("user-events: ", stderr);
-	vfprintf(stderr, format, args);
-	fputc('\n', stderr);
+	if (vasprintf(&text, format, args) < 0)
+		exit(UE_FAILED);
 	va_end(args);
+	fputs("user-events: ", stderr);
+	print_text(stderr, text, strlen(text));
+	fputc('\n', stderr);
+	free(text);
 }

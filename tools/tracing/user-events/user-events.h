@@ -31,12 +31,19 @@ struct kernel {
 	bool groups;
 };
 
+/* Of /proc */
+struct process {
+	int pid;
+	int inside;		/* its PID in its own namespace, 0 if that is the same */
+	char exe[256];
+};
+
 /* A program that has registered an event */
 struct program {
 	int pid;
-	int inside;		/* its PID in its own namespace, 0 if that is the same */
+	int inside;		/* as in struct process */
 	char comm[64];
-	char exe[256];
+	const char *exe;
 	int bits;		/* how many it has registered */
 	int wrong;		/* how many are not as they should be */
 	char state[16];		/* of one that is not */
@@ -58,16 +65,20 @@ struct events {
 	struct kernel kernel;
 	struct event *events;
 	int nr;
+	bool complete;		/* no file was unreadable */
+	/* To find them by name */
+	struct event **sorted;
+	void *processes;
 };
 
 /* events.c */
 bool ue_ready(void);
 char *ue_read(const char *file);
 char *ue_path(const char *file);
-void ue_events_read(struct events *events);
+bool ue_events_read(struct events *events);
+bool ue_names_read(struct events *events);
 void ue_events_free(struct events *events);
 bool ue_matches(const struct event *event, char **patterns);
-char **ue_groups(int *nr);
 void ue_lacks(const struct kernel *kernel);
 
 /* fields.c */
@@ -81,18 +92,27 @@ void ue_format_print(const struct format *format, const char *record, size_t siz
 
 /* output.c */
 extern bool ue_json, ue_person;
-void ue_output_init(const char *color);
+bool ue_output_init(const char *color);
+int ue_output_end(int status);
+const char *ue_clear(void);
 const char *ue_bold(void);
 const char *ue_warn(void);
 const char *ue_dim(void);
 const char *ue_plain(void);
 void ue_json_print(json_object *object);
 json_object *ue_json_text(const char *text, size_t len);
+json_object *ue_json_string(const char *text);
 void ue_print_text(const char *text, size_t len);
+int ue_print(const char *text);
+int ue_print_name(const struct event *event);
 void ue_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* emit.c */
 size_t ue_type_size(const char *type);
+
+/* main.c */
+bool ue_number(int option, const char *text, long *number);
+bool ue_seconds(int option, const char *text, double *seconds);
 
 /* The subcommands: what follows their name, their exit status */
 int ue_list(int argc, char **argv);

@@ -2,14 +2,15 @@
 /*
  * user-events watch and stat: in a trace instance of their own, which goes with them.
  *
- * watch reads the binary records of all CPUs. For stat the kernel counts, with a
- * histogram, so that no record is made at all.
+ * watch reads the binary records of all CPUs. For stat the kernel only counts the records,
+ * with a histogram; it does not store them.
  */
 #include <errno.h>
 #include <event-parse.h>
 #include <fcntl.h>
 #include <kbuffer.h>
 #include <poll.h>
+#include <search.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -27,26 +28,37 @@ static volatile sig_atomic_t stop;
 
 static void on_signal(int sig)
 {
-	stop = 1;
+	stop = sig;
 }
 
 static bool begin(void)
 {
-	struct sigaction action = { .sa_handler = on_signal };
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE };
+	struct sigaction action = { .sa_handler = on_signal }, old;
 	char name[64];
+	size_t i;
+	int n;
 
-	snprintf(name, sizeof(name), "user-events-%d", getpid());
-	instance = tracefs_instance_create(name);
-	if (!instance) {
-		ue_error("no trace instance: %s", strerror(errno));
-		return false;
-	}
 	/* Not restarted: a wait ends with them */
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGHUP, &action, NULL);
-	sigaction(SIGPIPE, &action, NULL);
-	return true;
+	for (i = 0; i < sizeof(signals) / sizeof(*signals); i++) {
+		if (!sigaction(signals[i], NULL, &old) && old.sa_handler != SIG_IGN)
+			sigaction(signals[i], &action, NULL);
+	}
+	/* One that was killed may have left its instance, with events that are on */
+	for (n = 0; n < 100; n++) {
+		snprintf(name, sizeof(name), n ? "user-events-%d-%d" : "user-events-%d",
+			 getpid(), n);
+		instance = tracefs_instance_create(name);
+		if (!instance) {
+			ue_error("no trace instance: %s", strerror(errno));
+			return false;
+		}
+		if (tracefs_instance_is_new(instance))
+			return true;
+		tracefs_instance_free(instance);
+	}
+	ue_error("no trace instance: remove instances/%s and the like", name);
+	return false;
 }
 
 static void end(void)
@@ -54,6 +66,30 @@ static void end(void)
 	tracefs_instance_file_write(instance, "events/enable", "0");
 	tracefs_instance_destroy(instance);
 	tracefs_instance_free(instance);
+	/* There is no reader to whom more could be said */
+	if (stop == SIGPIPE)
+		_exit(UE_OK);
+}
+
+/* poll() that a signal ends, also one that came after @stop was looked at */
+static int wait_for(struct pollfd *fds, int nr, const struct timespec *time)
+{
+	sigset_t all, old;
+	int ready = 0;
+
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &old);
+	if (!stop)
+		ready = ppoll(fds, nr, time, &old);
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	return ready;
+}
+
+/* The output goes nowhere: there is nothing left to do */
+static void flush(void)
+{
+	if ((fflush(stdout) || ferror(stdout)) && !stop)
+		stop = -1;
 }
 
 static int put(const struct event *event, const char *file, const char *text)
@@ -99,14 +135,57 @@ static void load_format(const struct event *event)
 	formats[ue_format_id(format)] = format;
 }
 
-/* Enable the matching events that are not yet enabled; returns how many match */
-static int switch_on(char **patterns, const char *filter, int *result)
+static int compare_text(const void *a, const void *b)
+{
+	return strcmp(*(char * const *)a, *(char * const *)b);
+}
+
+/* Something that was kept for an event, by its name; it begins with the name */
+static void *kept(void **all, const struct event *event, size_t size)
+{
+	char *name, **new, **found;
+
+	if (asprintf(&name, "%s:%s", event->system, event->name) < 0)
+		exit(UE_FAILED);
+	found = tfind(&name, all, compare_text);
+	if (found) {
+		free(name);
+		return *found;
+	}
+	new = calloc(1, size);
+	if (!new)
+		exit(UE_FAILED);
+	*new = name;
+	tsearch(new, all, compare_text);
+	return new;
+}
+
+/* Warn once about an event that cannot be watched */
+static void leave_out(const struct event *event, const char *why)
+{
+	struct left_out {
+		char *name;
+		bool told;
+	} *left_out;
+	static void *all;
+
+	left_out = kept(&all, event, sizeof(*left_out));
+	if (!left_out->told)
+		ue_error("%s is left out: %s", left_out->name, why);
+	left_out->told = true;
+}
+
+/*
+ * Enable the matching events that are not yet enabled; returns how many match, or -1 if
+ * this is the @first time and one of them does not take the filter.
+ */
+static int switch_on(char **patterns, const char *filter, bool first)
 {
 	struct events events;
 	int i, error, nr = 0;
 
-	ue_events_read(&events);
-	for (i = 0; i < events.nr; i++) {
+	ue_names_read(&events);
+	for (i = 0; i < events.nr && nr >= 0; i++) {
 		struct event *event = &events.events[i];
 
 		if (!ue_matches(event, patterns))
@@ -116,13 +195,21 @@ static int switch_on(char **patterns, const char *filter, int *result)
 			continue;
 		error = filter ? put(event, "filter", filter) : 0;
 		if (error && error != -ENOENT) {
+			if (!first) {
+				leave_out(event, "it does not take the filter");
+				continue;
+			}
 			ue_error("%s:%s does not take the filter \"%s\"", event->system,
 				 event->name, filter);
-			*result = UE_USAGE;
-			stop = 1;
+			nr = -1;
+			continue;
 		}
-		if (!error && !put(event, "enable", "1"))
+		if (!error)
+			error = put(event, "enable", "1");
+		if (!error)
 			load_format(event);
+		else if (error != -ENOENT)
+			leave_out(event, strerror(-error));
 	}
 	ue_events_free(&events);
 	return nr;
@@ -311,7 +398,6 @@ static void show(const struct format *format, const struct cpu *cpu)
 	fputs(ue_plain(), stdout);
 	ue_format_print(format, cpu->record, size);
 	putchar('\n');
-	fflush(stdout);
 }
 
 /* Show what there is, the oldest first, and for no longer than a second */
@@ -330,6 +416,7 @@ static void show_all(long *left)
 		format = formats[type];
 		if (format) {
 			show(format, cpu);
+			flush();
 			if (*left > 0)
 				--*left;
 		}
@@ -353,8 +440,9 @@ static void read_again(int status)
 int ue_watch(int argc, char **argv)
 {
 	const char *filter = NULL;
+	const struct timespec second = { 1, 0 };
 	struct pollfd fds[2];
-	int option, result = UE_OK, nr;
+	int option, nr;
 	time_t looked = time(NULL);
 	long left = -1;
 	char *path;
@@ -366,7 +454,8 @@ int ue_watch(int argc, char **argv)
 			filter = optarg;
 			break;
 		case 'n':
-			left = atol(optarg);
+			if (!ue_number(option, optarg, &left))
+				return UE_USAGE;
 			break;
 		default:
 			return UE_USAGE;
@@ -392,18 +481,18 @@ int ue_watch(int argc, char **argv)
 	fds[1].events = POLLPRI;
 	free(path);
 	read_again(fds[1].fd);
-	nr = switch_on(argv, filter, &result);
+	nr = switch_on(argv, filter, true);
 	if (!nr && ue_person)
 		fprintf(stderr, "(waiting for %s)\n", *argv);
-	while (!stop && left) {
-		if (poll(fds, 2, 1000) < 0 && errno != EINTR)
+	while (nr >= 0 && !stop && left) {
+		if (wait_for(fds, 2, &second) < 0 && errno != EINTR)
 			break;
 		if (fds[1].revents & POLLPRI)
 			read_again(fds[1].fd);
 		/* Once a second: for new groups, and if the status has no poll() */
 		if (fds[1].revents || time(NULL) != looked) {
 			looked = time(NULL);
-			switch_on(argv, filter, &result);
+			switch_on(argv, filter, false);
 		}
 		show_all(&left);
 	}
@@ -411,104 +500,116 @@ int ue_watch(int argc, char **argv)
 	close(fds[0].fd);
 	close(fds[1].fd);
 	end();
-	return result;
+	return nr < 0 ? UE_USAGE : UE_OK;
+}
+
+/* The number after @name in the text of a histogram */
+static long total(const char *text, const char *name)
+{
+	const char *found = text ? strstr(text, name) : NULL;
+
+	return found ? atol(found + strlen(name)) : 0;
 }
 
 /* How many records the kernel has counted */
 static long count_of(const struct event *event)
 {
-	char path[1024], *text, *hits;
-	long count = 0;
+	char path[1024], *text;
+	long count;
 
 	snprintf(path, sizeof(path), "events/%s/%s/hist", event->system, event->name);
 	text = tracefs_instance_file_read(instance, path, NULL);
-	hits = text ? strstr(text, "Hits: ") : NULL;
-	if (hits)
-		count = atol(hits + strlen("Hits: "));
+	/* Those of further threads are dropped when the histogram is full */
+	count = total(text, "Hits: ") + total(text, "Dropped: ");
 	free(text);
 	return count;
 }
 
-/* What was counted the last time, by name */
-struct before {
-	char *name;
-	long count;
-	struct before *next;
-};
-
-static long *before_of(const struct event *event)
+/* Let the kernel count the records of an event from here on; false after a message */
+static bool begin_count(const struct event *event)
 {
-	static struct before *all;
-	struct before *before;
-	char name[1024];
+	int error = put(event, "trigger", COUNT);
+	char path[1024];
 
-	snprintf(name, sizeof(name), "%s:%s", event->system, event->name);
-	for (before = all; before; before = before->next) {
-		if (!strcmp(before->name, name))
-			return &before->count;
-	}
-	before = calloc(1, sizeof(*before));
-	before->name = strdup(name);
-	before->next = all;
-	all = before;
-	return &before->count;
+	/* It may have been deleted */
+	if (!error || error == -ENOENT)
+		return true;
+	snprintf(path, sizeof(path), "events/%s/%s/hist", event->system, event->name);
+	if (tracefs_file_exists(instance, path))
+		ue_error("%s:%s cannot be counted: %s", event->system, event->name,
+			 strerror(-error));
+	else
+		ue_error("this kernel has no histograms to count with (CONFIG_HIST_TRIGGERS)");
+	return false;
 }
 
-static void table(char **patterns, double seconds)
+/* Returns false, after a message, if the records cannot be counted */
+static bool table(char **patterns, double seconds)
 {
+	struct before {
+		char *name;
+		long count;
+	} *before;
 	json_object *array = json_object_new_array(), *object;
+	bool counted = true;
 	struct events events;
-	long count, *before;
+	static void *all;
 	double rate;
-	int i;
+	long count;
+	int i, width;
 
-	ue_events_read(&events);
+	ue_names_read(&events);
 	if (ue_person)
-		printf("\033[H\033[J%s%-40s %12s %10s  %s%s\n", ue_bold(), "EVENT", "RECORDS",
+		printf("%s%s%-40s %12s %10s  %s%s\n", ue_clear(), ue_bold(), "EVENT", "RECORDS",
 		       "PER SECOND", "LOST", ue_plain());
-	for (i = 0; i < events.nr; i++) {
+	for (i = 0; i < events.nr && counted && !stop; i++) {
 		struct event *event = &events.events[i];
-		char name[1024];
+		const char *losses = *event->losses ? event->losses : "-";
 
 		if (!ue_matches(event, patterns))
 			continue;
-		/* It counts from here on */
+		before = kept(&all, event, sizeof(*before));
 		count = 0;
 		if (is_on(event, "trigger", "hist:"))
 			count = count_of(event);
 		else
-			put(event, "trigger", COUNT);
-		before = before_of(event);
-		rate = (count - *before) / seconds;
-		snprintf(name, sizeof(name), "%s:%s", event->system, event->name);
+			counted = begin_count(event);
+		/* Another event has got its name */
+		if (count < before->count)
+			before->count = 0;
+		rate = (count - before->count) / seconds;
+		before->count = count;
 		if (ue_json) {
 			object = json_object_new_object();
-			json_object_object_add(object, "event", json_object_new_string(name));
+			json_object_object_add(object, "event", ue_json_string(before->name));
 			json_object_object_add(object, "records", json_object_new_int64(count));
 			json_object_object_add(object, "per_second",
 					       json_object_new_double(rate));
-			json_object_object_add(object, "losses",
-					       json_object_new_string(event->losses));
+			json_object_object_add(object, "losses", ue_json_string(event->losses));
 			json_object_array_add(array, object);
+		} else if (ue_person) {
+			width = ue_print_name(event);
+			printf("%*s %12ld %10.1f  %s\n", width < 40 ? 40 - width : 0, "", count,
+			       rate, losses);
 		} else {
-			printf(ue_person ? "%-40s %12ld %10.1f  %s\n" : "%s\t%ld\t%.1f\t%s\n",
-			       name, count, rate,
-			       *event->losses ? event->losses : "-");
+			ue_print_name(event);
+			printf("\t%ld\t%.1f\t%s\n", count, rate, losses);
 		}
-		*before = count;
 	}
-	if (ue_json)
+	if (ue_json && counted && !stop)
 		ue_json_print(array);
 	else
 		json_object_put(array);
-	fflush(stdout);
+	flush();
 	ue_events_free(&events);
+	return counted;
 }
 
 int ue_stat(int argc, char **argv)
 {
 	double interval = 1;
 	struct timespec time;
+	bool counted = true;
 	long times = -1;
 	int option;
 
@@ -516,31 +617,29 @@ int ue_stat(int argc, char **argv)
 	while ((option = getopt(argc + 1, argv - 1, "+i:n:")) != -1) {
 		switch (option) {
 		case 'i':
-			interval = atof(optarg);
+			if (!ue_seconds(option, optarg, &interval))
+				return UE_USAGE;
 			break;
 		case 'n':
-			times = atol(optarg);
+			if (!ue_number(option, optarg, &times))
+				return UE_USAGE;
 			break;
 		default:
 			return UE_USAGE;
 		}
-	}
-	if (interval <= 0) {
-		ue_error("-i takes a number of seconds");
-		return UE_USAGE;
 	}
 	argv += optind - 1;
 	if (!ue_ready() || !begin())
 		return UE_FAILED;
 	time.tv_sec = interval;
 	time.tv_nsec = (interval - time.tv_sec) * 1e9;
-	while (!stop && times) {
-		table(argv, interval);
+	while (!stop && times && counted) {
+		counted = table(argv, interval);
 		if (times > 0)
 			times--;
-		if (times)
-			nanosleep(&time, NULL);
+		if (times && counted)
+			wait_for(NULL, 0, &time);
 	}
 	end();
-	return UE_OK;
+	return counted ? UE_OK : UE_FAILED;
 }

@@ -8,12 +8,15 @@
 . "$(dirname "$0")/consumer_lib.sh"
 
 tests=(list_in_a_pipe list_for_a_person list_as_json list_of_groups list_bits_and_losses
+	list_odd_names list_without_permission
 	watch_what_is_there watch_what_comes_later watch_with_a_filter watch_as_json
 	watch_numbers watch_text watch_arrays watch_structs watch_forged_fields
 	watch_names_that_libraries_refuse watch_a_type_twice watch_all_cpus watch_what_is_lost
-	watch_leaves_nothing
+	watch_leaves_nothing signals_that_are_ignored
 	emit_each_type emit_waits emit_what_is_wrong
-	stat_counts group_life record_with_perf doctor_is_content doctor_finds wrong_usage)
+	stat_counts stat_counts_all_threads stat_ends_at_once group_life group_names_and_users
+	record_with_perf record_leaves_out doctor_is_content doctor_finds doctor_quotes wrong_usage
+	output_that_fails completion)
 slow_tests=(list_in_a_pipe watch_what_comes_later emit_each_type)
 
 command=$here/user-events
@@ -26,11 +29,11 @@ fi
 # run STATUS ARGUMENT...: what it prints is in out and err
 run()
 {
-	local want=$1 status=0
+	local want=$1 text=${*:2} status=0
 
 	shift
 	"$command" "$@" >"$scratch/out" 2>"$scratch/err" || status=$?
-	[ $status = "$want" ] || wrong "user-events $*: status $status, not $want: $(cat "$scratch/err")"
+	[ $status = "$want" ] || wrong "user-events ${text::80}: status $status, not $want: $(cat "$scratch/err")"
 }
 
 out()
@@ -45,6 +48,44 @@ json()
 j = json.load(open('$scratch/out'))
 print($1)" 2>&1
 }
+
+# Takes orders as consumer_writer does, for what only an odd program does:
+#
+#	event NAME FIELDS	registers an event
+#	comm TEXT		is the name of the process
+#	clear			overwrites all enable words with 0
+#	fork TIMES		a process each writes a record of the event, which has a u32
+#	echo TEXT
+cat >"$scratch/odd_writer" <<'END'
+#!/usr/bin/env python3
+import ctypes, fcntl, os, struct, sys
+
+DIAG_IOCSREG = 3 << 30 | struct.calcsize("P") << 16 | ord("*") << 8
+data = os.open("/sys/kernel/tracing/user_events_data", os.O_RDWR)
+words = (ctypes.c_uint32 * 16384)()
+nr = 0
+for line in sys.stdin.buffer:
+    order, _, rest = line.rstrip(b"\n").partition(b" ")
+    if order == b"event":
+        text = ctypes.create_string_buffer(rest)
+        reg = bytearray(struct.pack("=IBBHQQI", 28, 0, 4, 0, ctypes.addressof(words) + 4 * nr,
+                                    ctypes.addressof(text), 0))
+        fcntl.ioctl(data, DIAG_IOCSREG, reg)
+        nr += 1
+    elif order == b"comm":
+        ctypes.CDLL(None).prctl(15, rest, 0, 0, 0)
+    elif order == b"clear":
+        ctypes.memset(words, 0, ctypes.sizeof(words))
+    elif order == b"fork":
+        for _ in range(int(rest)):
+            if not os.fork():
+                os.write(data, reg[24:28] + bytes(4))
+                os._exit(0)
+            os.wait()
+    elif order == b"echo":
+        print(rest.decode(), flush=True)
+END
+chmod 755 "$scratch/odd_writer"
 
 list_in_a_pipe()
 {
@@ -121,6 +162,58 @@ list_bits_and_losses()
 	close_writer
 }
 
+list_odd_names()
+{
+	local uev=$scratch/$'w\e[m\n\xc2\x9b\xff' name=$'loaf\xff'
+
+	cp "$here/consumer_writer" "$uev"
+	open_writer
+	tell "event $name u32 n"
+	run 0 list
+	is "a pipe" $'user_events:loaf\xff\tu32 n\t-\tw\\x1b[m\\n\\xc2\\x9b\xff['"$writer]	-" "$(out)"
+	run 0 --color=always list
+	has "a person" '\[2mw\\x1b\[m\\n' "$(out)"
+	is "control characters" 0 "$(sed 's/\x1b\[[0-9]*m//g' "$scratch/out" | grep -caP '[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]')"
+	is "lines" 3 "$(wc -l <"$scratch/out")"
+	run 0 --json list
+	is "JSON" "'loaf\\\\xff' '/w\\x1b[m\\n\\x9b\\\\xff'" \
+		"$(json "ascii(j[0]['name']), ascii(j[0]['programs'][0]['exe'][$((${#scratch})):])")"
+	run 0 --json stat -n 1
+	is "stat as JSON" "'user_events:loaf\\\\xff'" "$(json "ascii(j[0]['event'])")"
+	close_writer
+
+	# Each program, also one without a name
+	uev=$scratch/odd_writer
+	open_writer
+	tell "event loaf u32 n" "event roll u32 n" "comm "
+	run 0 --json list
+	is "no name" "[['loaf', 1, ''], ['roll', 1, '']]" \
+		"$(json "[[e['name'], len(e['programs']), *(p['comm'] for p in e['programs'])] for e in j]")"
+	tell "event loaf u32 n" "clear"
+	run 0 --json list
+	is "enablers" "[2, 1]" "$(json "[e['programs'][0]['bits'] for e in j]")"
+	close_writer
+}
+
+# Whoever may read the status, and nothing else
+list_without_permission()
+{
+	mkdir -p "$scratch/bin"
+	chmod 755 "$scratch" "$scratch/bin"
+	cp "$command" "$scratch/bin"
+	events "loaf u32 grams"
+	chmod o+x . user_events_groups
+	chmod o+r user_events_status user_events_groups dynamic_events
+	setpriv --reuid=65534 --regid=65534 --clear-groups "$scratch/bin/user-events" list >"$scratch/out" 2>"$scratch/err"
+	is "list" 3 $?
+	is "what can be read" "user_events:loaf	u32 grams	-	-	-" "$(out)"
+	has "what cannot" 'user_events_enablers: Permission denied' "$(cat "$scratch/err")"
+	setpriv --reuid=65534 --regid=65534 --clear-groups "$scratch/bin/user-events" group 2>"$scratch/err"
+	is "group" 3 $?
+	has "control" 'user_events_groups/control: Permission denied' "$(cat "$scratch/err")"
+	chmod o-rx . user_events_groups user_events_status dynamic_events
+}
+
 # watch ARGUMENT...: in the background, returns once it is set up
 watch()
 {
@@ -171,6 +264,15 @@ watch_with_a_filter()
 	is "watch" "consumer_writer[$writer] loaf grams=700" "$(cut -d' ' -f2- "$scratch/watched")"
 	run 2 watch -f 'nonsense >' loaf
 	has "a filter that is none" 'does not take the filter' "$(cat "$scratch/err")"
+
+	watch watch -n 1 -f 'grams > 600' 'l*'
+	tell "wait loaf" "event late u32 n"
+	await grep -q 'user_events:late is left out' "$scratch/err"
+	tell "emit loaf 800"
+	wait $watcher || wrong "status $?"
+	is "without the one that lacks the field" "consumer_writer[$writer] loaf grams=800" \
+		"$(cut -d' ' -f2- "$scratch/watched")"
+	is "warnings" 1 "$(grep -c 'is left out' "$scratch/err")"
 	close_writer
 }
 
@@ -309,7 +411,7 @@ late()
 
 watch_a_type_twice()
 {
-	local id last= below=0
+	local id last='' below=0
 
 	events "earlier" "loaf u32 grams"
 	watch --json watch -n 2 'l*'
@@ -340,7 +442,7 @@ lose()
 	tell "3000*emit loaf # 0 0"
 	kill -CONT $watcher
 	await grep -q '\b2999\b' "$scratch/watched"
-	kill -INT $watcher
+	kill -TERM $watcher
 	wait $watcher || wrong "status $?"
 }
 
@@ -388,6 +490,37 @@ watch_leaves_nothing()
 	wait $watcher || wrong "status $?"
 	used_by loaf "" || wrong "it still listens"
 	is "instances" "" "$(ls instances)"
+
+	# Another one has left an instance of the same name
+	# shellcheck disable=SC2016 # for the other shell
+	bash -c 'mkdir "instances/user-events-$$"; exec env --default-signal=QUIT "$@"' - "$command" watch loaf \
+		>"$scratch/watched" &
+	watcher=$!
+	await used_by loaf ftrace
+	is "the old one" 0 "$(cat instances/user-events-$watcher/events/user_events/loaf/enable)"
+	kill -QUIT $watcher
+	wait $watcher || wrong "status $?"
+	is "instances" "user-events-$watcher" "$(ls instances)"
+	echo 0 >"instances/user-events-$watcher/events/enable"
+	rmdir "instances/user-events-$watcher"
+	for dir in instances/user-events-*; do
+		[ ! -d "$dir" ] || rmdir "$dir"
+	done
+}
+
+signals_that_are_ignored()
+{
+	open_writer
+	tell "event loaf u32 grams"
+	(trap '' HUP; exec "$command" watch -n 1 loaf) >"$scratch/watched" &
+	watcher=$!
+	tell "wait loaf"
+	kill -HUP $watcher
+	sleep 0.2
+	tell "emit loaf 7"
+	wait $watcher || wrong "status $?"
+	has "nohup" 'loaf grams=7$' "$(cat "$scratch/watched")"
+	close_writer
 }
 
 emit_each_type()
@@ -423,8 +556,17 @@ emit_what_is_wrong()
 	run 2 emit 'bad u8 n' 256
 	is "a number" 'user-events: n: "256" does not fit' "$(cat "$scratch/err")"
 	run 2 emit 'bad s8 n' -129
+	run 2 emit 'bad s8 n' 200
+	run 2 emit 'bad u8 n' -128
+	run 2 emit 'bad s32 n' 4294967295
+	run 2 emit 'bad s64 n' 9223372036854775808
+	run 2 emit 'bad u64 n' ' -1'
+	run 2 emit 'bad u64 n' 18446744073709551616
 	run 2 emit 'bad char[2] n' abc
 	run 2 emit 'bad u7 n' 1
+	run 2 emit "bad $(printf 'char[1024] n%d;' {1..300})" {1..300}
+	has "too long" 'makes the record too long$' "$(cat "$scratch/err")"
+	run 2 emit 'bad __rel_loc char[] n' "$(printf '%065530d' 0)"
 	run 3 emit 'bad!name u8 n' 1
 	has "the kernel's no" 'does not take this name' "$(cat "$scratch/err")"
 	is "left" "" "$(grep bad dynamic_events)"
@@ -438,14 +580,56 @@ stat_counts()
 	watcher=$!
 	tell "wait loaf" "5*emit loaf 1"
 	await grep -q '^user_events:loaf	5	' "$scratch/stats"
+	# An event that is declared again is counted from 0
+	echo 1 >events/user_events/loaf/enable
+	: >"$(echo instances/user-events-*/events/user_events/loaf/trigger)"
+	tell "2*emit loaf 1"
+	await eval 'tail -n 1 "$scratch/stats" | grep -q "^user_events:loaf	[0-2]	"'
 	kill -TERM $watcher
 	wait $watcher || wrong "status $?"
+	is "negative rates" "" "$(grep '	-[0-9]' "$scratch/stats")"
+	echo 0 >events/user_events/loaf/enable
+	: >trace
 	has "what is counted once has a rate once" '^user_events:loaf	[1-5]	[1-9][0-9]*\.0	-$' \
 		"$(cat "$scratch/stats")"
 	is "the trace" "" "$(shown)"
 	is "instances" "" "$(ls instances)"
 	run 0 --json stat -n 1 loaf
 	is "JSON" "user_events:loaf 0" "$(json "j[0]['event'], j[0]['records']" | tr -d "(),'")"
+	close_writer
+}
+
+# More of them than the histogram has room for
+stat_counts_all_threads()
+{
+	local uev=$scratch/odd_writer
+
+	open_writer
+	tell "event loaf u32 n"
+	"$command" stat -i 0.5 loaf >"$scratch/stats" &
+	watcher=$!
+	await used_by loaf ftrace
+	tell "fork 200"
+	await grep -q '^user_events:loaf	200	' "$scratch/stats" || say "$(tail -n 1 "$scratch/stats")"
+	kill -TERM $watcher
+	wait $watcher || wrong "status $?"
+	close_writer
+}
+
+# A signal that comes while it works
+stat_ends_at_once()
+{
+	local uev=$scratch/odd_writer
+
+	open_writer
+	tell "event loaf"{1..100}
+	"$command" stat -i 600 >"$scratch/stats" &
+	watcher=$!
+	await grep -qx 'loaf1 # Used by ftrace' user_events_status
+	kill -TERM $watcher
+	if ! await eval "! kill -0 $watcher 2>/dev/null"; then kill -TERM $watcher; fi
+	wait $watcher || wrong "status $?"
+	is "instances" "" "$(ls instances)"
 	close_writer
 }
 
@@ -461,8 +645,6 @@ small	0	1024" "$(out)"
 	is "JSON" "box 20" "$(json "j[0]['group'], j[0]['max']" | tr -d "(),'")"
 	run 0 group delegate box nobody
 	is "its files" "nobody nobody nobody nobody" "$(stat -c %U user_events_groups/box/* | xargs)"
-	run 2 group delegate box no-such-user
-	run 2 group delegate ../events nobody
 	events "user_events_box/loaf"
 	echo 1 >events/user_events_box/loaf/enable
 	run 3 group remove box
@@ -471,8 +653,34 @@ small	0	1024" "$(out)"
 	run 0 group remove box
 	run 0 group remove small
 	run 3 group remove box
-	run 3 group add b-x
 	run 2 group bake
+}
+
+group_names_and_users()
+{
+	local name user uid gid
+
+	run 0 group add box
+	for name in '' . ../events control b-x abcdefghijklmnopqrstuvwxyz1234567 $'box\n+evil'; do
+		run 2 group delegate "$name" nobody
+		run 2 group add "$name"
+	done
+	run 2 group limit $'box max=5\n+evil' 5
+	run 2 group remove $'evil\n+evil'
+	for name in '' x -1 ' 1' 4294967296 $'5\n+evil'; do run 2 group add evil "$name"; done
+	run 2 group limit box $'5\n+evil'
+	is "groups" "box max=1024 events=0" "$(cat user_events_groups/control)"
+	for user in no-such-user '' -1 ' 1' 0x10 4294967295 4294967296 18446744073709551616; do
+		run 2 group delegate box "$user"
+	done
+	is "its owner" "0:0" "$(stat -c %u:%g user_events_groups/box)"
+	is "other owners" "0 0 0" "$(stat -c %u . user_events_groups user_events_groups/control | xargs)"
+	run 0 group delegate box 12345
+	is "no such user" "12345:12345" "$(stat -c %u:%g user_events_groups/box/user_events_data)"
+	read -r uid gid < <(awk -F: '$3 != $4 { print $3, $4; exit }' /etc/passwd)
+	run 0 group delegate box "$uid"
+	is "a user" "$uid:$gid" "$(stat -c %u:%g user_events_groups/box/user_events_data)"
+	run 3 group delegate other nobody
 }
 
 record_with_perf()
@@ -493,6 +701,25 @@ record_with_perf()
 	has "perf script" 'loaf: grams=9' "$(perf script -i "$scratch/data" -F event,trace 2>/dev/null)"
 	close_writer
 	run 4 record nothing
+}
+
+record_leaves_out()
+{
+	local PATH=$scratch/bin:$PATH name
+
+	mkdir -p "$scratch/bin"
+	printf '#!/bin/sh\necho "$@"\n' >"$scratch/bin/perf"
+	cp "$scratch/bin/perf" "$scratch/bin/trace-cmd"
+	chmod 755 "$scratch/bin"/*
+	events loaf_1 a@b 'a|b' loaf-x é 1loaf cycles read pp rff _
+	run 0 record
+	is "perf" "record -a -e user_events:loaf_1 -e user_events:_" "$(out)"
+	for name in a@b 'a\|b' loaf-x é 1loaf cycles read pp rff; do
+		has "$name" "user_events:$name is left out: perf" "$(cat "$scratch/err")"
+	done
+	run 0 record -t
+	has "trace-cmd" '^record -e user_events:loaf_1 .*-e user_events:cycles' "$(out)"
+	rm "$scratch/bin/perf" "$scratch/bin/trace-cmd"
 }
 
 doctor_is_content()
@@ -526,8 +753,8 @@ doctor_finds()
 	echo "$max" >/proc/sys/kernel/user_events_max
 
 	# As somebody who may not do anything here
-	mkdir -m 755 "$scratch/bin"
-	chmod 755 "$scratch"
+	mkdir -p "$scratch/bin"
+	chmod 755 "$scratch" "$scratch/bin"
 	cp "$command" "$scratch/bin"
 	setpriv --reuid=65534 --regid=65534 --clear-groups "$scratch/bin/user-events" doctor >"$scratch/out"
 	is "status" 1 $?
@@ -537,6 +764,42 @@ doctor_finds()
 	has "where help is" 'try user-events doctor' "$(cat "$scratch/err")"
 }
 
+# advice: the command that doctor prints for a bit that is wrong
+advice()
+{
+	grep -A 1 'a bit of .* is wrong' "$scratch/out" | sed -n 's/^       //p'
+}
+
+doctor_quotes()
+{
+	# shellcheck disable=SC2016 # a name that a shell would run
+	local uev=$scratch/odd_writer name='$(id>pwned)`|&<{}'
+
+	while [ ${#name} -lt 255 ]; do name+=x; done
+	open_writer
+	tell "event $name u32 n"
+	echo 1 >"events/user_events/$name/enable"
+	tell clear "comm "$'\e[m'
+	run 1 doctor
+	has "who" 'a bit of \\x1b\[m\[' "$(out)"
+	# The top's file does not help while another instance listens as well
+	mkdir instances/consumer_other
+	echo 1 >"instances/consumer_other/events/user_events/$name/enable"
+	run 1 doctor
+	is "advice while another instance listens" "" "$(advice)"
+	has "what to do" 'stop all of its listeners' "$(out)"
+	echo 0 >"instances/consumer_other/events/user_events/$name/enable"
+
+	run 1 doctor
+	run 1 --json doctor
+	is "JSON" True "$(json "j[0]['mend'].startswith('echo 0 > events/user_events/')")"
+	run 1 doctor
+	eval "$(advice)"
+	run 0 doctor
+	is "on again" 1 "$(cat "events/user_events/$name/enable")"
+	close_writer
+}
+
 wrong_usage()
 {
 	run 2
@@ -544,9 +807,85 @@ wrong_usage()
 	run 2 --bake list
 	run 2 watch
 	run 2 doctor now
-	run 2 stat -i 0
+	for value in 0 -1 nan inf 1e30 '' 1x; do run 2 stat -i "$value" -n 1; done
+	for value in 0 -1 abc '' 1x 99999999999999999999; do run 2 stat -n "$value"; done
+	run 2 watch -n abc loaf
+	run 2 emit -n abc 'loaf u32 n' 1
+	run 2 emit -w nan 'loaf u32 n' 1
+	run 2 --color=pink list
+	run 2 --json emit 'loaf u32 n' 1
+	run 2 --json record
+	run 2 --json group add box
+	[ ! -e user_events_groups/box ] || wrong "there is a group"
+	run 0 help
 	run 0 --help
 	is "columns" "" "$(awk 'length > 80' "$scratch/out")"
+}
+
+output_that_fails()
+{
+	local status
+
+	events "loaf u32 n"
+	for line in list "--json list" "--color=always list" --help help "stat -n 1" "stat -i 0.1" \
+		"--json stat -i 0.1" doctor "--json doctor"; do
+		# shellcheck disable=SC2086 # words
+		timeout -s KILL 30 "$command" $line >/dev/full 2>"$scratch/err"
+		status=$?
+		is "$line" "3 user-events: cannot write the output" "$status $(cat "$scratch/err")"
+	done
+	timeout -s KILL 60 "$command" watch loaf >/dev/full 2>"$scratch/err" &
+	watcher=$!
+	await used_by loaf ftrace
+	run 0 emit 'loaf u32 n' 1
+	wait $watcher
+	is "watch" 3 $?
+	is "instances" "" "$(ls instances)"
+	# Without colour the terminal is not cleared
+	python3 -c 'import pty, sys; pty.spawn(sys.argv[1:])' "$command" --color=never stat -n 1 >"$scratch/out" </dev/null
+	is "sequences" 0 "$(grep -c $'\e' "$scratch/out")"
+}
+
+# completed WORD...: what completion makes of the last one, a line each
+completed()
+{
+	local COMP_WORDS=(user-events "$@") COMPREPLY=()
+	local COMP_CWORD=$#
+
+	_user_events
+	printf '%s\n' "${COMPREPLY[@]}"
+}
+
+completion()
+{
+	local PATH=$here:$PATH dir=$here name file
+	# shellcheck disable=SC2016 # a name that a shell would run
+	local names=('$(id>pwned)' '`id>pwned`' 'a|b&c<d' '${HOME}')
+
+	# In the tree that the tests were built from
+	file=tools/tracing/user-events/completion.bash
+	while [ ! -e "$dir/$file" ]; do
+		dir=$(dirname "$dir")
+		if [ "$dir" = / ]; then skip "there is no $file"; return; fi
+	done
+	# shellcheck disable=SC1090
+	. "$dir/$file"
+	events loaf loaf_2 roll "${names[@]}"
+	echo "+box" >user_events_groups/control
+	cd "$scratch" || return
+	is "all" "$(printf '%q\n' loaf loaf_2 roll "${names[@]}")" "$(completed list '')"
+	for name in "${names[@]}"; do
+		is "by its start" "$(printf %q "$name")" "$(completed watch "${name::3}")"
+		name=$(printf %q "$name")
+		is "by its start as typed" "$name" "$(completed --json watch "${name::4}")"
+	done
+	is "by its start" "loaf
+loaf_2" "$(completed stat lo)"
+	is "nothing" "" "$(completed stat x)"
+	is "subcommands" "list" "$(completed l)"
+	is "groups" "box" "$(completed group remove '')"
+	[ ! -e pwned ] || wrong "a name was run"
+	cd "$tracefs" || return
 }
 
 need python3 setpriv

@@ -23,6 +23,13 @@ need_kbuild()
 	need_packages "$1" gcc libc6-dev make flex bison bc perl python3 libelf-dev lz4 rsync ccache
 }
 
+# fragments FLAVOUR: those of a kernel that is tested here; the last has the last word
+fragments()
+{
+	realpath -eq "$TOP/scripts/config/"{base,"$1"}.config "$source/tools/testing/selftests/user_events/config" \
+		"$TOP/scripts/config/$ARCH"{,"-$1"}.config "$TOP/base/$BASE/"{,"$ARCH."}config || true
+}
+
 # kconfig FRAGMENT...: options that no fragment names are off; the last fragment that
 # names one decides. Options that the tree does not have are left out.
 kconfig()
@@ -34,21 +41,6 @@ kconfig()
 		(cd "$source" && scripts/kconfig/merge_config.sh -m -O "$out/merge" "$@") &&
 		kbuild allnoconfig KCONFIG_ALLCONFIG="$out/merge/.config"
 	} >"$log" 2>&1 || die "configuring $out: $(tail -n1 "$log"), see $log"
-}
-
-# TAP on stdout, with the end of the log before a "not ok", see scripts/tap.
-number=0
-
-# result STATUS WHAT [LOG]
-result()
-{
-	number=$((number + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $number - $2"
-	else
-		[ -z "${3:-}" ] || tail -n 40 "$3" | sed 's/^/  /'
-		echo "not ok $number - $2"
-	fi
 }
 
 # quiet_build LOG TARGET...: fails on a warning, too, except those of current linkers

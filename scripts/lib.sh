@@ -85,6 +85,42 @@ need_space()
 		die "$3 needs $2 MB in $1 and $free MB are free: make room, or set BUILD=DIR to another disk"
 }
 
+# TAP on stdout, see scripts/tap.
+number=0
+
+# result STATUS WHAT [LOG]: with the end of LOG before a "not ok"
+result()
+{
+	number=$((number + 1))
+	if [ "$1" -eq 0 ]; then
+		echo "ok $number - $2"
+	else
+		[ -z "${3:-}" ] || tail -n 40 "$3" | sed 's/^/  /'
+		echo "not ok $number - $2"
+	fi
+}
+
+# check WHAT COMMAND...: with what it says before a "not ok"
+check()
+{
+	local what=$1 status=0
+
+	shift
+	( "$@" ) >"$scratch/said" 2>&1 </dev/null || status=$?
+	result $status "$what" "$scratch/said"
+}
+
+# summary FOLDER: of the tests in FOLDER/results
+summary()
+{
+	local passed failed skipped
+
+	read -r passed failed skipped < <(awk -F'\t' '{ n[$1]++ } END { print n["ok"] + 0, n["not ok"] + 0, n["skip"] + 0 }' "$1/results")
+	echo "1..$((passed + failed + skipped))"
+	echo "$passed passed, $failed failed, $skipped skipped" | tee "$1/summary"
+	[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+}
+
 # need_packages WHY PACKAGE...: installs what is missing, silent when nothing is.
 need_packages()
 {

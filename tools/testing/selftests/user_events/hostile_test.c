@@ -431,7 +431,8 @@ TEST_F(hostile, tag_is_no_type)
 		return;
 	text = uev_get("trace");
 	uev_put("options/fields", "0");
-	EXPECT_NE(NULL, strstr(text, "hostile_tag: a=<OVERFLOW> b=<OVERFLOW> c=0x5 (5)\n")) TH_LOG("%s", text);
+	EXPECT_NE(NULL, strstr(text, "hostile_tag: a=<OVERFLOW> b=<OVERFLOW> c=0x5 (5)\n"))
+		TH_LOG("%s", text);
 	free(text);
 }
 

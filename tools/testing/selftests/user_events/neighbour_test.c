@@ -623,35 +623,35 @@ static int has_copies(void *arg)
 	return 0;
 }
 
-static __u64 time_switch(bool on)
+/* In microseconds, or -1 */
+static long time_switch(bool on)
 {
 	__u64 begin = now_us();
 
-	if (uev_enable(BAD, on))
-		return 0;
-	return now_us() - begin;
+	return uev_enable(BAD, on) ? -1 : (long)(now_us() - begin);
 }
 
 TEST_F(neighbour, whose_bits_are_copied_much)
 {
-	__u64 one, all;
+	long one, all;
 
 	START(0, has_copies, NULL, 1);
 	one = time_switch(true);
-	ASSERT_LT(0, one);
-	ASSERT_LT(0, time_switch(false));
+	ASSERT_LE(0, one);
+	ASSERT_LE(0, time_switch(false));
 	UEV_WRITE(shared->uffd, 1);
 	ASSERT_TRUE(are_ready(2));
 	ASSERT_EQ(0, UEV_READ(shared->failed));
 
 	all = time_switch(true);
-	TH_LOG("a switch takes %llu us for %d bits, %llu us with %d copies",
-	       (unsigned long long)one, COPIED, (unsigned long long)all, COPIES);
+	TH_LOG("a switch takes %ld us for %d bits, %ld us with %d copies",
+	       one, COPIED, all, COPIES);
+	ASSERT_LE(0, all);
 	/* A part is written at once, the rest soon: nothing is lost. */
-	EXPECT_GT(COPIES * one / 2 + 100000, all);
+	EXPECT_GT(COPIES * one / 2 + 500000, all);
 	UEV_WRITE(shared->go, 1);
 	EXPECT_TRUE(uev_wait_for(UEV_READ(shared->done) == COPIES + 1));
-	ASSERT_LT(0, time_switch(false));
+	ASSERT_LE(0, time_switch(false));
 	UEV_WRITE(shared->go, 2);
 	EXPECT_TRUE(uev_wait_for(UEV_READ(shared->done) == 2 * (COPIES + 1)));
 }

@@ -17,7 +17,7 @@
  * Writes of one switch into sets that are shared since a fork. Nobody is charged
  * for those: what is more is left to repairs.
  */
-#define SHARED_MAX	65536
+#define SHARED_MAX	16384
 
 /* A switch is under way: set by holders of event_mutex, read by fork */
 static bool switching;

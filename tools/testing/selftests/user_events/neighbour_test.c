@@ -563,7 +563,7 @@ static __u64 longest_switch(void)
 /* Processes that have the same bits since a fork; nobody is charged for copies */
 #define COPIES		128
 #define SLOW_COPIES	24
-#define COPIED		4096
+#define COPIED		1024
 
 static bool all_are(const __u32 *values, __u32 bit)
 {

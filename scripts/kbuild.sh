@@ -27,7 +27,7 @@ need_kbuild()
 fragments()
 {
 	realpath -eq "$TOP/scripts/config/"{base,"$1"}.config "$source/tools/testing/selftests/user_events/config" \
-		"$TOP/scripts/config/$ARCH"{,"-$1"}.config "$TOP/base/$BASE/"{,"$ARCH."}config || true
+		"$TOP/scripts/config/$ARCH"{,"-$1"}.config "$TOP/base/$BASE/config" || true
 }
 
 # kconfig FRAGMENT...: options that no fragment names are off; the last fragment that

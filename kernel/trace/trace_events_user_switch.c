@@ -9,7 +9,6 @@
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
-#include <linux/slab.h>
 
 #include "trace_events_user.h"
 
@@ -142,7 +141,7 @@ static void switch_at(struct user_event_mm *umm, unsigned long addr,
 	switch_one(umm, enabler);
 }
 
-/* Sharers that are switched before event_mutex is dropped once */
+/* Mappings of a page that are looked up in one go */
 #define SHARERS_PIECE	32
 
 /**
@@ -156,26 +155,27 @@ struct sharer {
 };
 
 /*
- * Look at all mappings of the page at @pgoff. Returns how many sharers there are,
- * shared mappings in tracked address spaces: the first @max are in @sharers.
+ * Look at mappings of the page at @pgoff, past the first *@skip, until @sharers
+ * is full, and add to *@skip how many were looked at. Returns how many sharers
+ * were found: shared mappings in tracked address spaces.
  */
 static unsigned int find_sharers(struct address_space *mapping, pgoff_t pgoff,
-				 unsigned int offset, struct sharer *sharers,
-				 unsigned int max)
+				 unsigned int offset, unsigned long *skip,
+				 struct sharer *sharers)
 {
+	unsigned long at = 0, end = *skip;
 	struct vm_area_struct *vma;
 	struct user_event_mm *umm;
 	unsigned int nr = 0;
 
 	i_mmap_lock_read(mapping);
 	vma_interval_tree_foreach(vma, &mapping->i_mmap, pgoff, pgoff) {
-		if (!(vma->vm_flags & VM_SHARED))
+		if (at++ < *skip)
 			continue;
-		if (nr >= max) {
-			nr += !!READ_ONCE(vma->vm_mm->user_event_mm);
-			continue;
-		}
-		umm = umm_of_vma(vma);
+		if (nr == SHARERS_PIECE)
+			break;
+		end = at;
+		umm = vma->vm_flags & VM_SHARED ? umm_of_vma(vma) : NULL;
 		if (!umm)
 			continue;
 		sharers[nr].umm = umm;
@@ -183,6 +183,7 @@ static unsigned int find_sharers(struct address_space *mapping, pgoff_t pgoff,
 			((pgoff - vma->vm_pgoff) << PAGE_SHIFT);
 	}
 	i_mmap_unlock_read(mapping);
+	*skip = end;
 	return nr;
 }
 
@@ -195,10 +196,9 @@ static unsigned int find_sharers(struct address_space *mapping, pgoff_t pgoff,
  * @bit: the bit that was cleared there
  *
  * Writes the bit through each mapping of the page where it is registered, now
- * or by a repair. The mappings are looked up first: unmapping takes the lock of
- * the mappings inside an mmap_lock, so no write into an address space may begin
- * under that lock. They are looked up all at once, since one that goes between
- * two looks could hide another one.
+ * or by a repair. The mappings are looked up a few at a time, from the first one
+ * on: unmapping takes the lock of the mappings inside an
+ * mmap_lock, so no write into an address space may begin under that lock.
  *
  * Context: no locks held, takes event_mutex. May sleep.
  */
@@ -206,35 +206,20 @@ void user_event_switch_sharers(struct user_event_owner *owner,
 			       struct address_space *mapping, pgoff_t pgoff,
 			       unsigned int offset, unsigned int bit)
 {
-	struct sharer few[SHARERS_PIECE], *sharers = few;
-	unsigned int nr, i, max = SHARERS_PIECE;
+	struct sharer sharers[SHARERS_PIECE];
+	unsigned long skip = 0;
+	unsigned int nr, i;
 
-	while ((nr = find_sharers(mapping, pgoff, offset, sharers, max)) > max) {
-		for (i = 0; i < max; i++)
+	do {
+		nr = find_sharers(mapping, pgoff, offset, &skip, sharers);
+		user_event_owner_lock(owner);
+		for (i = 0; i < nr; i++)
+			switch_at(sharers[i].umm, sharers[i].addr, bit);
+		mutex_unlock(&event_mutex);
+		for (i = 0; i < nr; i++)
 			user_event_mm_put(sharers[i].umm);
-		if (sharers != few)
-			kvfree(sharers);
-		/* Others may come meanwhile */
-		max = nr + nr / 8;
-		sharers = kvmalloc_array(max, sizeof(*sharers),
-					 GFP_KERNEL | __GFP_NOFAIL);
-	}
-
-	user_event_owner_lock(owner);
-	for (i = 0; i < nr; i++) {
-		if (i && i % SHARERS_PIECE == 0) {
-			mutex_unlock(&event_mutex);
-			cond_resched();
-			user_event_owner_lock(owner);
-		}
-		switch_at(sharers[i].umm, sharers[i].addr, bit);
-	}
-	mutex_unlock(&event_mutex);
-
-	for (i = 0; i < nr; i++)
-		user_event_mm_put(sharers[i].umm);
-	if (sharers != few)
-		kvfree(sharers);
+		cond_resched();
+	} while (nr == SHARERS_PIECE);
 }
 
 /**

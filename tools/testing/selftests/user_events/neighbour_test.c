@@ -563,13 +563,16 @@ static __u64 longest_switch(void)
 /* Processes that have the same bits since a fork; nobody is charged for copies */
 #define COPIES		128
 #define SLOW_COPIES	24
-#define COPIED		1024
+#define COPIED		4096
+#define SLOW_COPIED	1024
+
+static int copied;
 
 static bool all_are(const __u32 *values, __u32 bit)
 {
 	int i;
 
-	for (i = 0; i < COPIED; i++) {
+	for (i = 0; i < copied; i++) {
 		if (UEV_READ(values[2 * i]) != bit)
 			return false;
 	}
@@ -577,7 +580,7 @@ static bool all_are(const __u32 *values, __u32 bit)
 }
 
 /* Looks when shared->go changes, and says so when all bits have its value */
-static void copy(const __u32 *values)
+static void __attribute__((noreturn)) copy(const __u32 *values)
 {
 	int seen = 0, go;
 
@@ -600,11 +603,11 @@ static int has_copies(void *arg)
 	setpgid(0, 0);
 	uev_become_nobody();
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	values = mmap(NULL, COPIED * 8UL, PROT_READ | PROT_WRITE,
+	values = mmap(NULL, copied * 8UL, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (values == MAP_FAILED)
 		return failed();
-	for (i = 0; i < COPIED; i++) {
+	for (i = 0; i < copied; i++) {
 		if (uev_reg(data_fd, values + 2 * i, 0, 4, 0, BAD " u32 a", NULL))
 			return failed();
 	}
@@ -621,7 +624,6 @@ static int has_copies(void *arg)
 		ready();
 	}
 	copy(values);
-	return 0;
 }
 
 /* In microseconds, or -1 */
@@ -637,6 +639,7 @@ TEST_F(neighbour, whose_bits_are_copied_much)
 	int copies = uev_kernel_is_slow() ? SLOW_COPIES : COPIES;
 	long one, all;
 
+	copied = uev_kernel_is_slow() ? SLOW_COPIED : COPIED;
 	START(0, has_copies, &copies, 1);
 	one = time_switch(true);
 	ASSERT_LE(0, one);
@@ -647,7 +650,7 @@ TEST_F(neighbour, whose_bits_are_copied_much)
 
 	all = time_switch(true);
 	TH_LOG("a switch takes %ld us for %d bits, %ld us with %d copies",
-	       one, COPIED, all, copies);
+	       one, copied, all, copies);
 	ASSERT_LE(0, all);
 	/* A part is written at once, the rest soon: nothing is lost. */
 	EXPECT_GT(copies * one / 2 + 500000, all);

@@ -44,7 +44,7 @@
  * A file uses those above it or left of it, never one further down:
  *
  *   format	command strings		    record	what is in a record
- *   limit	limits per user		    owner	users
+ *   limit	limits and charges	    owner	users
  *   group	groups of events	    call	the trace core's view
  *   registry	which events there are	    life	holding, deleting, reaping
  *   set		registered enablers	    mm		address spaces
@@ -137,6 +137,16 @@ struct poll_table_struct;
  * trace_events_user_format.c - command strings
  */
 
+/**
+ * struct user_event_charge - memory that a cgroup is charged for
+ * @cgroup: the cgroup, referenced, or NULL if it is charged to none
+ * @size: in bytes
+ */
+struct user_event_charge {
+	struct obj_cgroup	*cgroup;
+	size_t			size;
+};
+
 /* How a field is laid out and shown */
 enum user_event_kind {
 	USER_EVENT_NUMBER,		/* integer of its size */
@@ -170,15 +180,17 @@ struct user_event_field {
 
 /**
  * struct user_event_format - a parsed command string
+ * @charge: for the memory of the event that it is for; its owner's
  * @name: name of the event as the program gave it
  * @size: bytes of all fields together
  * @nr_fields: number of @fields
  * @nr_locs: number of dynamic fields
  * @fields: the fields in their order, followed by the text they point to
  *
- * Does not change once parsed.
+ * The rest does not change once parsed.
  */
 struct user_event_format {
+	struct user_event_charge charge;
 	const char		*name;
 	u16			size;
 	u16			nr_fields;
@@ -205,13 +217,18 @@ void user_event_record_text(const struct user_event_format *format,
 			    size_t size);
 
 /*
- * trace_events_user_limit.c - limits per user
+ * trace_events_user_limit.c - limits per user, and charges per cgroup
  */
 struct ucounts *user_event_limit_get_user(void);
 int user_event_limit_charge(struct ucounts *user, enum ucount_type type,
 			    unsigned int nr);
 void user_event_limit_uncharge(struct ucounts *user, enum ucount_type type,
 			       unsigned int nr);
+int user_event_limit_charge_memory(struct user_event_charge *charge,
+				   size_t size);
+void user_event_limit_uncharge_memory(const struct user_event_charge *charge);
+struct mem_cgroup *user_event_limit_charged_begin(void);
+void user_event_limit_charged_end(struct mem_cgroup *old);
 void user_event_limit_init(void);
 
 /*
@@ -408,6 +425,7 @@ static inline const char *user_event_name(const struct user_event *event)
  * trace_events_user_call.c - an event as the trace core sees it
  */
 int user_event_call_setup(void);
+size_t user_event_call_size(const struct user_event_format *format);
 const struct cred *user_event_call_override_creds(void);
 int user_event_call_init(struct user_event *event,
 			 int (*reg)(struct trace_event_call *call,
@@ -420,6 +438,8 @@ int user_event_call_add(struct user_event *event);
  * trace_events_user_registry.c - which events there are
  */
 int user_event_registry_init(struct dyn_event_operations *ops);
+int user_event_registry_charge(struct user_event_format *format);
+void user_event_registry_free_format(const struct user_event_format *format);
 struct user_event *user_event_registry_alloc(struct user_event_group *group,
 					     struct user_event_format *format,
 					     bool multi);

@@ -57,9 +57,36 @@ static struct trace_event_fields call_fields[] = {
 };
 
 /*
- * Make the fields, in memory that is charged to the task that declares the
- * event: the trace core would allocate them uncharged.
+ * How many instances there were when an event was declared last. Changed under
+ * event_mutex, read without
  */
+static unsigned int nr_instances = 1;
+
+/* What print_fmt has for a field besides its name, twice */
+#define PRINT_FMT_SIZE	24
+
+/**
+ * user_event_call_size() - tell how much memory the trace core needs for an event
+ * @format: its fields
+ *
+ * What an instance costs that is made while events are declared does not count, nor
+ * what one costs that is made later: an administrator makes them.
+ *
+ * Context: any.
+ * Return: bytes, roughly.
+ */
+size_t user_event_call_size(const struct user_event_format *format)
+{
+	size_t size = READ_ONCE(nr_instances) * USER_EVENTS_FILES_SIZE;
+	int i;
+
+	for (i = 0; i < format->nr_fields; i++)
+		size += kmalloc_size_roundup(sizeof(struct ftrace_event_field)) +
+			PRINT_FMT_SIZE + 2 * strlen(format->fields[i].name);
+	return size;
+}
+
+/* Make the fields: the trace core would tell by the type alone what is a string */
 static int make_fields(struct user_event *event)
 {
 	const struct user_event_format *format = event->format;
@@ -69,7 +96,7 @@ static int make_fields(struct user_event *event)
 	for (i = 0; i < format->nr_fields; i++) {
 		const struct user_event_field *field = &format->fields[i];
 
-		to = kzalloc(sizeof(*to), GFP_KERNEL_ACCOUNT);
+		to = kzalloc(sizeof(*to), GFP_KERNEL);
 		if (!to)
 			return -ENOMEM;
 		to->type = field->type;
@@ -96,11 +123,13 @@ static int make_fields(struct user_event *event)
 static bool has_files(struct user_event *event)
 {
 	struct trace_event_file *file;
+	unsigned int instances = 0;
 	struct trace_array *tr;
 	bool has = true;
 
 	mutex_lock(&trace_types_lock);
 	list_for_each_entry(tr, &ftrace_trace_arrays, list) {
+		instances++;
 		file = list_first_entry_or_null(&tr->events,
 						struct trace_event_file, list);
 		if (file && file->event_call == &event->call)
@@ -108,6 +137,7 @@ static bool has_files(struct user_event *event)
 		else
 			has &= user_events_not_for(tr);
 	}
+	WRITE_ONCE(nr_instances, instances);
 	mutex_unlock(&trace_types_lock);
 	return has;
 }

@@ -84,16 +84,17 @@ static struct user_event *find_spelled(struct user_event_group *group, char *cmd
 	return NULL;
 }
 
-/* With event_mutex held; @format is taken over, also if this fails */
+/* With event_mutex held; @format, charged, is taken over, also if this fails */
 static struct user_event *find_or_create(struct user_event_group *group,
 					 struct user_event_format *format,
 					 bool multi)
 {
 	struct user_event *event;
+	struct mem_cgroup *old;
 
 	/* Removed since the file was opened */
 	if (group->dead) {
-		kfree(format);
+		user_event_registry_free_format(format);
 		return ERR_PTR(-ENODEV);
 	}
 
@@ -109,14 +110,16 @@ static struct user_event *find_or_create(struct user_event_group *group,
 	}
 
 	if (!event) {
+		old = user_event_limit_charged_begin();
 		event = create_event(group, format, multi);
+		user_event_limit_charged_end(old);
 		if (!IS_ERR(event))
 			return event;
 	} else if (!IS_ERR(event)) {
 		user_event_life_hold(event);
 	}
 
-	kfree(format);
+	user_event_registry_free_format(format);
 	return event;
 }
 
@@ -145,6 +148,7 @@ struct user_event *user_event_find_or_create(struct user_event_group *group,
 	bool multi = flags & USER_EVENT_REG_MULTI_FORMAT;
 	struct user_event_format *format;
 	struct user_event *event = NULL;
+	int ret;
 
 	/* A known event, declared with the same words, needs no parsing */
 	if (!multi) {
@@ -162,9 +166,12 @@ struct user_event *user_event_find_or_create(struct user_event_group *group,
 	if (IS_ERR(format))
 		return ERR_CAST(format);
 
-	if (user_event_owner_lock_killable(owner)) {
-		kfree(format);
-		return ERR_PTR(-EINTR);
+	ret = user_event_registry_charge(format);
+	if (!ret && user_event_owner_lock_killable(owner))
+		ret = -EINTR;
+	if (ret) {
+		user_event_registry_free_format(format);
+		return ERR_PTR(ret);
 	}
 	event = find_or_create(group, format, multi);
 	mutex_unlock(&event_mutex);
@@ -186,13 +193,20 @@ int user_event_create_persistent(const char *system, size_t len,
 {
 	struct user_event_group *group;
 	struct user_event *event;
+	int ret;
+
+	ret = user_event_registry_charge(format);
+	if (ret) {
+		user_event_registry_free_format(format);
+		return ret;
+	}
 
 	mutex_lock(&event_mutex);
 	group = user_event_group_of_system(system, len);
 	if (group) {
 		event = find_or_create(group, format, false);
 	} else {
-		kfree(format);
+		user_event_registry_free_format(format);
 		event = ERR_PTR(-EINVAL);
 	}
 	if (!IS_ERR(event)) {

@@ -218,7 +218,7 @@ struct user_event_group *user_event_group_add(const char *name,
 
 	lockdep_assert_held(&event_mutex);
 
-	group = kzalloc(sizeof(*group), GFP_KERNEL_ACCOUNT);
+	group = kzalloc(sizeof(*group), GFP_KERNEL);
 	if (!group)
 		return ERR_PTR(-ENOMEM);
 
@@ -227,14 +227,14 @@ struct user_event_group *user_event_group_add(const char *name,
 	init_waitqueue_head(&group->change_wait);
 	group->nr_changes = 1;
 	group->max = max;
-	group->system = kasprintf(GFP_KERNEL_ACCOUNT, "%s_%s",
+	group->system = kasprintf(GFP_KERNEL, "%s_%s",
 				  USER_EVENTS_SYSTEM, name);
-	group->multi_system = kasprintf(GFP_KERNEL_ACCOUNT, "%s_%s_multi",
+	group->multi_system = kasprintf(GFP_KERNEL, "%s_%s_multi",
 					USER_EVENTS_SYSTEM, name);
 	if (group->system && group->multi_system) {
 		group->name = group->system + sizeof(USER_EVENTS_SYSTEM);
 		group->id = last_id + 1;
-		ret = xa_insert(&groups, group->id, group, GFP_KERNEL_ACCOUNT);
+		ret = xa_insert(&groups, group->id, group, GFP_KERNEL);
 	}
 	if (ret) {
 		user_event_group_put(group);

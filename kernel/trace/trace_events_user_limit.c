@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * User events: limits per user.
+ * User events: limits per user, and charges per cgroup.
  *
  * Events and enable bits count against the user who causes them, in the
  * counters that the kernel has for each user in each user namespace: what a
  * user of a namespace has counts in those above it as well, for the creator of
  * the namespace.
+ *
+ * The memory of an event is charged to the memory cgroup of the task that declares
+ * it. A task whose cgroup has more than it may sleeps in what charges it, so that is
+ * done before the task takes event_mutex, for all that is allocated with
+ * event_mutex held.
  */
 #include <linux/cred.h>
+#include <linux/memcontrol.h>
+#include <linux/sched/mm.h>
 #include <linux/user_namespace.h>
 
 #include "trace_events_user.h"
@@ -83,6 +90,88 @@ int user_event_limit_charge(struct ucounts *user, enum ucount_type type,
 	}
 	return 0;
 }
+
+#ifdef USER_EVENTS_MEMCG
+/**
+ * user_event_limit_charge_memory() - charge memory before it is allocated
+ * @charge: is filled in
+ * @size: in bytes
+ *
+ * Context: no locks. May sleep, for seconds where the caller's cgroup has more
+ * memory than it may.
+ * Return: 0, or -ENOMEM.
+ */
+int user_event_limit_charge_memory(struct user_event_charge *charge,
+				   size_t size)
+{
+	struct obj_cgroup *cgroup = get_obj_cgroup_from_current();
+
+	if (!cgroup)
+		return 0;
+	if (obj_cgroup_charge(cgroup, GFP_KERNEL, size)) {
+		obj_cgroup_put(cgroup);
+		return -ENOMEM;
+	}
+	charge->cgroup = cgroup;
+	charge->size = size;
+	return 0;
+}
+
+/**
+ * user_event_limit_uncharge_memory() - give back a charge
+ * @charge: as user_event_limit_charge_memory() has left it
+ *
+ * Context: any.
+ */
+void user_event_limit_uncharge_memory(const struct user_event_charge *charge)
+{
+	if (!charge->cgroup)
+		return;
+	obj_cgroup_uncharge(charge->cgroup, charge->size);
+	obj_cgroup_put(charge->cgroup);
+}
+
+/**
+ * user_event_limit_charged_begin() - allocate memory that is charged already
+ *
+ * Until user_event_limit_charged_end() no allocation of the caller is charged, as
+ * those of the trace core and of tracefs may be.
+ *
+ * Return: what to give to user_event_limit_charged_end().
+ */
+struct mem_cgroup *user_event_limit_charged_begin(void)
+{
+	return set_active_memcg(root_mem_cgroup);
+}
+
+/**
+ * user_event_limit_charged_end() - go on charging what the caller allocates
+ * @old: what user_event_limit_charged_begin() returned
+ */
+void user_event_limit_charged_end(struct mem_cgroup *old)
+{
+	set_active_memcg(old);
+}
+#else
+int user_event_limit_charge_memory(struct user_event_charge *charge,
+				   size_t size)
+{
+	return 0;
+}
+
+void user_event_limit_uncharge_memory(const struct user_event_charge *charge)
+{
+}
+
+struct mem_cgroup *user_event_limit_charged_begin(void)
+{
+	return NULL;
+}
+
+void user_event_limit_charged_end(struct mem_cgroup *old)
+{
+}
+#endif
 
 /**
  * user_event_limit_init() - set the default limits

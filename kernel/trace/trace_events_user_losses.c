@@ -99,7 +99,7 @@ static u64 perf_losses(const struct losses_perf *at)
 int user_event_losses_open_perf(struct user_event *event,
 				struct perf_event *perf)
 {
-	struct losses_perf *at = kmalloc(sizeof(*at), GFP_KERNEL_ACCOUNT);
+	struct losses_perf *at = kmalloc(sizeof(*at), GFP_KERNEL);
 
 	if (!at)
 		return -ENOMEM;

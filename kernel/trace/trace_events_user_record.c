@@ -86,7 +86,7 @@ char *user_event_record_print_fmt(const struct user_event_format *format)
 	print_fmt(&s, format);
 	/* Kept as long as the event, so without the slack */
 	if (!WARN_ON_ONCE(seq_buf_has_overflowed(&s)))
-		text = kmemdup_nul(buf, s.len, GFP_KERNEL_ACCOUNT);
+		text = kmemdup_nul(buf, s.len, GFP_KERNEL);
 	kfree(buf);
 	return text;
 }

@@ -103,6 +103,31 @@ static const struct rhashtable_params key_params = {
 	.automatic_shrinking	= true,
 };
 
+/**
+ * user_event_registry_charge() - charge the memory of an event
+ * @format: its name and fields
+ *
+ * Context: no locks. May sleep, see user_event_limit_charge_memory().
+ * Return: 0, or -ENOMEM.
+ */
+int user_event_registry_charge(struct user_event_format *format)
+{
+	return user_event_limit_charge_memory(&format->charge,
+					      kmem_cache_size(event_cache) +
+					      user_event_call_size(format));
+}
+
+/**
+ * user_event_registry_free_format() - free a format and what is charged for it
+ * @format: the format, or NULL
+ */
+void user_event_registry_free_format(const struct user_event_format *format)
+{
+	if (format)
+		user_event_limit_uncharge_memory(&format->charge);
+	kfree(format);
+}
+
 static void free_event(struct kref *ref)
 {
 	struct user_event *event = container_of(ref, struct user_event, ref);
@@ -112,7 +137,7 @@ static void free_event(struct kref *ref)
 	user_event_group_put(event->group);
 	if (event->multi)
 		kfree(event->tp.name);
-	kfree(event->format);
+	user_event_registry_free_format(event->format);
 	kmem_cache_free(event_cache, event);
 }
 
@@ -167,7 +192,7 @@ struct user_event *user_event_registry_alloc(struct user_event_group *group,
 		return ERR_PTR(-EMFILE);
 	}
 
-	event = kmem_cache_zalloc(event_cache, GFP_KERNEL_ACCOUNT);
+	event = kmem_cache_zalloc(event_cache, GFP_KERNEL);
 	if (!event)
 		goto err_user;
 
@@ -176,7 +201,7 @@ struct user_event *user_event_registry_alloc(struct user_event_group *group,
 	event->multi = multi;
 	event->tp.name = format->name;
 	if (multi)
-		event->tp.name = kasprintf(GFP_KERNEL_ACCOUNT, "%s.%lx",
+		event->tp.name = kasprintf(GFP_KERNEL, "%s.%lx",
 					   format->name, event->id);
 	if (!event->tp.name)
 		goto err_event;
@@ -223,7 +248,7 @@ int user_event_registry_add(struct user_event *event)
 	struct user_event_group *group = event->group;
 	int ret;
 
-	ret = xa_insert(&group->events, event->id, event, GFP_KERNEL_ACCOUNT);
+	ret = xa_insert(&group->events, event->id, event, GFP_KERNEL);
 	if (ret)
 		return ret;
 	ret = rhashtable_insert_fast(&events_by_key, &event->node, key_params);

@@ -7,6 +7,14 @@
 /* A table of sysctls ends in an empty entry */
 #define USER_EVENTS_SYSCTL_END	{ }
 
+#ifdef CONFIG_MEMCG_KMEM
+#define USER_EVENTS_MEMCG
+#endif
+
+/* A trace_event_file, its directory, and up to seven files in there */
+#define USER_EVENTS_FILES_SIZE	(sizeof(struct trace_event_file) +		\
+		8 * (sizeof(struct dentry) + sizeof(struct inode)))
+
 static inline bool user_events_vma_writable(const struct vm_area_struct *vma)
 {
 	return vma->vm_flags & VM_WRITE;

@@ -7,6 +7,13 @@
 /* A table of sysctls ends where its array ends */
 #define USER_EVENTS_SYSCTL_END
 
+#ifdef CONFIG_MEMCG
+#define USER_EVENTS_MEMCG
+#endif
+
+/* A trace_event_file, and an inode of eventfs with its name */
+#define USER_EVENTS_FILES_SIZE	384
+
 static inline bool user_events_vma_writable(const struct vm_area_struct *vma)
 {
 	return (vma->vm_flags & (VM_WRITE | VM_SHADOW_STACK)) == VM_WRITE;

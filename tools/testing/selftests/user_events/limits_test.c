@@ -420,13 +420,13 @@ static int register_in_cgroup(void *arg)
 static long charged_kernel_memory(void)
 {
 	char *text = uev_get(CGROUP "/memory.stat"), *at;
-	long slab = -1;
+	long bytes = -1;
 
-	at = strstr(text, "\nslab ");
+	at = strstr(text, "\nkernel ");
 	if (at)
-		sscanf(at, "\nslab %ld", &slab);
+		sscanf(at, "\nkernel %ld", &bytes);
 	free(text);
-	return slab;
+	return bytes;
 }
 
 /*

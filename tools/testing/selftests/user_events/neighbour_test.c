@@ -27,6 +27,7 @@
 #define UFFD_SYSCTL	"/proc/sys/vm/unprivileged_userfaultfd"
 #define CGROUPS		"/sys/fs/cgroup/"
 #define CGROUP		CGROUPS "uev_neighbour"
+#define CGROUP2		CGROUPS "uev_neighbour2"
 
 /* What the processes of a test share */
 static struct {
@@ -144,6 +145,7 @@ FIXTURE_TEARDOWN(neighbour)
 	if (self->old_sysctl == 0)
 		uev_put(UFFD_SYSCTL, "0");
 	uev_wait_for(!rmdir(CGROUP) || errno == ENOENT);
+	uev_wait_for(!rmdir(CGROUP2) || errno == ENOENT);
 	uev_reset();
 }
 
@@ -173,16 +175,22 @@ static bool are_ready(int count)
 } while (0)
 
 /* A cgroup of its own for @pid; false if memory cannot be accounted */
-static bool put_in_cgroup(pid_t pid)
+static bool put_in(const char *cgroup, pid_t pid)
 {
-	char text[32];
+	char path[64], text[32];
 
 	uev_put(CGROUPS "cgroup.subtree_control", "+memory");
-	if ((mkdir(CGROUP, 0755) && errno != EEXIST) ||
-	    access(CGROUP "/memory.high", W_OK))
+	snprintf(path, sizeof(path), "%s/memory.high", cgroup);
+	if ((mkdir(cgroup, 0755) && errno != EEXIST) || access(path, W_OK))
 		return false;
+	snprintf(path, sizeof(path), "%s/cgroup.procs", cgroup);
 	snprintf(text, sizeof(text), "%d", pid);
-	return !uev_put(CGROUP "/cgroup.procs", text);
+	return !uev_put(path, text);
+}
+
+static bool put_in_cgroup(pid_t pid)
+{
+	return put_in(CGROUP, pid);
 }
 
 /* Waits */
@@ -1064,31 +1072,129 @@ TEST_F(neighbour, who_queues_for_event_mutex_can_be_killed)
 	}
 }
 
-/* Copies much where memory is so short that each allocation has to wait */
-TEST_F(neighbour, who_copies_much_without_memory)
+/* The longest of many switches while CGROUP has far more memory than it may have */
+static __u64 longest_without_memory(void)
 {
-	int count = addresses(60000);
 	__u64 begin, took, longest = 0;
-	int i;
+	bool on = false;
 
-	START(0, copies, &count, 1);
-	if (!put_in_cgroup(self->bad[0]))
-		SKIP(return, "no memory controller");
-	ASSERT_OK(uev_put(CGROUP "/memory.high", "262144"));
+	if (uev_put(CGROUP "/memory.high", "262144"))
+		return UINT64_MAX;
 	UEV_WRITE(shared->go, 1);
 	begin = uev_now_ms();
-	for (i = 0; uev_now_ms() - begin < 8000; i++) {
+	while (uev_now_ms() - begin < 8000) {
+		on = !on;
 		took = now_us();
-		uev_enable(GOOD, !(i & 1));
+		uev_enable(GOOD, on);
 		took = now_us() - took;
 		if (took > longest)
 			longest = took;
 	}
 	uev_enable(GOOD, false);
-	TH_LOG("longest switch %llu us of %d", (unsigned long long)longest, i);
 	uev_put(CGROUP "/memory.high", "max");
+	return longest;
+}
+
+/* Copies much where memory is so short that each allocation has to wait */
+TEST_F(neighbour, who_copies_much_without_memory)
+{
+	int count = addresses(60000);
+	__u64 longest;
+
+	START(0, copies, &count, 1);
+	if (!put_in_cgroup(self->bad[0]))
+		SKIP(return, "no memory controller");
+	longest = longest_without_memory();
+	TH_LOG("longest switch %llu us", (unsigned long long)longest);
 	/* A switch that waited for the allocations would take seconds */
 	EXPECT_GT(QUITE_LONG_US, longest);
+}
+
+#define DECLARERS	24
+
+/* A task that has more memory than it may sleeps for up to two seconds at a time */
+#define THROTTLED_US	1500000
+
+/* Has 16 MB, and declares events for ever */
+static int declares_on(int nr)
+{
+	char command[512], *at;
+	int i, j;
+
+	while (!UEV_READ(shared->go))
+		usleep(10000);
+	for (i = 0; !UEV_READ(shared->quit); i++) {
+		at = command + sprintf(command, BAD "_%d_%d ", nr, i);
+		for (j = 0; j < 32; j++)
+			at += sprintf(at, "u32 field%02d;", j);
+		if (uev_reg(data_fd, &shared->value[1], nr, 4, 0, command, NULL))
+			return failed();
+		__atomic_add_fetch(&shared->done, 1, __ATOMIC_SEQ_CST);
+		if (uev_unreg(data_fd, &shared->value[1], nr))
+			return failed();
+	}
+	return 0;
+}
+
+static int many_declare(void *arg)
+{
+	size_t size = 16 << 20;
+	int i;
+
+	setpgid(0, 0);
+	uev_become_nobody();
+	ready();
+	while (!UEV_READ(shared->uffd))
+		usleep(1000);
+	uev_stay_on_cpu(0);
+	if (mmap(NULL, size, PROT_READ | PROT_WRITE,
+		 MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0) == MAP_FAILED)
+		return failed();
+	for (i = 0; i < DECLARERS; i++) {
+		if (!fork())
+			_exit(declares_on(i));
+	}
+	ready();
+	for (;;)
+		pause();
+}
+
+/*
+ * A CPU has some pages ready that one cgroup is charged for already. This one is in
+ * another cgroup and allocates often, so that each page is charged anew.
+ */
+static int allocates_often(void *arg)
+{
+	size_t size = 2 * uev_page_size();
+	char *area;
+
+	setpriority(PRIO_PROCESS, 0, -20);
+	uev_stay_on_cpu(0);
+	ready();
+	while (!UEV_READ(shared->quit)) {
+		usleep(50);
+		area = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+		munmap(area, size);
+	}
+	return 0;
+}
+
+TEST_F(neighbour, who_declares_much_without_memory)
+{
+	__u64 longest;
+
+	START(0, many_declare, NULL, 1);
+	START(1, allocates_often, NULL, 2);
+	if (!put_in_cgroup(self->bad[0]) || !put_in(CGROUP2, self->bad[1]))
+		SKIP(return, "no memory controller");
+	UEV_WRITE(shared->uffd, 1);
+	ASSERT_TRUE(are_ready(3));
+	longest = longest_without_memory();
+	TH_LOG("longest switch %llu us, %d events declared",
+	       (unsigned long long)longest, UEV_READ(shared->done));
+	EXPECT_GT(THROTTLED_US, longest);
+	EXPECT_LT(0, UEV_READ(shared->done));
 }
 
 /* Memory */
@@ -1115,15 +1221,15 @@ static int declares(void *arg)
 		pause();
 }
 
-/* Bytes of slabs that the cgroup of the bad neighbour is charged for */
+/* Bytes of the kernel that the cgroup of the bad neighbour is charged for */
 static long charged(void)
 {
 	char *stat = uev_get(CGROUP "/memory.stat"), *line;
 	long bytes = -1;
 
-	line = strstr(stat, "\nslab ");
+	line = strstr(stat, "\nkernel ");
 	if (line)
-		bytes = atol(line + 6);
+		bytes = atol(line + 8);
 	free(stat);
 	return bytes;
 }
@@ -1132,26 +1238,35 @@ static long charged(void)
 TEST_F(neighbour, who_declares_much_is_charged)
 {
 	int count = uev_rounds(4000);
-	long slab, own;
+	long slab, before, own;
 
 	START(0, declares, &count, 1);
 	if (!put_in_cgroup(self->bad[0]))
 		SKIP(return, "no memory controller");
 	slab = mem_kb("\nSlab:") * 1024;
-	own = charged();
-	if (own < 0)
+	before = charged();
+	if (before < 0)
 		SKIP(return, "memory.stat does not tell");
 	UEV_WRITE(shared->go, 1);
 	ASSERT_TRUE(uev_wait_for(UEV_READ(shared->ready) == 2 ||
 				 UEV_READ(shared->failed)));
 	ASSERT_EQ(0, UEV_READ(shared->failed));
 	slab = mem_kb("\nSlab:") * 1024 - slab;
-	own = charged() - own;
+	own = charged() - before;
 	TH_LOG("%ld bytes for each event, of which %ld are charged",
 	       slab / count, own / count);
 	/* Checkers have slabs of their own, which are charged to no cgroup */
-	if (!uev_kernel_is_slow())
+	if (!uev_kernel_is_slow()) {
 		EXPECT_LT(slab / 10 * 9, own);
+		EXPECT_GT(slab / 2 * 3, own);
+	}
+	/* All of it is given back */
+	kill(self->bad[0], SIGKILL);
+	uev_join(self->bad[0]);
+	self->bad[0] = 0;
+	close(data_fd);
+	data_fd = -1;
+	EXPECT_TRUE(uev_wait_for(charged() < before + own / 20));
 }
 
 #define LOOPS	4

@@ -44,6 +44,9 @@ static LIST_HEAD(remembered);
 /* Deleted events whose records are looked for when another one is deleted */
 #define FORGET_SOME	2
 
+/* Deleted events whose records are looked for when no type number is free */
+#define FORGET_MANY	4096
+
 /* Much longer than the trace clocks of two CPUs can be apart */
 #define CLOCKS_AGREE	HZ
 
@@ -199,37 +202,12 @@ void user_event_life_persist(struct user_event *event)
 	mutex_unlock(&event_mutex);
 }
 
-/*
- * Check if the reader page of @buffer may have a record of @event that was made
- * no later than @left_at. ring_buffer_oldest_event_ts() does not look at this
- * page, and writers do not overwrite it. May be true for nothing: without
- * memory, or if the reader goes on to another page.
- */
-static bool reader_page_has_records(struct trace_buffer *buffer, int cpu,
-				    struct user_event *event, u64 left_at)
+static bool is_record_of(const void *record, void *data)
 {
-	struct ring_buffer_event *record;
-	struct ring_buffer_iter *iter;
-	struct trace_entry *entry;
-	bool has = false;
-	u64 at;
+	const struct trace_entry *entry = record;
+	struct user_event *event = data;
 
-	/* Begins with what the reader has not read */
-	iter = ring_buffer_read_start(buffer, cpu, GFP_KERNEL);
-	if (!iter)
-		return true;
-
-	while (!has && !ring_buffer_iter_empty(iter)) {
-		record = ring_buffer_iter_peek(iter, &at);
-		if (record && at > left_at)
-			break;
-		entry = record ? ring_buffer_event_data(record) : NULL;
-		has = !entry || entry->type == event->shown.event.type;
-		if (!has)
-			ring_buffer_iter_advance(iter);
-	}
-	ring_buffer_read_finish(iter);
-	return has;
+	return entry->type == event->shown.event.type;
 }
 
 /*
@@ -251,9 +229,11 @@ static bool buffer_has_records(struct trace_buffer *buffer,
 	for_each_possible_cpu(cpu) {
 		if (ring_buffer_empty_cpu(buffer, cpu))
 			continue;
+		/* The oldest record is that of another page than the reader's */
 		if (!comparable ||
 		    ring_buffer_oldest_event_ts(buffer, cpu) <= tracer->left_at ||
-		    reader_page_has_records(buffer, cpu, event, tracer->left_at))
+		    ring_buffer_any_on_reader_page(buffer, cpu, is_record_of,
+						   event))
 			return true;
 	}
 	return false;
@@ -352,7 +332,7 @@ int user_event_life_get_type(struct user_event *event)
 {
 	int type = register_trace_event(&event->shown.event);
 
-	if (!type && forget(UINT_MAX))
+	if (!type && forget(FORGET_MANY))
 		type = register_trace_event(&event->shown.event);
 	return type;
 }

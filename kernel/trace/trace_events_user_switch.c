@@ -107,14 +107,14 @@ void user_event_switch(struct user_event *event)
 	smp_store_release(&switching, false);
 }
 
-/* The object of the address space that @vma is in, referenced, or NULL */
-static struct user_event_mm *umm_of_vma(struct vm_area_struct *vma)
+/* The object of an address space, referenced, or NULL */
+static struct user_event_mm *get_umm(struct mm_struct *mm)
 {
 	struct user_event_mm *umm;
 
 	/* The address space can be about to go, and with it the object */
 	rcu_read_lock();
-	umm = READ_ONCE(vma->vm_mm->user_event_mm);
+	umm = READ_ONCE(mm->user_event_mm);
 	if (umm && !refcount_inc_not_zero(&umm->ref))
 		umm = NULL;
 	rcu_read_unlock();
@@ -146,44 +146,56 @@ static void switch_at(struct user_event_mm *umm, unsigned long addr,
 
 /**
  * struct sharer - where an address space has a shared page mapped
- * @umm: the address space, referenced
+ * @mm: the address space; to compare alone, it may be gone
+ * @umm: its object, referenced; NULL if it has none any more
  * @addr: of the enable word there
  */
 struct sharer {
+	struct mm_struct	*mm;
 	struct user_event_mm	*umm;
 	unsigned long		addr;
 };
 
+/* An order that stays when others map the page, or unmap it */
+static bool sharer_before(const struct sharer *a, const struct sharer *b)
+{
+	return a->mm != b->mm ? a->mm < b->mm : a->addr < b->addr;
+}
+
 /*
- * Look at mappings of the page at @pgoff, past the first *@skip, until @sharers
- * is full, and add to *@skip how many were looked at. Returns how many sharers
- * were found: shared mappings in tracked address spaces.
+ * Find the first shared mappings after @last, in tracked address spaces, of the
+ * page at @pgoff; returns how many. They are in the order of sharer_before().
  */
 static unsigned int find_sharers(struct address_space *mapping, pgoff_t pgoff,
-				 unsigned int offset, unsigned long *skip,
+				 unsigned int offset, const struct sharer *last,
 				 struct sharer *sharers)
 {
-	unsigned long at = 0, end = *skip;
 	struct vm_area_struct *vma;
-	struct user_event_mm *umm;
-	unsigned int nr = 0;
+	unsigned int nr = 0, i;
+	struct sharer one;
 
 	i_mmap_lock_read(mapping);
 	vma_interval_tree_foreach(vma, &mapping->i_mmap, pgoff, pgoff) {
-		if (at++ < *skip)
+		if (!(vma->vm_flags & VM_SHARED) ||
+		    !READ_ONCE(vma->vm_mm->user_event_mm))
 			continue;
-		if (nr == SHARERS_PIECE)
-			break;
-		end = at;
-		umm = vma->vm_flags & VM_SHARED ? umm_of_vma(vma) : NULL;
-		if (!umm)
-			continue;
-		sharers[nr].umm = umm;
-		sharers[nr++].addr = vma->vm_start + offset +
+		one.mm = vma->vm_mm;
+		one.addr = vma->vm_start + offset +
 			((pgoff - vma->vm_pgoff) << PAGE_SHIFT);
+		if (!sharer_before(last, &one))
+			continue;
+		if (nr < SHARERS_PIECE)
+			nr++;
+		else if (!sharer_before(&one, &sharers[nr - 1]))
+			continue;
+		for (i = nr - 1; i && sharer_before(&one, &sharers[i - 1]); i--)
+			sharers[i] = sharers[i - 1];
+		sharers[i] = one;
 	}
+	/* None of them can go before this unlock */
+	for (i = 0; i < nr; i++)
+		sharers[i].umm = get_umm(sharers[i].mm);
 	i_mmap_unlock_read(mapping);
-	*skip = end;
 	return nr;
 }
 
@@ -196,9 +208,9 @@ static unsigned int find_sharers(struct address_space *mapping, pgoff_t pgoff,
  * @bit: the bit that was cleared there
  *
  * Writes the bit through each mapping of the page where it is registered, now
- * or by a repair. The mappings are looked up a few at a time, from the first one
- * on: unmapping takes the lock of the mappings inside an
- * mmap_lock, so no write into an address space may begin under that lock.
+ * or by a repair. The mappings are looked up a few at a time: unmapping takes the
+ * lock of the mappings inside an mmap_lock, so no write into an address space may
+ * begin under that lock.
  *
  * Context: no locks held, takes event_mutex. May sleep.
  */
@@ -206,18 +218,23 @@ void user_event_switch_sharers(struct user_event_owner *owner,
 			       struct address_space *mapping, pgoff_t pgoff,
 			       unsigned int offset, unsigned int bit)
 {
-	struct sharer sharers[SHARERS_PIECE];
-	unsigned long skip = 0;
+	struct sharer sharers[SHARERS_PIECE], last = {};
 	unsigned int nr, i;
 
 	do {
-		nr = find_sharers(mapping, pgoff, offset, &skip, sharers);
+		nr = find_sharers(mapping, pgoff, offset, &last, sharers);
 		user_event_owner_lock(owner);
-		for (i = 0; i < nr; i++)
-			switch_at(sharers[i].umm, sharers[i].addr, bit);
+		for (i = 0; i < nr; i++) {
+			if (sharers[i].umm)
+				switch_at(sharers[i].umm, sharers[i].addr, bit);
+		}
 		mutex_unlock(&event_mutex);
-		for (i = 0; i < nr; i++)
-			user_event_mm_put(sharers[i].umm);
+		for (i = 0; i < nr; i++) {
+			if (sharers[i].umm)
+				user_event_mm_put(sharers[i].umm);
+		}
+		if (nr)
+			last = sharers[nr - 1];
 		cond_resched();
 	} while (nr == SHARERS_PIECE);
 }

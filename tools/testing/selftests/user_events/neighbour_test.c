@@ -1337,6 +1337,91 @@ TEST_F(neighbour, unregisters_in_memory_of_another_user)
 	close(memory);
 }
 
+/* More than the kernel looks up at once */
+#define MAPPINGS	64
+#define MAPPING_ROUNDS	100
+
+static __u32 *map_word(int memory)
+{
+	__u32 *value = mmap(NULL, uev_page_size(), PROT_READ | PROT_WRITE,
+			    MAP_SHARED, memory, 0);
+
+	return value == MAP_FAILED ? NULL : value;
+}
+
+/* Is at step shared->go when shared->ready is that number */
+static bool wait_for_step(int step)
+{
+	ready();
+	return uev_wait_for(UEV_READ(shared->go) >= step ||
+			    UEV_READ(shared->quit)) && !UEV_READ(shared->quit);
+}
+
+/* Maps the memory many times, before the good process does, and unmaps it all */
+static int maps_and_unmaps(void *arg)
+{
+	int i, step = 0;
+	__u32 *values[MAPPINGS];
+
+	/* The kernel looks at address spaces that have registered something */
+	if (uev_reg(data_fd, &shared->value[2], 0, 4, 0, BAD " u32 a", NULL))
+		return failed();
+	for (;;) {
+		for (i = 0; i < MAPPINGS; i++)
+			values[i] = map_word(*(int *)arg);
+		if (!wait_for_step(++step))
+			return 0;
+		for (i = 0; i < MAPPINGS; i++) {
+			munmap(values[i], uev_page_size());
+			UEV_WRITE(shared->done, shared->done + 1);
+		}
+	}
+}
+
+/* Meanwhile clears the bit of the good process, which the kernel sets again */
+static int clears(void *arg)
+{
+	__u32 *value = map_word(*(int *)arg);
+	int step;
+
+	uev_become_nobody();
+	if (!value)
+		return failed();
+	for (step = 1; wait_for_step(step); step++) {
+		do {
+			if (uev_reg(data_fd, &value[3], 5, 4, 0, BAD " u32 a", NULL) ||
+			    uev_unreg(data_fd, &value[3], 5))
+				return failed();
+		} while (UEV_READ(shared->done) < step * MAPPINGS);
+	}
+	return 0;
+}
+
+TEST_F(neighbour, unmaps_while_the_sharers_are_looked_up)
+{
+	int memory = memfd_create("uev", MFD_CLOEXEC), round;
+	__u32 *value;
+
+	ASSERT_EQ(0, ftruncate(memory, uev_page_size()));
+	ASSERT_OK(uev_enable(GOOD, true));
+	START(0, maps_and_unmaps, &memory, 1);
+	START(1, clears, &memory, 2);
+	for (round = 1; round <= MAPPING_ROUNDS; round++) {
+		/* The newest of the mappings */
+		value = map_word(memory);
+		ASSERT_NE(NULL, value);
+		ASSERT_OK(uev_reg(data_fd, &value[3], 5, 4, 0, GOOD " u32 a", NULL));
+		UEV_WRITE(shared->go, round);
+		ASSERT_TRUE(are_ready(2 + 2 * round));
+		ASSERT_EQ(0, UEV_READ(shared->failed));
+		ASSERT_TRUE(BECOMES(1U << 5, value[3]))
+			TH_LOG("in round %d", round);
+		ASSERT_OK(uev_unreg(data_fd, &value[3], 5));
+		ASSERT_EQ(0, munmap(value, uev_page_size()));
+	}
+	close(memory);
+}
+
 /* An enable word in a file of a file system that an administrator freezes */
 static int maps_a_frozen_file(void *arg)
 {

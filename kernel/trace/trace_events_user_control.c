@@ -26,7 +26,10 @@ static DEFINE_MUTEX(control_lock);
 /* The directory of the groups' directories; constant */
 static struct dentry *groups_dir;
 
-/* Check a group's name: no system of single-format events may end in _multi */
+/*
+ * Check a group's name: no system of single-format events may end in _multi, and
+ * the directory of a group stands beside the file control.
+ */
 static bool is_name(const char *name)
 {
 	size_t len = strlen(name), i;
@@ -37,7 +40,7 @@ static bool is_name(const char *name)
 		if (!isascii(name[i]) || (!isalnum(name[i]) && name[i] != '_'))
 			return false;
 	}
-	if (!strcmp(name, "multi"))
+	if (!strcmp(name, "multi") || !strcmp(name, "control"))
 		return false;
 	return len < 6 || strcmp(name + len - 6, "_multi");
 }

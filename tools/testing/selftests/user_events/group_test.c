@@ -109,7 +109,7 @@ TEST_F(group, lines_that_are_wrong)
 {
 	static const char * const bad[] = {
 		"+", "+uev-c", "+uev.c", "+uev/c", "+..", "+multi", "+uev_multi",
-		"+_multi", "+uev_c max", "+uev_c max=", "+uev_c max=x",
+		"+_multi", "+control", "+uev_c max", "+uev_c max=", "+uev_c max=x",
 		"+uev_c max=-1", "+uev_c max=4294967296", "+uev_c min=1",
 		"+uev_c max=1 max=2", "+uev_c 5", "+ uev_c",
 		"+uev_56789012345678901234567890123",

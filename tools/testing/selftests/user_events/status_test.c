@@ -259,9 +259,10 @@ TEST_F(status, fdinfo_lists_indexes)
 		index[i] = uev_reg_index(self->fd, self->value + i, command);
 		ASSERT_LE(0, index[i]);
 		at += sprintf(at, "user_event: %d st_info_%d\n", index[i], i);
+		/* With 8 and 16 of them the table is full */
+		events_of(self->fd, text);
+		EXPECT_STREQ(want, text);
 	}
-	events_of(self->fd, text);
-	EXPECT_STREQ(want, text);
 	events_of(other, text);
 	EXPECT_STREQ("", text);
 

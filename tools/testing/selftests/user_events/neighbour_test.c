@@ -1122,7 +1122,7 @@ static int declares_on(int nr)
 	int i, j;
 
 	while (!UEV_READ(shared->go))
-		usleep(10000);
+		usleep(200000);
 	for (i = 0; !UEV_READ(shared->quit); i++) {
 		at = command + sprintf(command, BAD "_%d_%d ", nr, i);
 		for (j = 0; j < 32; j++)
@@ -1150,7 +1150,7 @@ static int many_declare(void *arg)
 	if (mmap(NULL, size, PROT_READ | PROT_WRITE,
 		 MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0) == MAP_FAILED)
 		return failed();
-	for (i = 0; i < DECLARERS; i++) {
+	for (i = 0; i < (uev_kernel_is_slow() ? 8 : DECLARERS); i++) {
 		if (!fork())
 			_exit(declares_on(i));
 	}
@@ -1166,13 +1166,18 @@ static int many_declare(void *arg)
 static int allocates_often(void *arg)
 {
 	size_t size = 2 * uev_page_size();
+	bool slow = uev_kernel_is_slow();
 	char *area;
 
-	setpriority(PRIO_PROCESS, 0, -20);
+	/* There it would keep who has event_mutex from going on */
+	if (!slow)
+		setpriority(PRIO_PROCESS, 0, -20);
 	uev_stay_on_cpu(0);
 	ready();
+	while (!UEV_READ(shared->go))
+		usleep(20000);
 	while (!UEV_READ(shared->quit)) {
-		usleep(50);
+		usleep(slow ? 20000 : 50);
 		area = mmap(NULL, size, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 		munmap(area, size);
@@ -1194,7 +1199,7 @@ TEST_F(neighbour, who_declares_much_without_memory)
 	TH_LOG("longest switch %llu us, %d events declared",
 	       (unsigned long long)longest, UEV_READ(shared->done));
 	EXPECT_GT(THROTTLED_US, longest);
-	EXPECT_LT(0, UEV_READ(shared->done));
+	EXPECT_TRUE(uev_wait_for(UEV_READ(shared->done)));
 }
 
 /* Memory */
@@ -1260,13 +1265,14 @@ TEST_F(neighbour, who_declares_much_is_charged)
 		EXPECT_LT(slab / 10 * 9, own);
 		EXPECT_GT(slab / 2 * 3, own);
 	}
-	/* All of it is given back */
+	/* It is given back; KASAN keeps what the slabs have of it for a while */
 	kill(self->bad[0], SIGKILL);
 	uev_join(self->bad[0]);
 	self->bad[0] = 0;
 	close(data_fd);
 	data_fd = -1;
-	EXPECT_TRUE(uev_wait_for(charged() < before + own / 20));
+	EXPECT_TRUE(uev_wait_for(charged() < before + own /
+				 (uev_kernel_is_slow() ? 2 : 20)));
 }
 
 #define LOOPS	4

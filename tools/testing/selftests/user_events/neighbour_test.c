@@ -1345,7 +1345,6 @@ TEST_F(neighbour, unregisters_in_memory_of_another_user)
 
 /* More than the kernel looks up at once */
 #define MAPPINGS	64
-#define MAPPING_ROUNDS	100
 
 static __u32 *map_word(int memory)
 {
@@ -1406,13 +1405,14 @@ static int clears(void *arg)
 TEST_F(neighbour, unmaps_while_the_sharers_are_looked_up)
 {
 	int memory = memfd_create("uev", MFD_CLOEXEC), round;
+	int rounds = uev_rounds(100);
 	__u32 *value;
 
 	ASSERT_EQ(0, ftruncate(memory, uev_page_size()));
 	ASSERT_OK(uev_enable(GOOD, true));
 	START(0, maps_and_unmaps, &memory, 1);
 	START(1, clears, &memory, 2);
-	for (round = 1; round <= MAPPING_ROUNDS; round++) {
+	for (round = 1; round <= rounds; round++) {
 		/* The newest of the mappings */
 		value = map_word(memory);
 		ASSERT_NE(NULL, value);

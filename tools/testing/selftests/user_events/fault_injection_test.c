@@ -816,7 +816,7 @@ TEST_F(fault, exec)
 {
 	struct exec exec = { .program = copy_program() };
 	const int step = uev_kernel_is_slow() ? 7 : 1;
-	int ret, killed = 0, failed = 0;
+	int ret, killed = 0, failed = 0, first = 1;
 	struct uev_census before;
 	bool all_passed = false;
 	siginfo_t info;
@@ -827,7 +827,9 @@ TEST_F(fault, exec)
 	ASSERT_LE(0, exec.program);
 	other.page = (char *)self->value;
 	uev_census_take(&before);
-	for (exec.nth = 1; !all_passed && exec.nth < MAX_NTH; exec.nth += step) {
+again:
+	for (exec.nth = first; !all_passed && exec.nth < MAX_NTH;
+	     exec.nth += step) {
 		pid = uev_fork(executes, &exec);
 		ASSERT_LT(0, pid);
 		/* Was there anything to fail? A process that has ended still tells. */
@@ -843,9 +845,14 @@ TEST_F(fault, exec)
 		ASSERT_STREQ("", uev_census_diff(&before))
 			TH_LOG("failure %d leaves something", exec.nth);
 	}
-	uev_census_free(&before);
 	EXPECT_TRUE(all_passed);
 	EXPECT_EQ(0, ret);
+	/* Few of them are that late: a step of more than one can miss them all */
+	if (!killed && first++ < step) {
+		all_passed = false;
+		goto again;
+	}
+	uev_census_free(&before);
 	EXPECT_LT(0, failed);
 	EXPECT_LT(0, killed);
 	TH_LOG("%d failures made exec fail, %d killed", failed, killed);

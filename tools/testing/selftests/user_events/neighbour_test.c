@@ -1198,7 +1198,8 @@ TEST_F(neighbour, who_declares_much_without_memory)
 	longest = longest_without_memory();
 	TH_LOG("longest switch %llu us, %d events declared",
 	       (unsigned long long)longest, UEV_READ(shared->done));
-	EXPECT_GT(THROTTLED_US, longest);
+	/* There a switch takes as long for the work alone */
+	EXPECT_GT(uev_kernel_is_slow() ? QUITE_LONG_US : THROTTLED_US, longest);
 	EXPECT_TRUE(uev_wait_for(UEV_READ(shared->done)));
 }
 

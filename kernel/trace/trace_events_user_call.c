@@ -118,7 +118,8 @@ static int make_fields(struct user_event *event)
 /*
  * Check that @event, just added, has its files in every instance. The newest
  * event is the first in an instance's list; an instance that was made for
- * certain systems only has no file of it.
+ * certain systems only has no file of it. Counts the instances on the way, for
+ * user_event_call_size().
  */
 static bool has_files(struct user_event *event)
 {

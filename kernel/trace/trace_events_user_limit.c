@@ -8,9 +8,8 @@
  * the namespace.
  *
  * The memory of an event is charged to the memory cgroup of the task that declares
- * it. A task whose cgroup has more than it may sleeps in what charges it, so that is
- * done before the task takes event_mutex, for all that is allocated with
- * event_mutex held.
+ * it. A charge can put a task to sleep whose cgroup exceeds its limit, so the task
+ * charges what it will allocate under event_mutex before it takes event_mutex.
  */
 #include <linux/cred.h>
 #include <linux/memcontrol.h>
@@ -97,8 +96,8 @@ int user_event_limit_charge(struct ucounts *user, enum ucount_type type,
  * @charge: is filled in
  * @size: in bytes
  *
- * Context: no locks. May sleep, for seconds where the caller's cgroup has more
- * memory than it may.
+ * Context: event_mutex not held. May sleep, for seconds where the caller's cgroup
+ * exceeds its limit.
  * Return: 0, or -ENOMEM.
  */
 int user_event_limit_charge_memory(struct user_event_charge *charge,

@@ -107,7 +107,7 @@ static const struct rhashtable_params key_params = {
  * user_event_registry_charge() - charge the memory of an event
  * @format: its name and fields
  *
- * Context: no locks. May sleep, see user_event_limit_charge_memory().
+ * Context: event_mutex not held. May sleep, see user_event_limit_charge_memory().
  * Return: 0, or -ENOMEM.
  */
 int user_event_registry_charge(struct user_event_format *format)
@@ -120,6 +120,8 @@ int user_event_registry_charge(struct user_event_format *format)
 /**
  * user_event_registry_free_format() - free a format and what is charged for it
  * @format: the format, or NULL
+ *
+ * Context: any that may free memory.
  */
 void user_event_registry_free_format(const struct user_event_format *format)
 {

@@ -1072,7 +1072,7 @@ TEST_F(neighbour, who_queues_for_event_mutex_can_be_killed)
 	}
 }
 
-/* The longest of many switches while CGROUP has far more memory than it may have */
+/* The longest of many switches while CGROUP exceeds its limit by far */
 static __u64 longest_without_memory(void)
 {
 	__u64 begin, took, longest = 0;
@@ -1112,10 +1112,10 @@ TEST_F(neighbour, who_copies_much_without_memory)
 
 #define DECLARERS	24
 
-/* A task that has more memory than it may sleeps for up to two seconds at a time */
+/* A charge puts a task to sleep for up to two seconds if its cgroup exceeds its limit */
 #define THROTTLED_US	1500000
 
-/* Has 16 MB, and declares events for ever */
+/* Declares one event after the other until the test ends */
 static int declares_on(int nr)
 {
 	char command[512], *at;
@@ -1169,7 +1169,7 @@ static int allocates_often(void *arg)
 	bool slow = uev_kernel_is_slow();
 	char *area;
 
-	/* There it would keep who has event_mutex from going on */
+	/* On a slow kernel it would keep the holder of event_mutex from running */
 	if (!slow)
 		setpriority(PRIO_PROCESS, 0, -20);
 	uev_stay_on_cpu(0);
@@ -1198,7 +1198,7 @@ TEST_F(neighbour, who_declares_much_without_memory)
 	longest = longest_without_memory();
 	TH_LOG("longest switch %llu us, %d events declared",
 	       (unsigned long long)longest, UEV_READ(shared->done));
-	/* There a switch takes as long for the work alone */
+	/* On a slow kernel the declarations alone delay a switch as long */
 	EXPECT_GT(uev_kernel_is_slow() ? QUITE_LONG_US : THROTTLED_US, longest);
 	EXPECT_TRUE(uev_wait_for(UEV_READ(shared->done)));
 }

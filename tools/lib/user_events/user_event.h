@@ -296,9 +296,8 @@ USER_EVENT_FN void user_event_forget_file(void)
 	__atomic_store_n(&process->file, -1, __ATOMIC_SEQ_CST);
 	process->given = 0;
 	for (event = process->events; event; event = event->next) {
-		if (event->error)
-			continue;
-		event->error = EBADF;
+		if (!event->error)
+			event->error = EBADF;
 		__atomic_store_n(&event->index, UINT32_MAX, __ATOMIC_RELEASE);
 	}
 }
@@ -335,17 +334,23 @@ USER_EVENT_FN int user_event_unbind(struct user_event *event, int file)
 	return 0;
 }
 
-/* Open the file if it is not, and register an event; with the lock held */
+/*
+ * Open the file if it is not, and register an event, whose @error is not 0; with the lock
+ * held.
+ *
+ * Another thread may fork at any moment. The child tries again to register an event with
+ * an error, and unbinds one that is bound: @bound is set before the kernel is called, and
+ * @error cleared last.
+ */
 USER_EVENT_FN void user_event_try(struct user_event *event)
 {
 	struct user_event_process *process = &user_event_process;
 	struct user_event_reg_arg reg;
-	int file;
+	int file, error;
 
 	if (!user_event_file_is_open()) {
 		/* In another file the events have other indexes */
-		if (process->file >= 0)
-			user_event_forget_file();
+		user_event_forget_file();
 		file = user_event_open();
 		if (file < 0) {
 			process->error = -file;
@@ -356,21 +361,27 @@ USER_EVENT_FN void user_event_try(struct user_event *event)
 	}
 
 	/* It may still be bound through an earlier file */
-	event->error = event->bound ? user_event_unbind(event, process->file) : 0;
-	if (event->error)
+	error = event->bound ? user_event_unbind(event, process->file) : 0;
+	if (error) {
+		event->error = error;
 		return;
+	}
 	memset(&reg, 0, sizeof(reg));
 	reg.size = sizeof(reg);
 	reg.word_size = sizeof(event->enabled);
 	reg.flags = event->flags;
 	reg.word = user_event_address(&event->enabled);
 	reg.command = user_event_address(event->command);
-	event->error = user_event_ioctl(process->file, USER_EVENT_IOC_REG, &reg);
-	if (event->error)
+	__atomic_store_n(&event->bound, 1, __ATOMIC_RELEASE);
+	error = user_event_ioctl(process->file, USER_EVENT_IOC_REG, &reg);
+	if (error) {
+		event->bound = 0;
+		event->error = error;
 		return;
-	event->bound = 1;
+	}
 	/* The bit may be set already: until now there was no index for records */
 	__atomic_store_n(&event->index, reg.index, __ATOMIC_RELEASE);
+	__atomic_store_n(&event->error, 0, __ATOMIC_RELEASE);
 }
 
 /**
@@ -381,15 +392,17 @@ USER_EVENT_FN void user_event_try(struct user_event *event)
  */
 USER_EVENT_FN int user_event_register(struct user_event *event)
 {
-	int saved = errno;
+	int saved = errno, error;
 
 	user_event_lock();
 	event->next = user_event_process.events;
-	user_event_process.events = event;
+	/* Not before @next is set: another thread may fork in between */
+	__atomic_store_n(&user_event_process.events, event, __ATOMIC_RELEASE);
 	user_event_try(event);
+	error = event->error;
 	user_event_unlock();
 	errno = saved;
-	return event->error;
+	return error;
 }
 
 /**
@@ -406,6 +419,9 @@ USER_EVENT_FN int user_event_unregister(struct user_event *event)
 	struct user_event **at;
 
 	user_event_lock();
+	/* First: if another thread forks, only an event in the list loses an old index */
+	event->error = -1;
+	__atomic_store_n(&event->index, UINT32_MAX, __ATOMIC_RELEASE);
 	for (at = &process->events; *at && *at != event; at = &(*at)->next)
 		;
 	if (*at)
@@ -418,8 +434,6 @@ USER_EVENT_FN int user_event_unregister(struct user_event *event)
 		if (!open && file >= 0)
 			user_event_close(file);
 	}
-	event->error = -1;
-	__atomic_store_n(&event->index, UINT32_MAX, __ATOMIC_RELEASE);
 	__atomic_store_n(&event->enabled, 0, __ATOMIC_RELAXED);
 	/* After the last event close the file, and release what it holds */
 	if (!process->events) {

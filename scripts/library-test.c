@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The library on the stand-in for a kernel of library-kernel.c, for scripts/test-library:
+ * moments that no test meets on a kernel. The argument names the test.
+ */
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/wait.h>
+
+#include <user_event.h>
+
+extern void (*fake_hook)(const char *moment);
+extern int fake_reg_error;
+int fake_bound(const void *from, const void *to);
+
+USER_EVENT(plain, u32 n);
+
+static struct user_event late = {
+	.index = UINT32_MAX, .error = -1, .command = "late u32 n"
+};
+
+static const char *moment;
+static bool unregisters, met;
+static int child_status;
+
+#define EXPECT(condition) do {							\
+	if (!(condition)) {							\
+		printf("%s:%d: not %s\n", __func__, __LINE__, #condition);	\
+		fflush(stdout);							\
+		_exit(1);							\
+	}									\
+} while (0)
+
+static bool is_bound(const struct user_event *event)
+{
+	return fake_bound(event, event + 1);
+}
+
+static bool says(const struct user_event *event, const char *text)
+{
+	return !strncmp(user_event_reason(event), text, strlen(text));
+}
+
+/* A child that is forked while the library is at work on @late */
+static void fork_at(const char *now)
+{
+	pid_t pid;
+
+	if (strcmp(now, moment))
+		return;
+	fake_hook = NULL;
+	met = true;
+	pid = fork();
+	if (!pid) {
+		if (!unregisters) {
+			EXPECT(!user_event_retry());
+			EXPECT(says(&late, "nobody listens"));
+			EXPECT(late.index != UINT32_MAX);
+			EXPECT(is_bound(&late));
+		}
+		EXPECT(!user_event_unregister(&late));
+		EXPECT(!is_bound(&late));
+		EXPECT(!user_event_retry());
+		EXPECT(is_bound(&user_event_of_plain));
+		_exit(0);
+	}
+	EXPECT(waitpid(pid, &child_status, 0) == pid);
+}
+
+static void meet(const char *when, bool child_unregisters)
+{
+	moment = when;
+	unregisters = child_unregisters;
+	met = false;
+	fake_hook = fork_at;
+}
+
+static void fork_in_registration(void)
+{
+	static const char *const moments[] = { "before reg", "after reg" };
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		meet(moments[i / 2], i % 2);
+		EXPECT(!user_event_register(&late));
+		EXPECT(met && !child_status);
+		EXPECT(!user_event_unregister(&late));
+		EXPECT(!is_bound(&late));
+	}
+}
+
+static void fork_in_unregistration(void)
+{
+	static const char *const moments[] = { "before unreg", "after unreg" };
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		EXPECT(!user_event_register(&late));
+		meet(moments[i], true);
+		EXPECT(!user_event_unregister(&late));
+		EXPECT(met && !child_status);
+	}
+}
+
+/* What a child may find: an index, but no file any more, or no success yet */
+static void fork_leaves_old_index(void)
+{
+	user_event_of_plain.error = -1;
+	user_event_close(user_event_process.file);
+	EXPECT(!user_event_register(&late));
+	EXPECT(user_event_of_plain.index == UINT32_MAX);
+	EXPECT(!user_event_retry());
+	user_event_close(user_event_process.file);
+	user_event_process.file = -1;
+	EXPECT(!user_event_unregister(&late));
+	EXPECT(!user_event_register(&late));
+	EXPECT(user_event_of_plain.index == UINT32_MAX);
+	EXPECT(!user_event_retry());
+}
+
+/* For the thread sanitizer: one thread registers, another one tries again */
+static void *retry_often(void *arg)
+{
+	int i;
+
+	for (i = 0; i < 300; i++) {
+		user_event_retry();
+		usleep(100);
+	}
+	return arg;
+}
+
+static void register_beside_retry(void)
+{
+	pthread_t thread;
+	int i;
+
+	fake_reg_error = ENOMEM;
+	EXPECT(!pthread_create(&thread, NULL, retry_often, NULL));
+	for (i = 0; i < 300; i++) {
+		EXPECT(user_event_register(&late) == ENOMEM);
+		usleep(100);
+		user_event_unregister(&late);
+	}
+	pthread_join(thread, NULL);
+}
+
+#define TEST(name)	{ #name, name }
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} tests[] = {
+	TEST(fork_in_registration),
+	TEST(fork_in_unregistration),
+	TEST(fork_leaves_old_index),
+	TEST(register_beside_retry),
+};
+
+int main(int argc, char **argv)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
+		if (argc > 1 && !strcmp(argv[1], tests[i].name)) {
+			tests[i].run();
+			return 0;
+		}
+	}
+	fprintf(stderr, "there is no such test\n");
+	return 2;
+}

@@ -11,7 +11,7 @@
 #include <user_event.h>
 
 extern void (*fake_hook)(const char *moment);
-extern int fake_reg_error;
+extern int fake_open_error[2], fake_reg_error;
 int fake_bound(const void *from, const void *to);
 
 USER_EVENT(plain, u32 n);
@@ -35,6 +35,14 @@ static int child_status;
 static bool is_bound(const struct user_event *event)
 {
 	return fake_bound(event, event + 1);
+}
+
+/* Bytes of the records written so far */
+static long written(void)
+{
+	struct stat st;
+
+	return stat(getenv("USER_EVENTS_DATA"), &st) ? -1 : st.st_size;
 }
 
 static bool says(const struct user_event *event, const char *text)
@@ -119,6 +127,71 @@ static void fork_leaves_old_index(void)
 	EXPECT(!user_event_retry());
 }
 
+static void no_tracefs(void)
+{
+	unsetenv("USER_EVENTS_DATA");
+	user_event_close(user_event_process.file);
+	fake_open_error[0] = ENOENT;
+	fake_open_error[1] = EACCES;
+	EXPECT(user_event_retry());
+	EXPECT(says(&user_event_of_plain, "there is no user_events_data"));
+	fake_open_error[0] = EACCES;
+	fake_open_error[1] = ENOENT;
+	EXPECT(user_event_retry());
+	EXPECT(says(&user_event_of_plain, "no permission"));
+}
+
+/* Another thread replaces the file when this one has found it closed */
+static void replace_at(const char *now)
+{
+	if (strcmp(now, "closed"))
+		return;
+	fake_hook = NULL;
+	met = true;
+	EXPECT(!user_event_retry());
+}
+
+static void file_that_is_replaced(void)
+{
+	int file = user_event_process.file;
+	long before = written();
+
+	user_event_close(file);
+	user_event_of_plain.enabled = 1;
+	fake_hook = replace_at;
+	user_event(plain, 1);
+	EXPECT(met);
+	EXPECT(user_event_process.file == file);
+	EXPECT(says(&user_event_of_plain, "it is recorded"));
+	user_event(plain, 2);
+	EXPECT(written() > before);
+}
+
+static void given_file_that_is_closed(void)
+{
+	int file = open(getenv("USER_EVENTS_DATA"), O_WRONLY);
+
+	/* Never open */
+	EXPECT(user_event_use_file(999) == 1);
+	EXPECT(says(&user_event_of_plain, "the file that was handed over is not open"));
+	EXPECT(user_event_of_plain.error == EBADF);
+	EXPECT(user_event_register(&late) == EBADF);
+	EXPECT(user_event_retry() == 2);
+
+	/* Closed later */
+	EXPECT(!user_event_use_file(file));
+	EXPECT(user_event_process.file == file);
+	close(file);
+	EXPECT(says(&late, "the file that was handed over is not open"));
+	EXPECT(user_event_retry() == 2);
+
+	/* The library's own */
+	EXPECT(!user_event_use_file(-1));
+	EXPECT(user_event_process.file >= USER_EVENT_FILE_MIN);
+	EXPECT(!user_event_unregister(&late));
+	EXPECT(!is_bound(&late));
+}
+
 /* For the thread sanitizer: one thread registers, another one tries again */
 static void *retry_often(void *arg)
 {
@@ -155,6 +228,9 @@ static const struct {
 	TEST(fork_in_registration),
 	TEST(fork_in_unregistration),
 	TEST(fork_leaves_old_index),
+	TEST(no_tracefs),
+	TEST(file_that_is_replaced),
+	TEST(given_file_that_is_closed),
 	TEST(register_beside_retry),
 };
 

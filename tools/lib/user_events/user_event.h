@@ -85,7 +85,7 @@ struct user_event {
  *
  * @lock: process ID of the process that changes the rest, 0 if none does
  * @file: user_events_data, negative if it is not open
- * @given: @file was handed over with user_event_use_file()
+ * @given: the program hands @file over with user_event_use_file()
  * @error: why @file is not open, an errno
  * @lost: process ID of the process that last found @file closed, 0 if none did: a
  *	child of vfork() shares all this with its parent, but not its descriptors
@@ -231,14 +231,16 @@ USER_EVENT_FN int user_event_open(void)
 	const char *path = getauxval(AT_SECURE) ? NULL :
 						  getenv("USER_EVENTS_DATA");
 	struct rlimit limit;
-	int file, high;
+	int file, second, high;
 
 	if (path && *path) {
 		file = user_event_open_path(path);
 	} else {
 		file = user_event_open_path(paths[0]);
-		if (file == -ENOENT)
-			file = user_event_open_path(paths[1]);
+		/* Its error does not count: debugfs is closed to most users */
+		second = file == -ENOENT ? user_event_open_path(paths[1]) : -1;
+		if (second >= 0)
+			file = second;
 	}
 	if (file < 0)
 		return file;
@@ -294,7 +296,6 @@ USER_EVENT_FN void user_event_forget_file(void)
 
 	/* In this order: see user_event_where() */
 	__atomic_store_n(&process->file, -1, __ATOMIC_SEQ_CST);
-	process->given = 0;
 	for (event = process->events; event; event = event->next) {
 		if (!event->error)
 			event->error = EBADF;
@@ -351,6 +352,10 @@ USER_EVENT_FN void user_event_try(struct user_event *event)
 	if (!user_event_file_is_open()) {
 		/* In another file the events have other indexes */
 		user_event_forget_file();
+		if (process->given) {
+			event->error = EBADF;
+			return;
+		}
 		file = user_event_open();
 		if (file < 0) {
 			process->error = -file;
@@ -436,8 +441,8 @@ USER_EVENT_FN int user_event_unregister(struct user_event *event)
 	}
 	__atomic_store_n(&event->enabled, 0, __ATOMIC_RELAXED);
 	/* After the last event close the file, and release what it holds */
-	if (!process->events) {
-		if (open && !process->given)
+	if (!process->events && !process->given) {
+		if (open)
 			user_event_close(process->file);
 		user_event_forget_file();
 	}
@@ -474,7 +479,8 @@ USER_EVENT_FN int user_event_retry(void)
  * @file: the file, which stays the caller's; -1 to go back to one's own
  *
  * For a process that may not open it. Events that are registered are registered
- * through @file instead.
+ * through @file instead, and with no other file: if @file is not open they fail with
+ * EBADF.
  *
  * Return: how many events of the process are not registered now.
  */
@@ -490,6 +496,8 @@ USER_EVENT_FN int user_event_use_file(int file)
 		user_event_close(old);
 	if (file >= 0)
 		user_event_set_file(file, 1);
+	else
+		process->given = 0;
 	user_event_unlock();
 	errno = saved;
 	return user_event_retry();
@@ -503,10 +511,11 @@ USER_EVENT_FN int user_event_use_file(int file)
  */
 USER_EVENT_FN const char *user_event_reason(const struct user_event *event)
 {
-	int saved = errno, in_open, error;
+	int saved = errno, in_open, given, error;
 
 	user_event_lock();
 	in_open = user_event_process.file < 0;
+	given = user_event_process.given;
 	error = event->error;
 	if (!error && !user_event_file_is_open())
 		error = EBADF;
@@ -538,7 +547,8 @@ USER_EVENT_FN const char *user_event_reason(const struct user_event *event)
 	case ENOTTY:
 		return "this is no user_events_data, or one of a kernel that is too old";
 	case EBADF:
-		return "the program has closed the file: user_event_retry() opens it again";
+		return given ? "the file that was handed over is not open: call user_event_use_file() again" :
+			       "the program has closed the file: user_event_retry() opens it again";
 	case ENODEV:
 		return "the group was removed, or there is no number left for another event";
 	case ENOMEM:
@@ -557,8 +567,9 @@ USER_EVENT_FN void user_event_file_lost(int file)
 		return;
 	/* May be a signal handler: user_event_retry() does the rest */
 	__atomic_store_n(&process->lost, getpid(), __ATOMIC_SEQ_CST);
-	/* Another thread may just have replaced it: that one is not lost */
-	if (__atomic_load_n(&process->file, __ATOMIC_SEQ_CST) != file)
+	/* Another thread may just have replaced it, mostly by one with the same number */
+	if (__atomic_load_n(&process->file, __ATOMIC_SEQ_CST) != file ||
+	    fcntl(file, F_GETFD) >= 0)
 		__atomic_store_n(&process->lost, 0, __ATOMIC_SEQ_CST);
 }
 

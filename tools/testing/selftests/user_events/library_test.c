@@ -403,6 +403,28 @@ TEST_F(library, unregistration_that_fails)
 	EXPECT_EQ(0, uev_in_child(free_without_permission, NULL));
 }
 
+/* The library does not open a file of its own in place of the one it was given */
+static int use_closed_file(void *arg)
+{
+	if (!user_event_use_file(999) || !user_event_retry())
+		return 1;
+	if (strncmp("the file that was handed over is not open", user_event_why(lib_plain), 41))
+		return 2;
+	user_event(lib_plain, 15);
+	if (user_event_use_file(-1))
+		return 3;
+	user_event(lib_plain, 16);
+	return 0;
+}
+
+TEST_F(library, file_handed_over_that_is_not_open)
+{
+	ENABLE(lib_plain);
+	EXPECT_EQ(0, uev_in_child(use_closed_file, NULL));
+	EXPECT_TRACE("lib_plain", "n=16\n");
+	DISABLE(lib_plain);
+}
+
 /* The old file is closed, and a new one cannot be opened: only @arg is there */
 static int take_over_file(void *arg)
 {

@@ -15,6 +15,7 @@ extern int fake_open_error[2], fake_reg_error;
 int fake_bound(const void *from, const void *to);
 
 USER_EVENT(plain, u32 n);
+USER_EVENT(large, blob a, blob b, chars(1024) c, chars(1024) d, chars(1024) e);
 
 static struct user_event late = {
 	.index = UINT32_MAX, .error = -1, .command = "late u32 n"
@@ -167,23 +168,35 @@ static void file_that_is_replaced(void)
 	EXPECT(written() > before);
 }
 
+static void location_that_is_too_large(void)
+{
+	static char text[64000];
+	long before = written();
+
+	user_event_of_large.enabled = 1;
+	user_event(large, text, 62464, "b", 1, "c", "d", "e");
+	EXPECT(written() == before);
+	user_event(large, text, 62463, "b", 1, "c", "d", "e");
+	EXPECT(written() == before + 4 + 4 + 4 + 3 * 1024 + 62463 + 1);
+}
+
 static void given_file_that_is_closed(void)
 {
 	int file = open(getenv("USER_EVENTS_DATA"), O_WRONLY);
 
 	/* Never open */
-	EXPECT(user_event_use_file(999) == 1);
+	EXPECT(user_event_use_file(999) == 2);
 	EXPECT(says(&user_event_of_plain, "the file that was handed over is not open"));
 	EXPECT(user_event_of_plain.error == EBADF);
 	EXPECT(user_event_register(&late) == EBADF);
-	EXPECT(user_event_retry() == 2);
+	EXPECT(user_event_retry() == 3);
 
 	/* Closed later */
 	EXPECT(!user_event_use_file(file));
 	EXPECT(user_event_process.file == file);
 	close(file);
 	EXPECT(says(&late, "the file that was handed over is not open"));
-	EXPECT(user_event_retry() == 2);
+	EXPECT(user_event_retry() == 3);
 
 	/* The library's own */
 	EXPECT(!user_event_use_file(-1));
@@ -230,6 +243,7 @@ static const struct {
 	TEST(fork_leaves_old_index),
 	TEST(no_tracefs),
 	TEST(file_that_is_replaced),
+	TEST(location_that_is_too_large),
 	TEST(given_file_that_is_closed),
 	TEST(register_beside_retry),
 };

@@ -591,16 +591,16 @@ static inline __attribute__((unused)) void
 user_event_add_piece(struct user_event_record *record, size_t at,
 		     const void *data, size_t size)
 {
+	size_t offset = record->fixed + record->dynamic - at - 4;
 	uint32_t loc;
 
 	/* Larger than 16 bits can say, and than any listener takes: do not write it */
-	if (record->dynamic > USER_EVENT_SIZE_MAX ||
+	if (record->dynamic > USER_EVENT_SIZE_MAX || offset > UINT16_MAX ||
 	    size > USER_EVENT_SIZE_MAX - record->dynamic) {
 		record->dynamic = USER_EVENT_SIZE_MAX + 1;
 		return;
 	}
-	loc = USER_EVENT_CAST(uint32_t, size << 16 |
-			      (record->fixed + record->dynamic - at - 4));
+	loc = USER_EVENT_CAST(uint32_t, size << 16 | offset);
 	memcpy(record->head + at, &loc, sizeof(loc));
 	memcpy(&record->iov[record->pieces].iov_base, &data, sizeof(data));
 	record->iov[record->pieces++].iov_len = size;
@@ -737,7 +737,7 @@ user_event_write_record(const struct user_event *event,
 #define USER_EVENT_PARAM_STR(ctype, name)	, ctype name
 #define USER_EVENT_PARAM_CHARS(ctype, name)	, ctype name
 #define USER_EVENT_PARAM_BYTES(ctype, name)	, ctype name
-#define USER_EVENT_PARAM_BLOB(ctype, name)	, ctype name, size_t name##_size
+#define USER_EVENT_PARAM_BLOB(ctype, name)	, ctype name, size_t ue_size_##name
 
 /* Bytes in the fixed part of a record, and pieces behind it */
 #define USER_EVENT_FIXED(how, n, type, ctype, name)			\
@@ -765,7 +765,7 @@ user_event_write_record(const struct user_event *event,
 	user_event_add_piece(&ue_record, ue_at, name,			\
 			     user_event_strsize(name));
 #define USER_EVENT_STORE_BLOB(n, name)					\
-	user_event_add_piece(&ue_record, ue_at, name, name ? name##_size : 0);
+	user_event_add_piece(&ue_record, ue_at, name, name ? ue_size_##name : 0);
 #define USER_EVENT_STORE_CHARS(n, name)					\
 	user_event_copy_chars(ue_head + ue_at, name, n);
 #define USER_EVENT_STORE_BYTES(n, name)					\

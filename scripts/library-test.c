@@ -3,11 +3,13 @@
  * The library on the stand-in for a kernel of library-kernel.c, for scripts/test-library:
  * moments that no test meets on a kernel. The argument names the test.
  */
+#include <malloc.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/wait.h>
 
+#include <libuser_event.h>
 #include <user_event.h>
 
 extern void (*fake_hook)(const char *moment);
@@ -180,6 +182,27 @@ static void location_that_is_too_large(void)
 	EXPECT(written() == before + 4 + 4 + 4 + 3 * 1024 + 62463 + 1);
 }
 
+static void event_alone_in_its_line(void)
+{
+	struct user_event *event = user_event_new("alone u32 n", 0);
+
+	EXPECT(!((uintptr_t)event % 64));
+	EXPECT(malloc_usable_size(event) >= 64);
+	user_event_free(event);
+}
+
+static void unknown_options(void)
+{
+	struct user_event *event = user_event_new("options u32 n", 0x10000);
+
+	EXPECT(says(event, "the kernel does not take"));
+	EXPECT(user_event_retry() == 1);
+	user_event_free(event);
+	event = user_event_new("options u32 n", 3);
+	EXPECT(says(event, "nobody listens"));
+	user_event_free(event);
+}
+
 static void given_file_that_is_closed(void)
 {
 	int file = open(getenv("USER_EVENTS_DATA"), O_WRONLY);
@@ -244,6 +267,8 @@ static const struct {
 	TEST(no_tracefs),
 	TEST(file_that_is_replaced),
 	TEST(location_that_is_too_large),
+	TEST(event_alone_in_its_line),
+	TEST(unknown_options),
 	TEST(given_file_that_is_closed),
 	TEST(register_beside_retry),
 };

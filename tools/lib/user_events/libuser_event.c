@@ -16,8 +16,8 @@ struct user_event *user_event_new(const char *command, unsigned int options)
 
 	if (!copy)
 		return NULL;
-	/* Alone in its cache line: the kernel may write it at any time */
-	if (posix_memalign((void **)&event, 64, sizeof(*event))) {
+	/* Alone in its cache lines: the kernel may write it at any time */
+	if (posix_memalign((void **)&event, 64, (sizeof(*event) + 63) & ~63UL)) {
 		free(copy);
 		return NULL;
 	}
@@ -25,7 +25,8 @@ struct user_event *user_event_new(const char *command, unsigned int options)
 	memset(event, 0, sizeof(*event));
 	event->index = UINT32_MAX;
 	event->error = -1;
-	event->flags = (uint16_t)options;
+	/* Bits that do not fit are unknown to the kernel, and so is this */
+	event->flags = options > UINT16_MAX ? UINT16_MAX : (uint16_t)options;
 	event->command = copy;
 	user_event_register(event);
 	return event;

@@ -81,7 +81,8 @@ struct user_event {
 
 /*
  * What all events of the process share. Weak, so that an object that is linked, or
- * loaded, later uses the first one it can see.
+ * loaded, later uses the first one it can see. Its symbol has the version of this
+ * structure and of struct user_event: objects with another version do not share it.
  *
  * @lock: process ID of the process that changes the rest, 0 if none does
  * @file: user_events_data, negative if it is not open
@@ -112,7 +113,7 @@ struct user_event_process {
 #define USER_EVENT_STATE __attribute__((weak, visibility("default")))
 #endif
 
-extern struct user_event_process user_event_process;
+extern struct user_event_process user_event_process __asm__("user_event_process_0");
 USER_EVENT_STATE struct user_event_process user_event_process = {
 	0, -1, 0, 0, 0, 0, 0, NULL
 };

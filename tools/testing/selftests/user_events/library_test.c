@@ -403,6 +403,25 @@ TEST_F(library, unregistration_that_fails)
 	EXPECT_EQ(0, uev_in_child(free_without_permission, NULL));
 }
 
+/* Bits that struct user_event has no room for are unknown to the kernel, too */
+static int register_unknown_options(void *arg)
+{
+	struct user_event *(*new_event)(const char *command, unsigned int options);
+	void *object = dlopen(beside("libuser_event.so.0"), RTLD_NOW | RTLD_LOCAL);
+	struct user_event *event;
+
+	if (!object)
+		return 1;
+	*(void **)&new_event = dlsym(object, "user_event_new");
+	event = new_event("lib_options u32 n", 0x10000);
+	return event && event->error == EINVAL ? 0 : 2;
+}
+
+TEST_F(library, unknown_options)
+{
+	EXPECT_EQ(0, uev_in_child(register_unknown_options, NULL));
+}
+
 /* The library does not open a file of its own in place of the one it was given */
 static int use_closed_file(void *arg)
 {

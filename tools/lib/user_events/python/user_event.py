@@ -25,14 +25,18 @@ Types of fields: u8 u16 u32 u64 s8 s16 s32 s64 (integers), str (a string, or Non
 (a bytes object, or None). Options, PERSIST and MULTI_FORMAT, come before the fields.
 
 Whatever is in the way, the program runs on, and why() tells what it is. That includes a
-call with wrong values, which would be noticed only while somebody listens: no record is
-written. emit() raises an error for them.
+call with wrong values, and an exception in a decorated function, which would be noticed
+only while somebody listens: no record is written. emit() raises an error for wrong values.
+
+The event is unregistered by close(), or when the object is deleted. A call in another
+thread beside close() is safe: the event stays until that call returns.
 """
 
 import ctypes
 import errno
 import functools
 import struct
+import weakref
 
 PERSIST = 1
 MULTI_FORMAT = 2
@@ -63,6 +67,10 @@ def _load():
 
 
 _library = _load()
+
+# The word of an event that was closed
+_CLOSED = (ctypes.c_uint32 * 1)()
+_CLOSED.event = None
 
 
 def retry():
@@ -97,10 +105,14 @@ class Event:
         self._fields = fields
         self._fixed = struct.Struct("=" + "".join(_NUMBERS.get(kind, "I")
                                                   for kind in fields.values()))
-        self._event = _library.user_event_new(command.encode(), options)
-        if not self._event:
+        event = _library.user_event_new(_encode(command), options)
+        if not event:
             raise MemoryError(name)
-        self._word = _library.user_event_word(self._event)
+        # The event goes with the last reference to its word: that may be one of a call in
+        # another thread. At exit it stays, for calls that come later still.
+        self._word = _library.user_event_word(event)
+        self._word.event = event
+        weakref.finalize(self._word, _library.user_event_free, event).atexit = False
 
     def __bool__(self):
         """Does somebody listen?"""
@@ -139,30 +151,32 @@ class Event:
             if len(data) + len(piece) > _SIZE_MAX:
                 return errno.EMSGSIZE
             at += 4
-            fixed.append(len(piece) << 16 | self._fixed.size - at + len(data))
+            offset = self._fixed.size - at + len(data)
+            if offset > 0xffff:
+                return errno.EMSGSIZE
+            fixed.append(len(piece) << 16 | offset)
             data += piece
         try:
             payload = self._fixed.pack(*fixed) + data
         except struct.error as error:
             raise TypeError(f"{self.name}{tuple(self._fields)}: {error}") from None
-        if not self._event:
+        word = self._word
+        if not word.event:
             return errno.EBADF
-        return _library.user_event_write(self._event, payload, len(payload))
+        return _library.user_event_write(word.event, payload, len(payload))
 
     def why(self):
         """Why there are no records, in words."""
-        if not self._event:
+        word = self._word
+        if not word.event:
             return "the event was closed"
         if self._mistake:
             return f"a call had wrong values: {self._mistake}"
-        return _library.user_event_reason(self._event).decode(errors="replace")
+        return _library.user_event_reason(word.event).decode(errors="replace")
 
     def close(self):
         """Take the event back."""
-        if self._event:
-            self._word = (ctypes.c_uint32 * 1)()
-            _library.user_event_free(self._event)
-            self._event = None
+        self._word = _CLOSED
 
 
 def event(options=0, /, **fields):
@@ -173,7 +187,11 @@ def event(options=0, /, **fields):
         @functools.wraps(function)
         def call(*args, **kwargs):
             if declared:
-                values = function(*args, **kwargs)
+                try:
+                    values = function(*args, **kwargs)
+                except Exception as error:
+                    declared._mistake = f"{function.__name__}() raised {error!r}"
+                    return
                 if not isinstance(values, tuple):
                     values = (values,)
                 declared(*values)

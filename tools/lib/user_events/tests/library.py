@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The Python module on the stand-in for a kernel of library-kernel.c, which is
+"""The Python module on the stand-in for a kernel of kernel.c, which is
 preloaded, for scripts/test-library. The argument names the test."""
 
 import atexit

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The library on the stand-in for a kernel of library-kernel.c, for scripts/test-library:
+ * The library on the stand-in for a kernel of kernel.c, for scripts/test-library:
  * moments that no test meets on a kernel. The argument names the test.
  */
 #include <malloc.h>

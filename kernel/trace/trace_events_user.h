@@ -63,7 +63,7 @@
  *   user_events_fd.lock	registering through one file
  *     user_event_owner.turn	waiting for event_mutex
  *       event_mutex		events, listeners, enablers, bits
- *         user_event_mm.access	a write into the address space; its end
+ *         user_event_mm.access	by trylock only: a write into the address space
  *           mmap_lock		by trylock only
  *             page table lock	of the entry that has the page
  *         trace_types_lock, trace_event_sem	taken by the trace core
@@ -129,6 +129,9 @@ struct poll_table_struct;
 
 /* Longest char[N]; what is longer is better off dynamic */
 #define USER_EVENT_ARRAY_MAX	1024
+
+/* Numbers of events are positions in files as well, and there is one after the last */
+#define USER_EVENT_ID_MAX	(LONG_MAX - 2UL)
 
 /* Offsets in __data_loc and __rel_loc have 16 bits, which limits a record */
 #define USER_EVENT_SIZE_MAX	(U16_MAX - (int)sizeof(struct trace_entry))
@@ -245,6 +248,7 @@ void user_event_limit_init(void);
  * @waited: address spaces that have been waited for in vain; come after @fresh
  * @waiters: threads that wait
  * @nr_threads: number of these threads, and of those being started
+ * @nr_works: work items of these address spaces that run
  * @complaints: rate limit of lines in the log; has a lock of its own
  */
 struct user_event_owner {
@@ -256,6 +260,7 @@ struct user_event_owner {
 	struct list_head	waited;
 	struct list_head	waiters;
 	unsigned int		nr_threads;
+	atomic_t		nr_works;
 	struct ratelimit_state	complaints;
 };
 
@@ -285,8 +290,8 @@ int user_event_owner_lock_killable(struct user_event_owner *owner);
  * @last_id: user_event.id of its newest event; event_mutex
  * @events: its events by user_event.id; event_mutex
  * @dead: is being removed and takes no new events; event_mutex
- * @nr_changes: counts changes of its events and of their listeners; 0 before the
- *	first one. Changed under event_mutex, read without
+ * @nr_changes: counts changes of its events and of their listeners, from 1 on.
+ *	Changed under event_mutex, read without
  * @change_wait: tasks that poll for a change
  * @dir: its directory in tracefs; control_lock
  */
@@ -362,7 +367,7 @@ enum user_event_loss {
  * @group: the group it belongs to, referenced; constant
  * @user: whose limit it counts against, until its type number is free again, then
  *	NULL; event_mutex
- * @id: unique in its group while the system is up; constant
+ * @id: unique in its group, while the system is up if a long has 64 bits; constant
  * @switched: number of its last switch; event_mutex
  * @last_tracer: serial number of the newest tracer; event_mutex
  * @left: tracers that have left, whose instances may still have its records;
@@ -495,7 +500,7 @@ bool user_event_life_is_busy(struct user_event *event);
 bool user_event_life_has_other_user(struct user_event *event);
 int user_event_life_get_type(struct user_event *event);
 int user_event_life_destroy(struct user_event *event);
-void user_event_life_reap_some(void);
+bool user_event_life_make_room(unsigned long *round);
 
 /*
  * trace_events_user_set.c - what address spaces have registered
@@ -650,6 +655,7 @@ void user_event_set_add(struct user_event_set *set,
 			struct user_event_enabler *enabler,
 			const struct user_event_place *place);
 void user_event_set_remove(struct user_event_enabler *enabler);
+void user_event_set_make_way(struct user_event_enabler *enabler);
 void user_event_set_leave_event(struct user_event_enabler *enabler);
 struct user_event_enabler *user_event_set_enabler(struct user_event *event,
 						  unsigned long addr,
@@ -680,11 +686,11 @@ enum user_event_mm_stale {
  * @owner: the user who made it, referenced; constant
  * @access: held over each write into the address space, so that the end of
  *	the address space can wait for it; and by a task that has left, while it
- *	looks for another one
+ *	looks at all processes for another one
  * @dead: no more writes; @access
  * @stale: enum user_event_mm_stale: whether some bit could not be written and
- *	is not repaired yet. Set under event_mutex, and by the fork that makes
- *	the address space; cleared under event_mutex; read by fork
+ *	is not repaired yet. Changed under event_mutex, and by the fork that makes
+ *	the address space; read by fork
  * @right: number of a switch: the bits of every event whose last switch has
  *	this number or a lower one are right or given up; event_mutex
  * @failed: number of the last switch that could not write a bit; event_mutex
@@ -844,9 +850,9 @@ void user_event_repair_interrupt(struct user_event_mm *umm);
  * trace_events_user_switch.c - switching the bits of an event
  */
 void user_event_switch(struct user_event *event);
-void user_event_switch_sharers(struct user_event_owner *owner,
-			       struct address_space *mapping, pgoff_t pgoff,
-			       unsigned int offset, unsigned int bit);
+void user_event_switch_sharers(struct user_event_mm *umm, unsigned long addr,
+			       unsigned int bit, struct address_space *mapping,
+			       pgoff_t pgoff);
 bool user_event_switch_may_have_missed(struct user_event_mm *parent);
 
 /*

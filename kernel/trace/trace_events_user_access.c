@@ -40,16 +40,18 @@ static void back_off(unsigned int try)
 		schedule_timeout_killable(msecs_to_jiffies(1U << min(try - 6, 9U)));
 }
 
-/* Can the fault at @addr be handled without waiting for anything in user space? */
-static bool needs_no_wait(struct vm_area_struct *vma, unsigned long addr)
+/* Does a program serve the file behind @vma? */
+static bool is_served(struct vm_area_struct *vma)
+{
+	return vma->vm_file &&
+		file_inode(vma->vm_file)->i_sb->s_magic == FUSE_SUPER_MAGIC;
+}
+
+/* Is what the fault at @addr takes a copy of a page that is present? */
+static bool only_copies(struct vm_area_struct *vma, unsigned long addr)
 {
 	struct user_events_page at;
 
-	if (userfaultfd_armed(vma) || is_vm_hugetlb_page(vma))
-		return false;
-	if (vma_is_anonymous(vma) || vma_is_shmem(vma))
-		return true;
-	/* Copying a page that is present needs no file; anything else may */
 	if (vma->vm_flags & VM_SHARED ||
 	    user_events_page_lock(vma->vm_mm, addr, &at))
 		return false;
@@ -57,22 +59,29 @@ static bool needs_no_wait(struct vm_area_struct *vma, unsigned long addr)
 	return true;
 }
 
-/*
- * A kernel thread must not wait for the file behind @vma where nothing could
- * end the wait. While the file system is frozen, it tries again later; a page
- * of one that a program serves is left to the process itself.
- */
-static int check_file(struct vm_area_struct *vma)
+/* Can the fault at @addr be handled without waiting for anything in user space? */
+static bool needs_no_wait(struct vm_area_struct *vma, unsigned long addr)
 {
-	struct super_block *sb;
+	if (userfaultfd_armed(vma) || is_vm_hugetlb_page(vma))
+		return false;
+	if (vma_is_anonymous(vma) || vma_is_shmem(vma))
+		return true;
+	/* Another thread can discard the page before it is copied */
+	return !is_served(vma) && only_copies(vma, addr);
+}
 
-	if (!vma->vm_file)
-		return 0;
-	sb = file_inode(vma->vm_file)->i_sb;
-	if (sb->s_magic == FUSE_SUPER_MAGIC)
-		return -EFAULT;
-	if (vma->vm_flags & VM_SHARED &&
-	    READ_ONCE(sb->s_writers.frozen) != SB_UNFROZEN)
+/*
+ * A thread of the owner must not wait for the file behind @vma where nothing could
+ * end the wait. While the file system is frozen, it tries again later; a page
+ * that a program has to serve is left to the process itself.
+ */
+static int check_file(struct vm_area_struct *vma, unsigned long addr)
+{
+	if (is_served(vma))
+		return only_copies(vma, addr) ? 0 : -EFAULT;
+	if (vma->vm_file && vma->vm_flags & VM_SHARED &&
+	    READ_ONCE(file_inode(vma->vm_file)->i_sb->s_writers.frozen) !=
+	    SB_UNFROZEN)
 		return -EAGAIN;
 	return 0;
 }
@@ -95,7 +104,8 @@ static int fault_in(struct user_event_access *access, bool *locked)
 		return -EFAULT;
 
 	if (access->flags & USER_EVENT_ACCESS_WAIT) {
-		ret = current->flags & PF_KTHREAD ? check_file(vma) : 0;
+		ret = current->flags & PF_KTHREAD ?
+			check_file(vma, access->addr) : 0;
 		if (ret)
 			return ret;
 		flags |= FAULT_FLAG_KILLABLE;
@@ -155,13 +165,16 @@ static int lock_mmap_first(struct user_event_access *access)
 		return ret;
 	}
 
-	mutex_lock(&umm->access);
-	if (!umm->dead)
-		return 0;
-
-	user_event_mm_end(umm);
+	ret = -EAGAIN;
+	if (mutex_trylock(&umm->access)) {
+		if (!umm->dead)
+			return 0;
+		mutex_unlock(&umm->access);
+		ret = -ESRCH;
+	}
 	mutex_unlock(&event_mutex);
-	return -ESRCH;
+	mmap_read_unlock(mm);
+	return ret;
 }
 
 /**

@@ -88,8 +88,8 @@ static inline int user_events_perf_allowed(struct perf_event *perf);
 #endif
 
 /*
- * For a page without a page table entry to lock: take a reference for writing,
- * and trylock the page itself.
+ * For a page without a page table entry to lock: take a reference, for writing if
+ * that can be, and trylock the page itself.
  */
 static inline int user_events_whole_page_lock(struct mm_struct *mm,
 					      unsigned long addr,
@@ -126,7 +126,8 @@ static inline int user_events_hugetlb_page_lock(struct vm_area_struct *vma,
 	}
 	at->ptl = huge_pte_lock(h, vma->vm_mm, pte);
 	i_mmap_unlock_read(mapping);
-	entry = user_events_huge_ptep_get(vma->vm_mm, addr, pte);
+	entry = user_events_huge_ptep_get(vma->vm_mm, addr & huge_page_mask(h),
+					  pte);
 	if (!pte_present(entry)) {
 		spin_unlock(at->ptl);
 		return -EFAULT;
@@ -151,16 +152,21 @@ static inline int user_events_whole_page_lock(struct mm_struct *mm,
 					      unsigned long addr,
 					      struct user_events_page *at)
 {
+	bool writable = true;
 	struct page *page;
 
-	if (user_events_get_page(mm, addr, &page) != 1)
-		return -EFAULT;
+	if (user_events_get_page(mm, addr, FOLL_WRITE, &page) != 1) {
+		/* Since a fork, for instance */
+		writable = false;
+		if (user_events_get_page(mm, addr, 0, &page) != 1)
+			return -EFAULT;
+	}
 	if (!trylock_page(page)) {
 		put_page(page);
 		return -EAGAIN;
 	}
 	*at = (struct user_events_page){
-		.page = page, .writable = true, .flags = at->flags,
+		.page = page, .writable = writable, .flags = at->flags,
 	};
 	return 0;
 }

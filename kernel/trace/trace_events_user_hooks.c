@@ -183,12 +183,13 @@ int __user_events_dup_mmap(struct mm_struct *mm, struct mm_struct *oldmm)
 		return ret;
 	}
 
-	umm->right = wiped ? 0 : parent->right;
+	/* It only rises, and an older one means more to look at */
+	umm->right = wiped ? 0 : data_race(parent->right);
 	/* A switch that finds the child from now on leaves @right as it is */
 	umm->stale = USER_EVENT_MM_FORKING;
 	user_event_set_get(set);
 	umm->set = set;
-	/* Its mappings are in the trees of files already: pairs with umm_of_vma() */
+	/* Its mappings are in the trees of files already: pairs with get_umm() */
 	smp_store_release(&mm->user_event_mm, umm);
 	user_event_set_join(set, umm);
 

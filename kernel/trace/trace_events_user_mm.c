@@ -190,9 +190,9 @@ int user_event_mm_is_gone_in_all(struct user_event_mm *umm, unsigned long addr)
  * user_event_mm_begin() - get ready to write without waiting for the process
  * @umm: the address space
  *
- * Context: event_mutex held. May sleep.
+ * Context: event_mutex held.
  * Return: 0, with the mmap_lock and user_event_mm.access held as well, or
- * * -EAGAIN	- the mmap_lock is not free
+ * * -EAGAIN	- one of them is not free
  * * -ESRCH	- the address space is about to go
  */
 int user_event_mm_begin(struct user_event_mm *umm)
@@ -201,7 +201,9 @@ int user_event_mm_begin(struct user_event_mm *umm)
 
 	lockdep_assert_held(&event_mutex);
 
-	mutex_lock(&umm->access);
+	/* A task that has left looks at all processes with it held */
+	if (!mutex_trylock(&umm->access))
+		return -EAGAIN;
 	if (!umm->dead) {
 		if (mmap_read_trylock(umm->mm))
 			return 0;

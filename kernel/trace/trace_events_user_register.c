@@ -218,6 +218,9 @@ static void clean(struct user_event_mm *umm)
 		user_event_repair_queue_work(umm, HZ / 10);
 }
 
+/* Address spaces of one owner that work items are busy with at a time */
+#define OWNER_WORKS	4
+
 /**
  * user_event_register_work() - do what could not be done at once
  * @work: user_event_mm.work
@@ -229,10 +232,18 @@ void user_event_register_work(struct work_struct *work)
 	struct user_event_mm *umm = container_of(to_delayed_work(work),
 						 struct user_event_mm, work);
 
-	user_event_repair(umm);
-	/* A race with unmapping queues another run */
-	if (data_race(!RB_EMPTY_ROOT(&umm->gone)))
-		clean(umm);
+	struct user_event_owner *owner = umm->owner;
+
+	if (atomic_inc_return(&owner->nr_works) > OWNER_WORKS) {
+		/* Others must not queue behind all that one user has */
+		user_event_repair_queue_work(umm, HZ / 10);
+	} else {
+		user_event_repair(umm);
+		/* A race with unmapping queues another run */
+		if (data_race(!RB_EMPTY_ROOT(&umm->gone)))
+			clean(umm);
+	}
+	atomic_dec(&owner->nr_works);
 	user_event_mm_put(umm);
 }
 
@@ -288,17 +299,17 @@ static int visit_register(struct user_event_access *access)
 	if (ret)
 		return ret;
 
-	ret = user_event_set_charge(umm->set);
+	/* It may take the place of one whose memory was unmapped */
+	ret = gone ? 0 : user_event_set_charge(umm->set);
 	if (ret)
 		goto err_set;
 	ret = user_event_bit_write(umm, change->enabler, 0);
 	if (ret)
 		goto err_charge;
-	/* It takes the place of one whose memory was unmapped */
 	if (gone)
-		user_event_set_remove(user_event_set_find(umm->set,
-							  change->addr,
-							  change->bit));
+		user_event_set_make_way(user_event_set_find(umm->set,
+							    change->addr,
+							    change->bit));
 	if (gone || umm->set != set)
 		user_event_set_place(umm->set, change->addr, change->bit,
 				     &place);
@@ -308,7 +319,8 @@ static int visit_register(struct user_event_access *access)
 	return 0;
 
 err_charge:
-	user_event_set_uncharge(umm->set);
+	if (!gone)
+		user_event_set_uncharge(umm->set);
 err_set:
 	drop_empty_set(umm);
 	return ret;
@@ -387,7 +399,8 @@ static int visit_unregister(struct user_event_access *access)
 
 	if (!enabler_is_gone(enabler)) {
 		ret = user_event_bit_clear(umm, enabler, &shared);
-		if (ret && !change->force)
+		/* A lock that is busy will be free */
+		if (ret && !(change->force && ret == -EFAULT))
 			return ret;
 	}
 	vma = !ret && shared ? vma_lookup(umm->mm, change->addr) : NULL;
@@ -444,9 +457,8 @@ int user_event_unregister(unsigned long addr, unsigned int bit)
 
 	/* Others may have registered the bit that has just been cleared */
 	if (change.shared) {
-		user_event_switch_sharers(change.access.umm->owner,
-					  change.shared->f_mapping, change.pgoff,
-					  offset_in_page(addr), bit);
+		user_event_switch_sharers(change.access.umm, addr, bit,
+					  change.shared->f_mapping, change.pgoff);
 		fput(change.shared);
 	}
 	return ret;

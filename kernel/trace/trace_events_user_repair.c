@@ -24,7 +24,7 @@
 /* Threads that wait on behalf of one owner */
 #define OWNER_THREADS	4
 
-/* How long such a thread may wait for one address space while others queue */
+/* How long such a thread may go on with one address space without getting further */
 #define WAIT_MAX	HZ
 
 /* Pages of one pass that a work item tries in vain, with some retries for each */
@@ -39,9 +39,13 @@ static struct workqueue_struct *repair_queue;
 /* Switches so far; event_mutex */
 static u64 nr_switches;
 
+/* Lines about enable words that cannot be written: a user comes and goes at will */
+static DEFINE_RATELIMIT_STATE(all_complaints, 60 * HZ, 100);
+
 /**
  * struct repair - one pass over the enablers of an address space
  * @access: how it gets at them
+ * @timeout: what ends a wait of a thread, or NULL in a work item
  * @bit: of the enable word at @access.addr, where it has got to
  * @event: of this bit, referenced, once it could not be written
  * @switches: number of switches when it began
@@ -53,6 +57,7 @@ static u64 nr_switches;
  */
 struct repair {
 	struct user_event_access	access;
+	struct delayed_work		*timeout;
 	unsigned int			bit;
 	struct user_event		*event;
 	u64				switches;
@@ -69,7 +74,8 @@ static void complain(struct user_event_mm *umm, struct user_event *event,
 	struct task_struct *leader, *task, *user = NULL;
 
 	/* Under this name it also logs how many lines it has suppressed */
-	if (!___ratelimit(&umm->owner->complaints, "user_events"))
+	if (!___ratelimit(&umm->owner->complaints, "user_events") ||
+	    !___ratelimit(&all_complaints, "user_events of all users"))
 		return;
 
 	rcu_read_lock();
@@ -180,25 +186,28 @@ done:
 }
 
 /*
- * Go once over the enablers of an address space, from where the last pass was
- * interrupted. Returns whether all that could be done has been done.
+ * Go once over the enablers of an address space, in a thread from where its last pass
+ * was interrupted by @timeout. Returns whether all that could be done has been done.
  */
-static bool repair_pass(struct user_event_mm *umm, unsigned int flags)
+static bool repair_pass(struct user_event_mm *umm, struct delayed_work *timeout)
 {
 	struct repair repair = {
 		.access = {
 			.umm = umm,
 			.visit = repair_visit,
-			.flags = flags,
+			.flags = timeout ? USER_EVENT_ACCESS_WAIT : 0,
 		},
+		.timeout = timeout,
 	};
 	int ret;
 
-	if (flags & USER_EVENT_ACCESS_WAIT)
+	if (timeout)
 		repair.access.addr = READ_ONCE(umm->resume);
 	repair.whole = !repair.access.addr;
 
 	for (;;) {
+		if (timeout)
+			mod_delayed_work(system_unbound_wq, timeout, WAIT_MAX);
 		ret = user_event_access(&repair.access);
 		if (ret == -EINPROGRESS) {
 			repair.access.try = 0;
@@ -230,7 +239,8 @@ static bool repair_pass(struct user_event_mm *umm, unsigned int flags)
 		cond_resched();
 	}
 
-	if (flags & USER_EVENT_ACCESS_WAIT) {
+	if (timeout) {
+		cancel_delayed_work_sync(timeout);
 		/* The next pass begins behind what this one waited for in vain */
 		WRITE_ONCE(umm->resume, ret && repair.event ?
 			   repair.access.addr + 1 : 0);
@@ -311,10 +321,7 @@ static int waiter_thread(void *data)
 	while ((umm = next_waiting(owner, &waiter))) {
 		done = true;
 		if (READ_ONCE(umm->stale) && mmget_not_zero(umm->mm)) {
-			queue_delayed_work(system_unbound_wq, &waiter.timeout,
-					   WAIT_MAX);
-			done = repair_pass(umm, USER_EVENT_ACCESS_WAIT);
-			cancel_delayed_work_sync(&waiter.timeout);
+			done = repair_pass(umm, &waiter.timeout);
 			mmput(umm->mm);
 		}
 		if (xchg(&umm->last, 0))
@@ -359,7 +366,7 @@ void user_event_repair_queue_work(struct user_event_mm *umm, unsigned long delay
 static void leave_to_thread(struct user_event_mm *umm)
 {
 	struct user_event_owner *owner = umm->owner;
-	bool enough;
+	bool enough, listed;
 
 	wait_in(&owner->fresh, umm);
 
@@ -379,9 +386,14 @@ static void leave_to_thread(struct user_event_mm *umm)
 	/* No memory: come back later */
 	spin_lock(&owner->lock);
 	owner->nr_threads--;
+	listed = !list_empty(&umm->waiting);
+	if (listed)
+		list_del_init(&umm->waiting);
 	spin_unlock(&owner->lock);
 	user_event_owner_put(owner);
 	user_event_repair_queue_work(umm, HZ);
+	if (listed)
+		user_event_mm_put(umm);
 }
 
 /**
@@ -415,7 +427,7 @@ void user_event_repair(struct user_event_mm *umm)
 
 	/* An earlier repair may have fixed what failed before this one */
 	if (READ_ONCE(umm->stale) && mmget_not_zero(umm->mm)) {
-		done = repair_pass(umm, 0);
+		done = repair_pass(umm, NULL);
 		user_event_repair_put_users(umm);
 	}
 	if (!done || READ_ONCE(umm->last))
@@ -428,7 +440,7 @@ void user_event_repair(struct user_event_mm *umm)
  *
  * Takes no memory, so it cannot fail.
  *
- * Context: event_mutex held, or nobody else sees @umm yet.
+ * Context: event_mutex held, or a fork that makes @umm.
  */
 void user_event_repair_queue(struct user_event_mm *umm)
 {

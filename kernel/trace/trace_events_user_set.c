@@ -256,9 +256,20 @@ void user_event_set_leave_event(struct user_event_enabler *enabler)
  */
 void user_event_set_remove(struct user_event_enabler *enabler)
 {
+	user_event_set_uncharge(enabler->set);
+	user_event_set_make_way(enabler);
+}
+
+/**
+ * user_event_set_make_way() - user_event_set_remove() for another enabler
+ * @enabler: the enabler, whose charge passes to the one that is added next
+ *
+ * Context: event_mutex held.
+ */
+void user_event_set_make_way(struct user_event_enabler *enabler)
+{
 	rb_erase(&enabler->node, &enabler->set->enablers);
 	enabler->set->nr--;
-	user_event_set_uncharge(enabler->set);
 	if (!enabler_is_gone(enabler))
 		user_event_set_leave_event(enabler);
 	enabler_release(enabler);
@@ -326,9 +337,10 @@ static void set_free(struct user_event_set *set, struct user_event_owner *owner)
 
 /*
  * Free one retired set. Returns how many enablers it had, plus one for itself,
- * or 0 if there is none.
+ * or 0 if there is none, or the next one has more than @max.
  */
-static unsigned int free_one_retired_set(struct user_event_owner *owner)
+static unsigned int free_one_retired_set(struct user_event_owner *owner,
+					 unsigned int max)
 {
 	struct user_event_set *set;
 	unsigned int nr;
@@ -336,6 +348,8 @@ static unsigned int free_one_retired_set(struct user_event_owner *owner)
 	spin_lock(&retired_lock);
 	set = list_first_entry_or_null(&retired_sets, struct user_event_set,
 				       retired);
+	if (set && set->nr > max)
+		set = NULL;
 	if (set)
 		list_del(&set->retired);
 	spin_unlock(&retired_lock);
@@ -349,7 +363,7 @@ static unsigned int free_one_retired_set(struct user_event_owner *owner)
 
 static void free_retired_sets(struct work_struct *work)
 {
-	while (free_one_retired_set(NULL))
+	while (free_one_retired_set(NULL, UINT_MAX))
 		cond_resched();
 }
 
@@ -479,8 +493,8 @@ static void free_unlinked(struct user_event_set *copy, unsigned int charged)
  *	that nobody changes it meanwhile.
  * @owner: the user that the caller counts for
  *
- * The copier frees some retired sets as well, so they cannot pile up faster than
- * they are freed.
+ * The copier frees some retired sets as well, in proportion to what it copies, so
+ * they cannot pile up faster than they are freed.
  *
  * Context: no locks held, takes event_mutex. May sleep.
  * Return: a set with the same enablers and one reference, in no address space,
@@ -498,7 +512,7 @@ struct user_event_set *user_event_set_copy(struct user_event_set *set,
 	struct user_event_set *copy;
 
 	do {
-		freed = free_one_retired_set(owner);
+		freed = free_one_retired_set(owner, wanted);
 		wanted -= min(freed, wanted);
 	} while (freed && wanted);
 

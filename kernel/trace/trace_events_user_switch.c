@@ -121,28 +121,9 @@ static struct user_event_mm *get_umm(struct mm_struct *mm)
 	return umm;
 }
 
-static void switch_at(struct user_event_mm *umm, unsigned long addr,
-		      unsigned int bit)
-{
-	struct user_event_enabler *enabler;
-	bool alive;
-
-	mutex_lock(&umm->access);
-	alive = !umm->dead;
-	mutex_unlock(&umm->access);
-	/* From here on event_mutex keeps the set, even if the address space goes */
-	enabler = alive && umm->set ?
-		user_event_set_find(umm->set, addr, bit) : NULL;
-	/* One that is gone has left its event, which may be freed */
-	if (!enabler || enabler_is_gone(enabler))
-		return;
-
-	enabler_event(enabler)->switched = user_event_repair_count_switch();
-	switch_one(umm, enabler);
-}
-
-/* Mappings of a page that are looked up in one go */
+/* Mappings of a page that are looked up in one go, and how often that is done */
 #define SHARERS_PIECE	32
+#define SHARERS_ROUNDS	64
 
 /**
  * struct sharer - where an address space has a shared page mapped
@@ -200,43 +181,156 @@ static unsigned int find_sharers(struct address_space *mapping, pgoff_t pgoff,
 }
 
 /**
- * user_event_switch_sharers() - bring one bit in shared memory up to date
- * @owner: the user that the caller counts for
+ * struct restoring - a bit that was cleared in shared memory is set again
+ * @access: to the word, through a mapping of the caller
+ * @bit: number of the bit
+ * @nr: number of @sharers
+ * @sharers: where else the page is mapped
+ * @lost: one of them is no longer registered: a fork of it may be
+ */
+struct restoring {
+	struct user_event_access	access;
+	unsigned int			bit;
+	unsigned int			nr;
+	struct sharer			sharers[SHARERS_PIECE];
+	bool				lost;
+};
+
+/* The enabler of @sharer at @bit, with event_mutex held; NULL if it has none */
+static struct user_event_enabler *enabler_of(struct restoring *restoring,
+					     const struct sharer *sharer)
+{
+	struct user_event_enabler *enabler;
+
+	/* If it is not dead, event_mutex keeps the set, even if it goes now */
+	if (!sharer->umm || READ_ONCE(sharer->umm->dead)) {
+		restoring->lost = true;
+		return NULL;
+	}
+	enabler = sharer->umm->set ?
+		user_event_set_find(sharer->umm->set, sharer->addr,
+				    restoring->bit) : NULL;
+	/* One that is gone has left its event, which may be freed */
+	if (enabler && enabler_is_gone(enabler)) {
+		restoring->lost = true;
+		return NULL;
+	}
+	return enabler;
+}
+
+/* That of the first sharer that has one, with event_mutex held, and its number */
+static struct user_event_enabler *find_enabler(struct restoring *restoring,
+					       unsigned int *nr)
+{
+	struct user_event_enabler *enabler = NULL;
+
+	for (*nr = 0; *nr < restoring->nr; ++*nr) {
+		enabler = enabler_of(restoring, &restoring->sharers[*nr]);
+		if (enabler)
+			break;
+	}
+	return enabler;
+}
+
+/* Returns 1 when the bit is what the first of the sharers that has it wants */
+static int visit_restore(struct user_event_access *access)
+{
+	struct restoring *restoring = container_of(access, struct restoring, access);
+	struct user_event_enabler *theirs, ours;
+	unsigned int i;
+	int ret;
+
+	theirs = find_enabler(restoring, &i);
+	if (!theirs)
+		return 0;
+
+	ours = (struct user_event_enabler) {
+		.event_bit = theirs->event_bit,
+		.addr_size = access->addr | (enabler_size(theirs) == 8),
+	};
+	ret = user_event_mm_is_gone(access->umm, access->addr) ? -ENOENT :
+		user_event_bit_write(access->umm, &ours, USER_EVENT_BIT_LAZY);
+	return ret ?: 1;
+}
+
+/*
+ * The caller cannot write the word any more, or is being killed: have it written through
+ * the mapping of that sharer. Returns 1 if there is one.
+ */
+static int leave_to_sharer(struct restoring *restoring)
+{
+	struct user_event_enabler *enabler;
+	unsigned int i;
+
+	user_event_owner_lock(restoring->access.umm->owner);
+	enabler = find_enabler(restoring, &i);
+	if (enabler) {
+		enabler_event(enabler)->switched = user_event_repair_count_switch();
+		switch_one(restoring->sharers[i].umm, enabler);
+	}
+	mutex_unlock(&event_mutex);
+	return !!enabler;
+}
+
+/**
+ * user_event_switch_sharers() - set a bit in shared memory again, where the caller
+ * has cleared one that others have registered
+ * @umm: the caller's address space
+ * @addr: address of the enable word there
+ * @bit: the bit that was cleared
  * @mapping: the memory
  * @pgoff: number of the page in it
- * @offset: of the enable word in the page, in bytes
- * @bit: the bit that was cleared there
  *
- * Writes the bit through each mapping of the page where it is registered, now
- * or by a repair. The mappings are looked up a few at a time: unmapping takes the
- * lock of the mappings inside an mmap_lock, so no write into an address space may
- * begin under that lock.
+ * It is one word for all of them, so the caller writes it, for the first one that is
+ * found. The mappings are looked up a few at a time: unmapping takes the lock of the
+ * mappings inside an mmap_lock, so no write into an address space may begin under
+ * that lock. Who maps a page very often, or comes and goes all the time, can have the
+ * search given up: that is no more than what a write to the word does.
  *
  * Context: no locks held, takes event_mutex. May sleep.
  */
-void user_event_switch_sharers(struct user_event_owner *owner,
-			       struct address_space *mapping, pgoff_t pgoff,
-			       unsigned int offset, unsigned int bit)
+void user_event_switch_sharers(struct user_event_mm *umm, unsigned long addr,
+			       unsigned int bit, struct address_space *mapping,
+			       pgoff_t pgoff)
 {
-	struct sharer sharers[SHARERS_PIECE], last = {};
-	unsigned int nr, i;
+	struct restoring restoring = {
+		.access = {
+			.umm = umm,
+			.visit = visit_restore,
+			.addr = addr,
+			.flags = USER_EVENT_ACCESS_WAIT,
+		},
+		.bit = bit,
+	};
+	unsigned int round, i;
+	struct sharer last = {};
+	bool more = true;
+	int ret = 0;
 
-	do {
-		nr = find_sharers(mapping, pgoff, offset, &last, sharers);
-		user_event_owner_lock(owner);
-		for (i = 0; i < nr; i++) {
-			if (sharers[i].umm)
-				switch_at(sharers[i].umm, sharers[i].addr, bit);
+	for (round = 0; more && !ret && round < SHARERS_ROUNDS; round++) {
+		restoring.nr = find_sharers(mapping, pgoff, offset_in_page(addr),
+					    &last, restoring.sharers);
+		more = restoring.nr == SHARERS_PIECE;
+		if (restoring.nr) {
+			last = restoring.sharers[restoring.nr - 1];
+			restoring.access.try = 0;
+			restoring.access.missing = 0;
+			ret = user_event_access(&restoring.access);
 		}
-		mutex_unlock(&event_mutex);
-		for (i = 0; i < nr; i++) {
-			if (sharers[i].umm)
-				user_event_mm_put(sharers[i].umm);
+		if (ret < 0)
+			ret = leave_to_sharer(&restoring);
+		for (i = 0; i < restoring.nr; i++) {
+			if (restoring.sharers[i].umm)
+				user_event_mm_put(restoring.sharers[i].umm);
 		}
-		if (nr)
-			last = sharers[nr - 1];
+		/* Its child was in the tree of mappings before it went */
+		if (!more && restoring.lost) {
+			restoring.lost = false;
+			last = (struct sharer){};
+			more = true;
+		}
 		cond_resched();
-	} while (nr == SHARERS_PIECE);
+	}
 }
 
 /**

@@ -67,9 +67,10 @@ static inline pte_t user_events_huge_ptep_get(struct mm_struct *mm,
 #endif
 
 static inline long user_events_get_page(struct mm_struct *mm,
-					unsigned long addr, struct page **page)
+					unsigned long addr, unsigned int flags,
+					struct page **page)
 {
-	return get_user_pages_remote(mm, addr, 1, FOLL_NOFAULT | FOLL_WRITE,
+	return get_user_pages_remote(mm, addr, 1, FOLL_NOFAULT | flags,
 				     page, NULL, NULL);
 }
 

@@ -58,9 +58,10 @@ static inline bool user_events_walk_writable(const struct folio_walk *walk)
 }
 
 static inline long user_events_get_page(struct mm_struct *mm,
-					unsigned long addr, struct page **page)
+					unsigned long addr, unsigned int flags,
+					struct page **page)
 {
-	return get_user_pages_remote(mm, addr, 1, FOLL_NOFAULT | FOLL_WRITE,
+	return get_user_pages_remote(mm, addr, 1, FOLL_NOFAULT | flags,
 				     page, NULL);
 }
 

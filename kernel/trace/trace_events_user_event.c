@@ -13,16 +13,6 @@
 #define DELETE_PIECE	64
 #define LOOK_PIECE	1024
 
-/* A new event, its files not made yet, unless a limit says no */
-static struct user_event *alloc_event(struct user_event_group *group,
-				      struct user_event_format *format,
-				      bool multi)
-{
-	if (user_event_registry_is_full(group))
-		return ERR_PTR(-EMFILE);
-	return user_event_registry_alloc(group, format, multi);
-}
-
 /* A new event, held; takes over @format when it succeeds */
 static struct user_event *create_event(struct user_event_group *group,
 				       struct user_event_format *format,
@@ -31,11 +21,9 @@ static struct user_event *create_event(struct user_event_group *group,
 	struct user_event *event;
 	int ret;
 
-	event = alloc_event(group, format, multi);
-	if (event == ERR_PTR(-EMFILE)) {
-		user_event_life_reap_some();
-		event = alloc_event(group, format, multi);
-	}
+	if (user_event_registry_is_full(group))
+		return ERR_PTR(-EMFILE);
+	event = user_event_registry_alloc(group, format, multi);
 	if (IS_ERR(event))
 		return event;
 	ret = user_event_call_init(event, user_event_listener_reg);
@@ -84,7 +72,10 @@ static struct user_event *find_spelled(struct user_event_group *group, char *cmd
 	return NULL;
 }
 
-/* With event_mutex held; @format, charged, is taken over, also if this fails */
+/*
+ * With event_mutex held: the event, held. @format, charged, is taken over if it is that
+ * of the event.
+ */
 static struct user_event *find_or_create(struct user_event_group *group,
 					 struct user_event_format *format,
 					 bool multi)
@@ -93,10 +84,8 @@ static struct user_event *find_or_create(struct user_event_group *group,
 	struct mem_cgroup *old;
 
 	/* Removed since the file was opened */
-	if (group->dead) {
-		user_event_registry_free_format(format);
+	if (group->dead)
 		return ERR_PTR(-ENODEV);
-	}
 
 	event = user_event_registry_find(group, format->name,
 					 multi ? format : NULL);
@@ -113,13 +102,40 @@ static struct user_event *find_or_create(struct user_event_group *group,
 		old = user_event_limit_charged_begin();
 		event = create_event(group, format, multi);
 		user_event_limit_charged_end(old);
-		if (!IS_ERR(event))
-			return event;
 	} else if (!IS_ERR(event)) {
 		user_event_life_hold(event);
 	}
+	return event;
+}
 
-	user_event_registry_free_format(format);
+/*
+ * find_or_create(), after room was made if that is what it takes. Takes @format over,
+ * also if this fails. Drops event_mutex.
+ */
+static struct user_event *declare(struct user_event_group *group,
+				  struct user_event_owner *owner,
+				  struct user_event_format *format, bool multi)
+{
+	unsigned long round = 0;
+	struct user_event *event;
+	bool again = true;
+
+	event = find_or_create(group, format, multi);
+	while (event == ERR_PTR(-EMFILE) && again) {
+		again = user_event_life_make_room(&round);
+		event = find_or_create(group, format, multi);
+		if (event != ERR_PTR(-EMFILE) || !again)
+			break;
+		mutex_unlock(&event_mutex);
+		cond_resched();
+		if (user_event_owner_lock_killable(owner)) {
+			user_event_registry_free_format(format);
+			return ERR_PTR(-EINTR);
+		}
+	}
+	mutex_unlock(&event_mutex);
+	if (IS_ERR(event) || event->format != format)
+		user_event_registry_free_format(format);
 	return event;
 }
 
@@ -173,9 +189,7 @@ struct user_event *user_event_find_or_create(struct user_event_group *group,
 		user_event_registry_free_format(format);
 		return ERR_PTR(ret);
 	}
-	event = find_or_create(group, format, multi);
-	mutex_unlock(&event_mutex);
-	return event;
+	return declare(group, owner, format, multi);
 }
 
 /**
@@ -203,19 +217,20 @@ int user_event_create_persistent(const char *system, size_t len,
 
 	mutex_lock(&event_mutex);
 	group = user_event_group_of_system(system, len);
-	if (group) {
-		event = find_or_create(group, format, false);
-	} else {
+	if (!group) {
+		mutex_unlock(&event_mutex);
 		user_event_registry_free_format(format);
-		event = ERR_PTR(-EINVAL);
+		return -EINVAL;
 	}
-	if (!IS_ERR(event)) {
-		event->persist = true;
-		user_event_life_unhold(event);
-		user_event_registry_put(event);
-	}
-	mutex_unlock(&event_mutex);
-	return PTR_ERR_OR_ZERO(event);
+	user_event_group_get(group);
+	event = declare(group, NULL, format, false);
+	user_event_group_put(group);
+	if (IS_ERR(event))
+		return PTR_ERR(event);
+	user_event_life_persist(event);
+	user_event_life_unhold(event);
+	user_event_registry_put(event);
+	return 0;
 }
 
 static bool is_named(const struct user_event *event, const char *name)

@@ -23,13 +23,16 @@ static void reap(struct work_struct *work);
 static DECLARE_DELAYED_WORK(reaper, reap);
 
 /*
- * Events that had no holder when they were put here, the newest first: the
- * trace core finds those the fastest. Those that the reaper could not delete,
- * as something else in the kernel used them, are in a list of their own, out of
- * the way.
+ * Events that had no holder when they were put here, in three lists, each with the
+ * newest first: the trace core finds those the fastest. All that have come by a
+ * moment are reaped before those that come later, so they move to another list.
+ * Those that the reaper could not delete, as something else in the kernel used them,
+ * are out of the way.
  */
-static struct user_event *idle_events;
+static struct user_event *idle_events;	/* the later ones */
+static struct user_event *idle_now;
 static struct user_event *idle_again;
+static unsigned long idle_rounds;	/* how often idle_now was filled */
 static DEFINE_SPINLOCK(idle_lock);
 
 /* Deleted events that have a type number; event_mutex */
@@ -126,6 +129,11 @@ static struct user_event *pop_idle(struct user_event **list)
 	struct user_event *event;
 
 	spin_lock(&idle_lock);
+	if (!idle_now && idle_events) {
+		idle_now = idle_events;
+		idle_events = NULL;
+		idle_rounds++;
+	}
 	event = *list;
 	if (event) {
 		*list = event->next_idle;
@@ -211,32 +219,43 @@ static bool is_record_of(const void *record, void *data)
 }
 
 /*
- * Check if @buffer may have a record of @event that was made before @tracer
- * left the instance. Time stamps tell; after a change of the instance's clock
- * they do not, and any buffer that is not empty may have one.
+ * Check if what @buffer has of a CPU may have a record of @event that was made
+ * before @tracer left the instance. Time stamps tell; after a change of the
+ * instance's clock they do not, and any that is not empty may have one.
  */
-static bool buffer_has_records(struct trace_buffer *buffer,
-			       struct user_event *event,
-			       const struct user_event_tracer *tracer)
+static bool cpu_has_records(struct trace_buffer *buffer, int cpu,
+			    struct user_event *event,
+			    const struct user_event_tracer *tracer)
 {
-	bool comparable = tracer->left_at &&
-			  tracer->clock_id == tracer->tr->clock_id;
+	if (!buffer || ring_buffer_empty_cpu(buffer, cpu))
+		return false;
+	/* The oldest record is that of another page than the reader's */
+	return !tracer->left_at || tracer->clock_id != tracer->tr->clock_id ||
+		ring_buffer_oldest_event_ts(buffer, cpu) <= tracer->left_at ||
+		ring_buffer_any_on_reader_page(buffer, cpu, is_record_of, event);
+}
+
+/* The same for both buffers of the instance, which a snapshot may swap at any time */
+static bool buffers_have_records(struct trace_array *tr, struct user_event *event,
+				 const struct user_event_tracer *tracer)
+{
+	bool has = false;
 	int cpu;
 
-	if (!buffer)
-		return false;
-
 	for_each_possible_cpu(cpu) {
-		if (ring_buffer_empty_cpu(buffer, cpu))
-			continue;
-		/* The oldest record is that of another page than the reader's */
-		if (!comparable ||
-		    ring_buffer_oldest_event_ts(buffer, cpu) <= tracer->left_at ||
-		    ring_buffer_any_on_reader_page(buffer, cpu, is_record_of,
-						   event))
-			return true;
+		local_irq_disable();
+		arch_spin_lock(&tr->max_lock);
+		has = cpu_has_records(tr->array_buffer.buffer, cpu, event, tracer);
+#ifdef CONFIG_TRACER_MAX_TRACE
+		has = has ||
+			cpu_has_records(tr->max_buffer.buffer, cpu, event, tracer);
+#endif
+		arch_spin_unlock(&tr->max_lock);
+		local_irq_enable();
+		if (has)
+			break;
 	}
-	return false;
+	return has;
 }
 
 static bool instance_has_records(struct user_event *event,
@@ -261,11 +280,7 @@ static bool instance_has_records(struct user_event *event,
 			tracer->left_at =
 				ring_buffer_time_stamp(tr->array_buffer.buffer);
 		}
-		if (buffer_has_records(tr->array_buffer.buffer, event, tracer))
-			return true;
-#ifdef CONFIG_TRACER_MAX_TRACE
-		return buffer_has_records(tr->max_buffer.buffer, event, tracer);
-#endif
+		return buffers_have_records(tr, event, tracer);
 	}
 	/* The instance is gone, and its buffers with it */
 	return false;
@@ -419,10 +434,10 @@ static void reap(struct work_struct *work)
 	do {
 		/*
 		 * One at a time, so that others get event_mutex in between. A
-		 * registration that needs room finds the rest in idle_events.
+		 * registration that needs room finds the rest in idle_now.
 		 */
 		mutex_lock(&event_mutex);
-		event = pop_idle(&again) ?: pop_idle(&idle_events);
+		event = pop_idle(&again) ?: pop_idle(&idle_now);
 		if (event)
 			reap_one(event);
 		mutex_unlock(&event_mutex);
@@ -432,24 +447,31 @@ static void reap(struct work_struct *work)
 }
 
 /**
- * user_event_life_reap_some() - delete a few events that the reaper would, and
+ * user_event_life_make_room() - delete a few events that the reaper would, and
  * forget a few that have no records left
+ * @round: 0 at first; for the next calls
  *
- * Makes room where there are as many events as there may be.
+ * For a caller who may have no more events than there are: those that count as
+ * deleted must not be in the way. Others get event_mutex between the calls.
  *
  * Context: event_mutex held. May sleep.
+ * Return: whether some are left of those that were to be deleted at the first call.
  */
-void user_event_life_reap_some(void)
+bool user_event_life_make_room(unsigned long *round)
 {
-	struct user_event *event;
+	struct user_event *event = NULL;
 	int i;
 
+	/* The rest of this round, and what waits for the next one */
+	if (!*round)
+		*round = idle_rounds + 2;
 	for (i = 0; i < REAP_SOME; i++) {
-		event = pop_idle(&idle_events);
+		event = pop_idle(&idle_now);
 		if (!event)
 			break;
 		reap_one(event);
 	}
 	reap_again();
 	forget(REAP_SOME);
+	return event && (long)(*round - READ_ONCE(idle_rounds)) > 0;
 }

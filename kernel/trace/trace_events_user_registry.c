@@ -64,6 +64,8 @@ static u32 key_hash(const void *data, u32 len, u32 seed)
 
 		hash = jhash(field->type, strlen(field->type), hash);
 		hash = jhash(field->name, strlen(field->name), hash);
+		/* All that tells one struct from another of that type and name */
+		hash = jhash_1word(field->size, hash);
 	}
 	return hash;
 }
@@ -169,6 +171,17 @@ void user_event_registry_uncharge(struct user_event *event)
 	event->user = NULL;
 }
 
+/* Where a long has 32 bits, numbers come again after 2 billion events */
+static unsigned long next_id(struct user_event_group *group)
+{
+	unsigned long id = group->last_id;
+
+	do {
+		id = id < USER_EVENT_ID_MAX ? id + 1 : 1;
+	} while (xa_load(&group->events, id));
+	return id;
+}
+
 /**
  * user_event_registry_alloc() - allocate an event
  * @group: the group it belongs to
@@ -199,7 +212,7 @@ struct user_event *user_event_registry_alloc(struct user_event_group *group,
 		goto err_user;
 
 	event->user = user;
-	event->id = group->last_id + 1;
+	event->id = next_id(group);
 	event->multi = multi;
 	event->tp.name = format->name;
 	if (multi)

@@ -37,7 +37,7 @@ struct status_state {
 };
 
 /* Past the id of any event, and itself not the last position there is */
-#define STATUS_SUMMARY	((loff_t)LONG_MAX - 1)
+#define STATUS_SUMMARY	((loff_t)USER_EVENT_ID_MAX + 1)
 
 static void *status_at(struct seq_file *seq, loff_t *pos)
 {

@@ -302,10 +302,35 @@ static int parse_fields(struct user_event_format *format, char *text, char *out)
 	return 0;
 }
 
+/*
+ * Copy a command string without the blanks after a ';': user_event_format_show() puts
+ * one there, and what it shows of the longest string can be written back. Counts the
+ * parts that may have a field. Returns its length, or -E2BIG.
+ */
+static ssize_t copy_command(char *to, const char *cmd, unsigned int *nr_parts)
+{
+	bool in_part = false;
+	size_t len = 0;
+
+	*nr_parts = 0;
+	for (; *cmd; cmd++) {
+		if (!in_part && is_blank(*cmd))
+			continue;
+		if (len == USER_EVENT_CMD_MAX - 1)
+			return -E2BIG;
+		if (*cmd != ';' && !in_part)
+			++*nr_parts;
+		in_part = *cmd != ';';
+		to[len++] = *cmd;
+	}
+	to[len] = '\0';
+	return len;
+}
+
 /**
  * user_event_format_parse() - parse a command string
  * @cmd: NAME [TYPE FIELD [SIZE][;TYPE FIELD [SIZE]...]], shorter than
- *	USER_EVENT_CMD_MAX
+ *	USER_EVENT_CMD_MAX without the blanks after each ';'
  * @multi: several formats may have the name
  *
  * Context: may sleep.
@@ -316,18 +341,16 @@ static int parse_fields(struct user_event_format *format, char *text, char *out)
 struct user_event_format *user_event_format_parse(const char *cmd, bool multi)
 {
 	struct user_event_format *format;
-	unsigned int max_fields = 1;
+	unsigned int max_fields;
 	/* To be cut into words */
 	char copy[USER_EVENT_CMD_MAX];
 	char *text = copy, *word, *out;
 	ssize_t len;
 	int ret;
 
-	len = strscpy(copy, cmd, sizeof(copy));
+	len = copy_command(copy, cmd, &max_fields);
 	if (len < 0)
 		return ERR_PTR(-EINVAL);
-	for (; *cmd; cmd++)
-		max_fields += *cmd == ';';
 
 	/*
 	 * The words that are kept have no more characters than the string: a

@@ -203,6 +203,23 @@ static void longest(struct kunit *test)
 	kfree(format);
 }
 
+/* Blanks after a ';' do not count: what is shown with them can be written back. */
+static void longest_with_blanks(struct kunit *test)
+{
+	struct user_event_format *format;
+	char *cmd;
+
+	cmd = kunit_kzalloc(test, 2 * USER_EVENT_CMD_MAX, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, cmd);
+	memset(cmd, ' ', 2 * USER_EVENT_CMD_MAX - 1);
+	memcpy(cmd, "e u8 a;", 7);
+	memcpy(cmd + 3 * USER_EVENT_CMD_MAX / 2, ";u8 b;", 6);
+	format = user_event_format_parse(cmd, false);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(format));
+	KUNIT_EXPECT_EQ(test, format->nr_fields, 2);
+	kfree(format);
+}
+
 static void expect_same(struct kunit *test, const char *a, const char *b,
 			bool same)
 {
@@ -520,6 +537,7 @@ static struct kunit_case user_events_cases[] = {
 	KUNIT_CASE(names),
 	KUNIT_CASE(layout),
 	KUNIT_CASE(longest),
+	KUNIT_CASE(longest_with_blanks),
 	KUNIT_CASE(same),
 	KUNIT_CASE(spelled),
 	KUNIT_CASE(print_fmt),

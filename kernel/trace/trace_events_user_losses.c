@@ -82,7 +82,10 @@ struct losses_perf {
 	struct perf_event	*perf;
 };
 
-/* Like PERF_FORMAT_LOST: whatever the perf event had no room for */
+/*
+ * Like PERF_FORMAT_LOST: whatever the perf event had no room for, and those that tasks
+ * inherited from it, which perf counts there.
+ */
 static u64 perf_losses(const struct losses_perf *at)
 {
 	return atomic64_read(&at->perf->lost_samples);
@@ -99,8 +102,12 @@ static u64 perf_losses(const struct losses_perf *at)
 int user_event_losses_open_perf(struct user_event *event,
 				struct perf_event *perf)
 {
-	struct losses_perf *at = kmalloc(sizeof(*at), GFP_KERNEL);
+	struct losses_perf *at;
 
+	if (perf->parent)
+		return 0;
+
+	at = kmalloc(sizeof(*at), GFP_KERNEL);
 	if (!at)
 		return -ENOMEM;
 
@@ -120,6 +127,10 @@ void user_event_losses_close_perf(struct user_event *event,
 				  struct perf_event *perf)
 {
 	struct losses_perf *at;
+
+	/* A program may have as many of these as it has threads */
+	if (perf->parent)
+		return;
 
 	hlist_for_each_entry(at, &event->perf_events, node) {
 		if (at->perf != perf)
@@ -169,7 +180,7 @@ static void *losses_at(struct losses_state *state, loff_t *pos)
 	unsigned long id = *pos;
 	struct user_event *event;
 
-	event = *pos < LONG_MAX ? user_event_registry_next(state->group, &id) :
+	event = *pos <= USER_EVENT_ID_MAX ? user_event_registry_next(state->group, &id) :
 				  NULL;
 	if (event)
 		*pos = id;

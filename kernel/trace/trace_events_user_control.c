@@ -56,7 +56,7 @@ static int group_remove(struct user_event_group *group)
 	if (!ret)
 		user_event_group_remove(group);
 	mutex_unlock(&event_mutex);
-	/* Opening one of these files may wait for event_mutex */
+	/* Without event_mutex, which others wait for */
 	if (!ret)
 		tracefs_remove(dir);
 	return ret;

@@ -91,10 +91,10 @@ static __always_inline bool copy_words(void *to, const char __user *from,
 	if (!user_read_access_begin(from, len))
 		return false;
 
-	for (; len >= sizeof(u64); len -= sizeof(u64)) {
-		unsafe_get_user(*(u64 *)to, (const u64 __user *)from, missing);
-		to += sizeof(u64);
-		from += sizeof(u64);
+	for (; len >= sizeof(long); len -= sizeof(long)) {
+		unsafe_get_user(*(long *)to, (const long __user *)from, missing);
+		to += sizeof(long);
+		from += sizeof(long);
 	}
 	if (len & sizeof(u32)) {
 		unsafe_get_user(*(u32 *)to, (const u32 __user *)from, missing);
@@ -559,8 +559,10 @@ __write_payload(struct user_event_table __rcu **table, int index,
 	} else {
 		/* Pairs with the release when a listener comes */
 		listeners = smp_load_acquire(&event->listeners);
-		ret = listeners ?
-			write_to_listeners(event, listeners, payload) : -EBADF;
+		if (likely(listeners))
+			ret = write_to_listeners(event, listeners, payload);
+		else
+			ret = payload->done ? payload->result : -EBADF;
 	}
 	preempt_enable_notrace();
 	return ret;

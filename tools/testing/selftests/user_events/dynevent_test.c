@@ -65,6 +65,30 @@ TEST_F(uev, create_and_show)
 	}
 }
 
+/* The longest command string, which is shown with more blanks */
+TEST_F(uev, longest_line)
+{
+	char command[512], line[1024], *at = command + sprintf(command, "dyn_long ");
+	char *to = line + sprintf(line, "u:dyn_long ");
+	int i;
+
+	for (i = 0; at - command < 500; i++) {
+		at += sprintf(at, "%su8 %c%c", i ? ";" : "", 'a' + i / 26, 'a' + i % 26);
+		to += sprintf(to, "%su8 %c%c", i ? "; " : "", 'a' + i / 26, 'a' + i % 26);
+	}
+	ASSERT_LE(0, uev_reg_index(self->fd, self->value, command));
+	ASSERT_TRUE(listed(line));
+	ASSERT_OK(uev_unreg(self->fd, self->value, 0));
+	close(self->fd);
+	self->fd = uev_open();
+	ASSERT_TRUE(uev_wait_for(!uev_alive("dyn_long")));
+	EXPECT_OK(uev_dynamic(line));
+	EXPECT_TRUE(listed(line));
+	*line = '-';
+	EXPECT_OK(uev_dynamic(line)) TH_LOG("%s", line);
+	EXPECT_FALSE(uev_alive("dyn_long"));
+}
+
 TEST_F(uev, shows_registered_events)
 {
 	ASSERT_LE(0, uev_reg_index(self->fd, self->value,

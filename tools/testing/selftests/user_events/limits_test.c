@@ -191,6 +191,105 @@ TEST_F(limits, unheld_events_make_room)
 	}
 }
 
+/*
+ * Nor where a limit is that of a group, and other events that are newer wait for their
+ * deletion as well.
+ */
+TEST_F(limits, unheld_events_make_room_behind_others)
+{
+	const int others = uev_rounds(2000), rounds = 5;
+	char command[32];
+	int i, round, fd, other;
+
+	ASSERT_OK(uev_append("user_events_groups/control", "+uev_lim max=20"));
+	for (round = 0; round < rounds; round++) {
+		fd = open(TRACEFS "user_events_groups/uev_lim/user_events_data",
+			  O_RDWR | O_CLOEXEC);
+		other = uev_open();
+		ASSERT_LE(0, fd);
+		for (i = 0; i < 20 + others; i++) {
+			sprintf(command, "lim_r%d_%d u32 n", round, i);
+			ASSERT_LE(0, uev_reg_index(i < 20 ? fd : other,
+						   self->value, command))
+				TH_LOG("%s", command);
+			ASSERT_OK(uev_unreg(self->fd, self->value, 0));
+		}
+		close(fd);
+		close(other);
+	}
+	fd = open(TRACEFS "user_events_groups/uev_lim/user_events_data",
+		  O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, uev_reg_index(fd, self->value, "lim_last u32 n"));
+	ASSERT_OK(uev_unreg(fd, self->value, 0));
+	close(fd);
+}
+
+/* How many milliseconds it takes to declare so many, or -1 */
+static long time_formats(int fd, __u32 *value, const char *format, int count)
+{
+	__u64 begin = uev_now_ms();
+	char command[64];
+	int i;
+
+	for (i = 1; i <= count; i++) {
+		sprintf(command, format, i);
+		if (uev_reg(fd, value, 0, 4, USER_EVENT_REG_MULTI_FORMAT, command,
+			    NULL) || uev_unreg(fd, value, 0))
+			return -1;
+	}
+	return uev_now_ms() - begin;
+}
+
+/* Formats are found as fast where only the size of a struct tells them apart. */
+TEST_F(limits, formats_that_differ_in_a_size)
+{
+	const int count = uev_kernel_is_slow() ? 400 : 1500;
+	long names, sizes;
+
+	names = time_formats(self->fd, self->value, "lim_names struct s x%d 1",
+			     count);
+	sizes = time_formats(self->fd, self->value, "lim_sizes struct s x %d",
+			     count);
+	TH_LOG("%d formats: %ld ms with names of their own, %ld ms with sizes",
+	       count, names, sizes);
+	ASSERT_LE(0, names);
+	ASSERT_LE(0, sizes);
+	EXPECT_GT(2 * names + 1000, sizes);
+}
+
+/* Parts of a command string that have no field take no memory. */
+TEST_F(limits, empty_parts)
+{
+	const int count = uev_rounds(400);
+	char command[512];
+	long before, empty, plain;
+	int i;
+
+	before = uev_mem_kb("\nSlab:");
+	for (i = 0; i < count; i++) {
+		sprintf(command, "lim_plain%d", i);
+		ASSERT_LE(0, uev_reg_index(self->fd, self->value + i, command));
+	}
+	plain = uev_mem_kb("\nSlab:") - before;
+	before += plain;
+	memset(command, ';', sizeof(command));
+	command[sizeof(command) - 1] = '\0';
+	for (i = 0; i < count; i++) {
+		sprintf(command, "lim_empty%d", i);
+		command[strlen(command)] = ' ';
+		ASSERT_LE(0, uev_reg_index(self->fd, self->value + count + i,
+					   command));
+	}
+	empty = uev_mem_kb("\nSlab:") - before;
+	TH_LOG("%ld and %ld bytes for an event", plain * 1024 / count,
+	       empty * 1024 / count);
+	/* Checkers keep memory of their own */
+	if (!uev_kernel_is_slow())
+		EXPECT_GT(plain + 4 * count, empty);
+	for (i = 0; i < 2 * count; i++)
+		ASSERT_OK(uev_unreg(self->fd, self->value + i, 0));
+}
+
 TEST_F(limits, bad_values_of_the_maximum)
 {
 	static const char * const bad[] = {

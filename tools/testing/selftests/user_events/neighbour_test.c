@@ -102,16 +102,6 @@ static long kernel_threads(long *number)
 	return sum;
 }
 
-/* A line of /proc/meminfo, in KiB */
-static long mem_kb(const char *name)
-{
-	char *text = uev_get("/proc/meminfo"), *at = strstr(text, name);
-	long kb = at ? atol(at + strlen(name)) : -1;
-
-	free(text);
-	return kb;
-}
-
 FIXTURE(neighbour) {
 	int old_sysctl;
 	pid_t bad[8];
@@ -399,7 +389,7 @@ static int stuck_with_memory(void *arg)
 TEST_F(neighbour, who_is_killed_takes_its_memory_along)
 {
 	struct pollfd waits = { .events = POLLIN };
-	long before = mem_kb("\nAnonPages:"), with;
+	long before = uev_mem_kb("\nAnonPages:"), with;
 	int pidfd;
 
 	START(0, stuck_with_memory, NULL, 1);
@@ -410,17 +400,17 @@ TEST_F(neighbour, who_is_killed_takes_its_memory_along)
 	ASSERT_OK(uev_enable(BAD, true));
 	/* Wait for the repair to ask the pager, if it does. */
 	poll(&waits, 1, 3000);
-	with = mem_kb("\nAnonPages:");
+	with = uev_mem_kb("\nAnonPages:");
 	EXPECT_LE(before + (PINNED_MB << 10) / 2, with);
 
 	ASSERT_EQ(0, kill(self->bad[0], SIGKILL));
 	EXPECT_EQ(-SIGKILL, uev_join(self->bad[0]));
 	self->bad[0] = 0;
 	/* The pager is still there, and delivers nothing. */
-	EXPECT_TRUE(uev_wait_for(mem_kb("\nAnonPages:") <
+	EXPECT_TRUE(uev_wait_for(uev_mem_kb("\nAnonPages:") <
 				 before + (PINNED_MB << 10) / 2))
 		TH_LOG("%ld of %ld KiB are left",
-		       mem_kb("\nAnonPages:") - before, with - before);
+		       uev_mem_kb("\nAnonPages:") - before, with - before);
 	close(waits.fd);
 }
 
@@ -1249,7 +1239,7 @@ TEST_F(neighbour, who_declares_much_is_charged)
 	START(0, declares, &count, 1);
 	if (!put_in_cgroup(self->bad[0]))
 		SKIP(return, "no memory controller");
-	slab = mem_kb("\nSlab:") * 1024;
+	slab = uev_mem_kb("\nSlab:") * 1024;
 	before = charged();
 	if (before < 0)
 		SKIP(return, "memory.stat does not tell");
@@ -1257,7 +1247,7 @@ TEST_F(neighbour, who_declares_much_is_charged)
 	ASSERT_TRUE(uev_wait_for(UEV_READ(shared->ready) == 2 ||
 				 UEV_READ(shared->failed)));
 	ASSERT_EQ(0, UEV_READ(shared->failed));
-	slab = mem_kb("\nSlab:") * 1024 - slab;
+	slab = uev_mem_kb("\nSlab:") * 1024 - slab;
 	own = charged() - before;
 	TH_LOG("%ld bytes for each event, of which %ld are charged",
 	       slab / count, own / count);
@@ -1285,12 +1275,12 @@ TEST_F(neighbour, who_copies_much_is_followed_by_the_clearing)
 	long living = LOOPS * 2L * count * 64 / 1024, before, now, most = 0;
 	__u64 begin;
 
-	before = mem_kb("\nSlab:");
+	before = uev_mem_kb("\nSlab:");
 	for (i = 0; i < LOOPS; i++)
 		START(i, copies, &count, i + 1);
 	UEV_WRITE(shared->go, 1);
 	for (begin = uev_now_ms(); uev_now_ms() - begin < 15000;) {
-		now = mem_kb("\nSlab:") - before;
+		now = uev_mem_kb("\nSlab:") - before;
 		if (now > most)
 			most = now;
 		if (most > 8 * living + 65536)
@@ -1429,6 +1419,107 @@ TEST_F(neighbour, unmaps_while_the_sharers_are_looked_up)
 	close(memory);
 }
 
+/* Bits in memory that a process shares with its children */
+#define CHILDREN	64
+#define SHARED_BITS	4096
+
+static int shares_with_children(void *arg)
+{
+	size_t size = SHARED_BITS * 4UL;
+	__u32 *value = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,
+			    *(int *)arg, 0);
+	int i;
+
+	setpgid(0, 0);
+	uev_become_nobody();
+	if (value == MAP_FAILED)
+		return failed();
+	for (i = 0; i < SHARED_BITS; i++) {
+		if (uev_reg(data_fd, &value[i], 5, 4, 0, BAD " u32 a", NULL))
+			return failed();
+	}
+	for (i = 0; i < CHILDREN; i++) {
+		if (fork())
+			continue;
+		for (;;) {
+			/* No page of them is in the page table of a child */
+			madvise(value, size, MADV_DONTNEED);
+			usleep(20000);
+		}
+	}
+	ready();
+	for (;;)
+		pause();
+}
+
+TEST_F(neighbour, who_shares_bits_with_children)
+{
+	int memory = memfd_create("uev", MFD_CLOEXEC), i, rounds = 20;
+	__u32 *value;
+	long before, spent, nr;
+
+	ASSERT_EQ(0, ftruncate(memory, SHARED_BITS * 4));
+	START(0, shares_with_children, &memory, 1);
+	value = mmap(NULL, uev_page_size(), PROT_READ | PROT_WRITE, MAP_SHARED,
+		     memory, 0);
+	ASSERT_NE(MAP_FAILED, value);
+	ASSERT_OK(uev_enable(BAD, true));
+	ASSERT_TRUE(BECOMES(1U << 5, value[3]));
+	sleep(1);
+	before = kernel_threads(&nr);
+	for (i = 0; i < rounds; i++) {
+		ASSERT_OK(uev_reg(data_fd, &value[3], 5, 4, 0, GOOD " u32 a", NULL));
+		ASSERT_OK(uev_unreg(data_fd, &value[3], 5));
+		/* It is one word for all of them */
+		ASSERT_EQ(1U << 5, UEV_READ(value[3]));
+		usleep(50000);
+	}
+	spent = kernel_threads(&nr) - before;
+	TH_LOG("%ld ticks of kernel threads for %d rounds", spent, rounds);
+	/* Not thousands of bits in each child, in each round */
+	EXPECT_GT(sysconf(_SC_CLK_TCK), spent);
+	ASSERT_OK(uev_enable(BAD, false));
+	munmap(value, uev_page_size());
+	close(memory);
+}
+
+/* Maps a page as often as it may */
+static int maps_it_often(void *arg)
+{
+	int i, often = uev_kernel_is_slow() ? 10000 : 60000;
+	__u32 *value = map_word(*(int *)arg);
+	__u64 begin;
+
+	if (!value || uev_reg(data_fd, &value[3], 5, 4, 0, GOOD " u32 a", NULL))
+		return failed();
+	uev_become_nobody();
+	for (i = 0; i < often; i++) {
+		if (!map_word(*(int *)arg))
+			break;
+	}
+	UEV_WRITE(shared->value[4], i);
+	if (i < often / 2)
+		return failed();
+	begin = now_us();
+	if (uev_unreg(data_fd, &value[3], 5))
+		return failed();
+	UEV_WRITE(shared->took_us, now_us() - begin);
+	ready();
+	return 0;
+}
+
+TEST_F(neighbour, who_maps_a_page_very_often)
+{
+	int memory = memfd_create("uev", MFD_CLOEXEC);
+
+	ASSERT_EQ(0, ftruncate(memory, uev_page_size()));
+	START(0, maps_it_often, &memory, 1);
+	TH_LOG("unregistering takes %llu us beside %d mappings",
+	       (unsigned long long)shared->took_us, shared->value[4]);
+	EXPECT_GT(QUITE_LONG_US / 2, shared->took_us);
+	close(memory);
+}
+
 /* An enable word in a file of a file system that an administrator freezes */
 static int maps_a_frozen_file(void *arg)
 {
@@ -1491,12 +1582,12 @@ TEST_F(neighbour, file_system_is_frozen)
 /* Free huge pages: reading user_events_enablers must not take any */
 static long huge_free(void)
 {
-	return mem_kb("\nHugePages_Free:");
+	return uev_mem_kb("\nHugePages_Free:");
 }
 
 TEST_F(neighbour, nobody_brings_in_huge_pages)
 {
-	size_t size = mem_kb("\nHugepagesize:") << 10;
+	size_t size = uev_mem_kb("\nHugepagesize:") << 10;
 	const char *sysctl = "/proc/sys/vm/nr_hugepages";
 	long before, i;
 	__u32 *value;

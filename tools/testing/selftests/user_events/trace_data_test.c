@@ -399,6 +399,36 @@ TEST_F(uev, strings_in_event_probes)
 	EXPECT_OK(uev_dynamic("-:uev_probes/td_probe"));
 }
 
+/* What follows a full array, or a struct, in the record is not its own. */
+TEST_F(uev, arrays_in_event_probes)
+{
+	static const char command[] =
+		"td_probed char[4] a;char[4] b;struct three c 3;u8 d";
+	struct record r[2] = { };
+	struct writer w = {
+		.command = command, .records = r, .nr_records = 2,
+	};
+	const char *three = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ?
+		" c=0x30201\n" : " c=0x0102030000000000\n";
+	char *shown;
+
+	add(&r[0], "ABCDEFG\0\1\2\3\4", 12);
+	add(&r[1], "AB\0DEFGHIJKL", 12);
+	ASSERT_OK(declare(self->fd, self->value, command));
+	if (uev_dynamic(PROBE " a=$a:string b=$b:string c=$c:x64"))
+		SKIP(return, "kernel without event probes");
+	EXPECT_OK(uev_put("events/uev_probes/td_probe/enable", "1"));
+	EXPECT_EQ(0, uev_in_child(write_as_nobody, &w));
+	shown = uev_trace_of("trace", "td_probe");
+	EXPECT_NE(NULL, strstr(shown, " a=\"ABCD\" b=\"EFG\"")) TH_LOG("%s", shown);
+	EXPECT_NE(NULL, strstr(shown, " a=\"AB\" b=\"EFGH\"")) TH_LOG("%s", shown);
+	if (sizeof(long) == 8)
+		EXPECT_NE(NULL, strstr(shown, three)) TH_LOG("%s", shown);
+	free(shown);
+	EXPECT_OK(uev_put("events/uev_probes/td_probe/enable", "0"));
+	EXPECT_OK(uev_dynamic("-:uev_probes/td_probe"));
+}
+
 TEST_F(uev, empty_strings_in_histograms)
 {
 	static const char command[] =
@@ -508,6 +538,73 @@ TEST_F(uev, type_number_of_records_that_are_being_read)
 			break;
 	}
 	close(other);
+}
+
+/* Writes records of the event at index 0 until it is told to end */
+static int swap_buffers(void *arg)
+{
+	struct { __u32 index, n; } record = { };
+	__u32 *quit = arg;
+	int fd = quit[1];
+
+	/* This file will have the event that is deleted */
+	close(quit[2]);
+	uev_become_nobody();
+	while (!UEV_READ(*quit)) {
+		if (write(fd, &record, sizeof(record)) != sizeof(record))
+			return 1;
+	}
+	return 0;
+}
+
+/*
+ * Records of a deleted event in a buffer that a program swaps with that of the snapshot,
+ * again and again: its type number must stay in use, and they must be shown.
+ */
+TEST_F(uev, type_number_of_records_that_are_swapped)
+{
+	static const char trigger[] = "snapshot";
+	struct record some = { .size = 4 };
+	struct writer w = {
+		.command = "td_old u32 n", .records = &some, .nr_records = 1,
+	};
+	__u32 *quit = uev_shared(uev_page_size());
+	int rounds = uev_rounds(500), i, nr, fd = uev_open();
+	char *shown;
+	pid_t pid;
+
+	ASSERT_OK(uev_reg(fd, self->value + 1, 0, 4, 0, "td_swap u32 n", NULL));
+	if (uev_event_put("td_swap", "trigger", trigger))
+		SKIP(return, "kernel without snapshots");
+	quit[1] = fd;
+	quit[2] = self->fd;
+	/* Empties that of the snapshot */
+	ASSERT_OK(uev_put("snapshot", "2"));
+	uev_trace_clear();
+	pid = uev_fork(swap_buffers, quit);
+	ASSERT_OK(declare(self->fd, self->value, w.command));
+	ASSERT_EQ(0, uev_in_child(write_as_nobody, &w));
+	ASSERT_TRUE(go(&self->fd, self->value, "td_old"));
+	sleep(1);
+	/* With each one that goes, the kernel looks whether the number can be given up. */
+	for (i = 0; i < rounds; i++) {
+		ASSERT_OK(uev_reg(self->fd, self->value, 0, 4, 0, "td_next u32 n", NULL));
+		ASSERT_OK(uev_unreg(self->fd, self->value, 0));
+		close(self->fd);
+		self->fd = uev_open();
+	}
+	UEV_WRITE(*quit, 1);
+	EXPECT_EQ(0, uev_join(pid));
+	shown = uev_trace_of("trace", "td_old");
+	nr = uev_count(shown, "n=0");
+	free(shown);
+	shown = uev_trace_of("snapshot", "td_old");
+	nr += uev_count(shown, "n=0");
+	free(shown);
+	EXPECT_EQ(1, nr);
+	EXPECT_OK(uev_event_put("td_swap", "trigger", "!snapshot"));
+	EXPECT_OK(uev_unreg(fd, self->value + 1, 0));
+	close(fd);
 }
 
 TEST_HARNESS_MAIN

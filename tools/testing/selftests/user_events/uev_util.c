@@ -604,6 +604,15 @@ size_t uev_page_size(void)
 	return sysconf(_SC_PAGESIZE);
 }
 
+long uev_mem_kb(const char *name)
+{
+	char *text = uev_get("/proc/meminfo"), *at = strstr(text, name);
+	long kb = at ? atol(at + strlen(name)) : -1;
+
+	free(text);
+	return kb;
+}
+
 bool uev_kernel_is_slow(void)
 {
 	/* lockdep and kmemleak, which come with KASAN, each have a file. */

@@ -193,6 +193,9 @@ const char *uev_open_on_disk(int disk, int *fd);
 /* Checkers are built in that make the kernel ten times slower. */
 bool uev_kernel_is_slow(void);
 
+/* A line of /proc/meminfo, whose name follows a newline in @name, in KiB */
+long uev_mem_kb(const char *name);
+
 /* It has 64 bits, whatever this program has, and so takes values of 8 bytes. */
 bool uev_kernel_is_64(void);
 

@@ -264,6 +264,12 @@ static int unmap_as_nobody(void *arg)
 	CHECK(!uev_reg(t->fd, v, 0, 4, 0, "ul_gone u32 n", NULL));
 	CHECK(!munmap(v, uev_page_size()));
 	CHECK(uev_reg(t->fd, t->v, 0, 4, 0, "ul_gone u32 n", NULL) == -EMFILE);
+	/* What is mapped there later can take its place. */
+	CHECK(mmap(v, uev_page_size(), PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == v);
+	CHECK(!uev_reg(t->fd, v, 0, 4, 0, "ul_gone u32 n", NULL));
+	CHECK(uev_reg(t->fd, t->v, 0, 4, 0, "ul_gone u32 n", NULL) == -EMFILE);
+	CHECK(!munmap(v, uev_page_size()));
 	CHECK(!uev_unreg(t->fd, v, 0));
 	CHECK(!uev_reg(t->fd, t->v, 0, 4, 0, "ul_gone u32 n", NULL));
 	return 0;

@@ -32,19 +32,6 @@ static void good(const char *format, ...)
 	va_end(args);
 }
 
-static char *text_of(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static char *text_of(const char *format, ...)
-{
-	va_list args;
-	char *text;
-
-	va_start(args, format);
-	if (vasprintf(&text, format, args) < 0)
-		exit(UE_FAILED);
-	va_end(args);
-	return text;
-}
-
 /* @text as one word for a shell */
 static char *quoted(const char *text)
 {
@@ -54,7 +41,7 @@ static char *quoted(const char *text)
 	while (isalnum(*c) || (*c && strchr("_.-", *c)))
 		c++;
 	if (!*c)
-		return text_of("%s", text);
+		return ue_text("%s", text);
 	escaped = malloc(4 * strlen(text) + 1);
 	if (!escaped)
 		exit(UE_FAILED);
@@ -65,36 +52,29 @@ static char *quoted(const char *text)
 		else
 			to += sprintf(to, strchr("'\\", *c) ? "\\%c" : "%c", *c);
 	}
-	word = text_of("$'%s'", escaped);
+	word = ue_text("$'%s'", escaped);
 	free(escaped);
 	return word;
 }
 
-/* Report a problem; @mend is the command that fixes it, or NULL. */
-static void found(const char *mend, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void found(const char *mend, const char *format, ...)
+/* Report a problem, and free its @text; @fix is the command that fixes it, or NULL. */
+static void found(const char *fix, char *text)
 {
 	json_object *object;
-	va_list args;
-	char *text;
 
-	va_start(args, format);
-	if (vasprintf(&text, format, args) < 0)
-		exit(UE_FAILED);
-	va_end(args);
 	nr_found++;
 	if (ue_json) {
 		object = json_object_new_object();
 		json_object_object_add(object, "finding", ue_json_string(text));
-		json_object_object_add(object, "mend", ue_json_string(mend ?: ""));
+		json_object_object_add(object, "fix", ue_json_string(fix ?: ""));
 		json_object_array_add(findings, object);
 	} else {
 		printf("%s!!   ", ue_warn());
 		ue_print(text);
 		printf("%s\n", ue_plain());
-		if (mend) {
+		if (fix) {
 			printf("       %s", ue_bold());
-			ue_print(mend);
+			ue_print(fix);
 			printf("%s\n", ue_plain());
 		}
 	}
@@ -137,27 +117,29 @@ static long number(const char *path)
 static void look_at_limits(const struct events *events)
 {
 	long max = number("/proc/sys/kernel/user_events_max");
-	char *mend;
+	char *fix;
 
 	if (max >= 0 && events->nr >= max - max / 10) {
-		mend = text_of("sysctl kernel.user_events_max=%ld", max ? 2 * max : 32768);
-		found(mend, "%d of %ld events that the system may have are there", events->nr, max);
-		free(mend);
+		fix = ue_text("sysctl kernel.user_events_max=%ld", max ? 2 * max : 32768);
+		found(fix, ue_text("%d of %ld events that the system may have are there",
+				   events->nr, max));
+		free(fix);
 	} else {
 		good("%d of %ld events that the system may have", events->nr, max);
 	}
 	max = number("/proc/sys/user/max_user_events");
 	if (!max)
-		found("sysctl user.max_user_events=16384", "no user may have events");
+		found("sysctl user.max_user_events=16384", ue_text("no user may have events"));
 	max = number("/proc/sys/user/max_user_event_bits");
 	if (!max)
-		found("sysctl user.max_user_event_bits=1048576", "no user may have enable bits");
+		found("sysctl user.max_user_event_bits=1048576",
+		      ue_text("no user may have enable bits"));
 }
 
 /* Does the event's file in the top instance, or in the one of @name, say @state? */
 static bool is_state(const char *name, const struct event *event, const char *state)
 {
-	char *file = text_of("%s%s%sevents/%s/%s/enable", name ? "instances/" : "", name ?: "",
+	char *file = ue_text("%s%s%sevents/%s/%s/enable", name ? "instances/" : "", name ?: "",
 			     name ? "/" : "", event->system, event->name);
 	char *text = ue_read(file);
 	bool is = text && !strcmp(text, state);
@@ -174,7 +156,7 @@ static bool is_state(const char *name, const struct event *event, const char *st
 static char *switch_again(const struct event *event)
 {
 	bool on = *event->listeners, others = false;
-	char **names, *name, *mend = NULL;
+	char **names, *name, *fix = NULL;
 	int i;
 
 	/* "1*" if it has triggers as well, which listen too */
@@ -186,29 +168,30 @@ static char *switch_again(const struct event *event)
 	tracefs_list_free(names);
 	name = quoted(event->name);
 	if (!others)
-		mend = text_of("echo %d > events/%s/%s/enable; echo %d > events/%s/%s/enable", !on,
-			       event->system, name, on, event->system, name);
+		fix = ue_text("echo %d > events/%s/%s/enable; echo %d > events/%s/%s/enable", !on,
+			      event->system, name, on, event->system, name);
 	free(name);
-	return mend;
+	return fix;
 }
 
 static void look_at_bits(const struct event *event, const struct program *program)
 {
 	bool overwritten = !strcmp(program->state, "wrong");
-	char *mend = overwritten ? switch_again(event) : NULL;
+	char *fix = overwritten ? switch_again(event) : NULL;
 
-	found(mend, "%s:%s: a bit of %s[%d] is %s: the program has %s%s", event->system,
-	      event->name, program->comm, program->pid, program->state,
-	      overwritten ? "overwritten it, or it was given up" :
-	      "protected its memory or cut its file short, and not unregistered",
-	      overwritten && !mend ? ": stop all of its listeners and start them again" : "");
-	free(mend);
+	found(fix, ue_text("%s:%s: a bit of %s[%d] is %s: the program has %s%s", event->system,
+			   event->name, program->comm, program->pid, program->state,
+			   overwritten ? "overwritten it, or it was given up" :
+			   "protected its memory or cut its file short, and not unregistered",
+			   overwritten && !fix ?
+			   ": stop all of its listeners and start them again" : ""));
+	free(fix);
 }
 
 static void look_at_events(const struct events *events)
 {
 	int i, j, wrong = 0, lost = 0;
-	const char *mend;
+	const char *fix;
 
 	for (i = 0; i < events->nr; i++) {
 		const struct event *event = &events->events[i];
@@ -222,12 +205,12 @@ static void look_at_events(const struct events *events)
 		if (!*event->losses)
 			continue;
 		lost++;
-		mend = strncmp(event->losses, "full=0", 6) ? "echo 8192 > buffer_size_kb" :
-		       !strstr(event->losses, "off=0") ? "echo 1 > tracing_on" : NULL;
+		fix = strncmp(event->losses, "full=0", 6) ? "echo 8192 > buffer_size_kb" :
+		      !strstr(event->losses, "off=0") ? "echo 1 > tracing_on" : NULL;
 		/* They are the top instance's files */
-		found(is_state(NULL, event, "1\n") ? mend : NULL,
-		      "%s:%s: listeners have lost records since it was declared: %s",
-		      event->system, event->name, event->losses);
+		found(is_state(NULL, event, "1\n") ? fix : NULL,
+		      ue_text("%s:%s: listeners have lost records since it was declared: %s",
+			      event->system, event->name, event->losses));
 	}
 	if (!wrong && events->kernel.enablers)
 		good("each bit is as it should be");
@@ -252,7 +235,8 @@ int ue_doctor(int argc, char **argv)
 	if (have > 0)
 		good("the kernel has CONFIG_USER_EVENTS");
 	if (tracefs_tracing_dir_is_mounted(false, &dir) <= 0 || !dir) {
-		found("mount -t tracefs nodev /sys/kernel/tracing", "tracefs is not mounted");
+		found("mount -t tracefs nodev /sys/kernel/tracing",
+		      ue_text("tracefs is not mounted"));
 		goto out;
 	}
 	good("tracefs is mounted on %s", dir);
@@ -260,13 +244,13 @@ int ue_doctor(int argc, char **argv)
 	path = ue_path("user_events_data");
 	if (access(dir, X_OK)) {
 		found("chmod o+x /sys/kernel/tracing",
-		      "this user may not look into %s", dir);
+		      ue_text("this user may not look into %s", dir));
 	} else if (access(path, F_OK)) {
-		found(NULL, "no user_events_data: the kernel %swas built without CONFIG_USER_EVENTS",
-		      have ? "is locked down, or " : "");
+		found(NULL, ue_text("no user_events_data: the kernel %swas built without CONFIG_USER_EVENTS",
+				    have ? "is locked down, or " : ""));
 	} else if (access(path, W_OK)) {
 		found("chgrp GROUP user_events_data; chmod g+w user_events_data",
-		      "this user may not open user_events_data");
+		      ue_text("this user may not open user_events_data"));
 	} else {
 		good("user_events_data can be opened");
 	}
@@ -277,7 +261,7 @@ int ue_doctor(int argc, char **argv)
 		goto out;
 
 	if (tracefs_trace_is_on(NULL) == 0)
-		found("echo 1 > tracing_on", "the trace does not record");
+		found("echo 1 > tracing_on", ue_text("the trace does not record"));
 	else
 		good("the trace records");
 	complete = ue_events_read(&events);
@@ -290,7 +274,7 @@ out:
 	if (ue_json)
 		ue_json_print(findings);
 	else if (!nr_found)
-		printf("nothing to mend\n");
+		printf("nothing to fix\n");
 	if (!complete)
 		return UE_FAILED;
 	return nr_found ? UE_FOUND : UE_OK;

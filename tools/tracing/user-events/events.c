@@ -29,21 +29,12 @@ static char *copy(const char *text)
 	return check(strdup(text));
 }
 
-static char *print(const char *format, const char *a, const char *b)
-{
-	char *text;
-
-	if (asprintf(&text, format, a, b) < 0)
-		text = NULL;
-	return check(text);
-}
-
 /* The path of a file of tracefs; NULL if that is not mounted */
 char *ue_path(const char *file)
 {
 	const char *dir = tracefs_tracing_dir();
 
-	return dir ? print("%s/%s", dir, file) : NULL;
+	return dir ? ue_text("%s/%s", dir, file) : NULL;
 }
 
 /* The content of a file of tracefs; NULL, with errno, if it cannot be read */
@@ -145,7 +136,7 @@ static char *group_read(struct events *events, const char *group, const char *na
 
 	if (!*group)
 		return try_read(events, name);
-	file = print("user_events_groups/%s/%s", group, name);
+	file = ue_text("user_events_groups/%s/%s", group, name);
 	text = try_read(events, file);
 	free(file);
 	return text;
@@ -199,13 +190,12 @@ static void read_status(struct events *events, const char *group)
 		event->listeners = copy(used ? used + strlen(" # Used by ") : "");
 		event->fields = copy("");
 		event->losses = copy("");
-		event->system = print(*group ? "user_events_%s%s" : "user_events%s%s", group, "");
+		event->system = ue_text("user_events%s%s", *group ? "_" : "", group);
 		suffix = strrchr(line, '.');
 		if (suffix) {
-			char *multi = print("%s_multi%s", event->system, "");
-			char *dir = check(malloc(strlen(multi) + strlen(line) + 16));
+			char *multi = ue_text("%s_multi", event->system);
+			char *dir = ue_text("events/%s/%s", multi, line);
 
-			sprintf(dir, "events/%s/%s", multi, line);
 			if (tracefs_dir_exists(NULL, dir)) {
 				free(event->system);
 				event->system = multi;
@@ -438,7 +428,7 @@ bool ue_matches(const struct event *event, char **patterns)
 	char *full;
 	bool match = !*patterns;
 
-	full = print("%s:%s", event->system, event->name);
+	full = ue_text("%s:%s", event->system, event->name);
 	for (; *patterns && !match; patterns++)
 		match = !fnmatch(*patterns, strchr(*patterns, ':') ? full : event->name, 0);
 	free(full);

@@ -243,8 +243,7 @@ int ue_record(int argc, char **argv)
 			continue;
 		}
 		args[nr++] = "-e";
-		if (asprintf(&args[nr++], "%s:%s", event->system, event->name) < 0)
-			return UE_FAILED;
+		args[nr++] = ue_text("%s:%s", event->system, event->name);
 	}
 	if (nr < 4) {
 		ue_error("no event to record%s%s", *patterns ? " is called " : "",

@@ -186,14 +186,36 @@ void ue_json_print(json_object *object)
 	json_object_put(object);
 }
 
+static char *vtext(const char *format, va_list args)
+{
+	char *text;
+
+	if (vasprintf(&text, format, args) < 0) {
+		fputs("user-events: no memory\n", stderr);
+		exit(UE_FAILED);
+	}
+	return text;
+}
+
+/* A text that the caller frees */
+char *ue_text(const char *format, ...)
+{
+	va_list args;
+	char *text;
+
+	va_start(args, format);
+	text = vtext(format, args);
+	va_end(args);
+	return text;
+}
+
 void ue_error(const char *format, ...)
 {
 	va_list args;
 	char *text;
 
 	va_start(args, format);
-	if (vasprintf(&text, format, args) < 0)
-		exit(UE_FAILED);
+	text = vtext(format, args);
 	va_end(args);
 	fputs("user-events: ", stderr);
 	print_text(stderr, text, strlen(text));

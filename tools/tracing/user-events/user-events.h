@@ -105,6 +105,7 @@ json_object *ue_json_string(const char *text);
 void ue_print_text(const char *text, size_t len);
 int ue_print(const char *text);
 int ue_print_name(const struct event *event);
+char *ue_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void ue_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* emit.c */

@@ -143,10 +143,8 @@ static int compare_text(const void *a, const void *b)
 /* Something that was kept for an event, by its name; it begins with the name */
 static void *kept(void **all, const struct event *event, size_t size)
 {
-	char *name, **new, **found;
+	char *name = ue_text("%s:%s", event->system, event->name), **new, **found;
 
-	if (asprintf(&name, "%s:%s", event->system, event->name) < 0)
-		exit(UE_FAILED);
 	found = tfind(&name, all, compare_text);
 	if (found) {
 		free(name);

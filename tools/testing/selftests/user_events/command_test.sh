@@ -726,7 +726,7 @@ doctor_is_content()
 {
 	events "loaf u32 grams"
 	run 0 doctor
-	is "its last word" "nothing to mend" "$(tail -n 1 "$scratch/out")"
+	is "its last word" "nothing to fix" "$(tail -n 1 "$scratch/out")"
 	has "the kernel" '^ok   the kernel has CONFIG_USER_EVENTS$' "$(out)"
 	has "the limit" '^ok   1 of 32768 events' "$(out)"
 	run 0 --json doctor
@@ -741,9 +741,9 @@ doctor_finds()
 	echo 0 >tracing_on
 	run 1 doctor
 	has "tracing_on" '^!!   the trace does not record$' "$(out)"
-	has "what mends it" '^       echo 1 > tracing_on$' "$(out)"
+	has "what fixes it" '^       echo 1 > tracing_on$' "$(out)"
 	run 1 --json doctor
-	is "JSON" "echo 1 > tracing_on" "$(json "j[0]['mend']")"
+	is "JSON" "echo 1 > tracing_on" "$(json "j[0]['fix']")"
 	echo 1 >tracing_on
 
 	max=$(cat /proc/sys/kernel/user_events_max)
@@ -792,7 +792,7 @@ doctor_quotes()
 
 	run 1 doctor
 	run 1 --json doctor
-	is "JSON" True "$(json "j[0]['mend'].startswith('echo 0 > events/user_events/')")"
+	is "JSON" True "$(json "j[0]['fix'].startswith('echo 0 > events/user_events/')")"
 	run 1 doctor
 	eval "$(advice)"
 	run 0 doctor

@@ -226,7 +226,9 @@ int ue_doctor(int argc, char **argv)
 	char *path;
 	int have;
 
-	if (*argv) {
+	if (ue_option(argc, argv, "+:") != -1)
+		return UE_USAGE;
+	if (argv[optind - 1]) {
 		ue_error("doctor takes no arguments");
 		return UE_USAGE;
 	}

@@ -197,8 +197,7 @@ int ue_emit(int argc, char **argv)
 	struct user_event *event;
 	int option, error = EBADF, options = 0;
 
-	optind = 0;
-	while ((option = getopt(argc + 1, argv - 1, "+n:w:m")) != -1) {
+	while ((option = ue_option(argc, argv, "+:n:w:m")) != -1) {
 		switch (option) {
 		case 'n':
 			if (!ue_number(option, optarg, &count))

@@ -422,16 +422,23 @@ void ue_events_free(struct events *events)
 	tdestroy(events->processes, free);
 }
 
-/* Is it one of @patterns, "NAME" or "SYSTEM:NAME" with * and ?, or are there none */
+/* Does @pattern match it, "NAME" or "SYSTEM:NAME" with * and ? */
+bool ue_matches_one(const struct event *event, const char *pattern)
+{
+	char *full = ue_text("%s:%s", event->system, event->name);
+	bool match = !fnmatch(pattern, strchr(pattern, ':') ? full : event->name, 0);
+
+	free(full);
+	return match;
+}
+
+/* Does one of @patterns match it, or are there none */
 bool ue_matches(const struct event *event, char **patterns)
 {
-	char *full;
 	bool match = !*patterns;
 
-	full = ue_text("%s:%s", event->system, event->name);
 	for (; *patterns && !match; patterns++)
-		match = !fnmatch(*patterns, strchr(*patterns, ':') ? full : event->name, 0);
-	free(full);
+		match = ue_matches_one(event, *patterns);
 	return match;
 }
 

@@ -165,9 +165,13 @@ static int delegate(const char *name, const char *user)
 
 int ue_group(int argc, char **argv)
 {
-	if (!*argv || !strcmp(*argv, "list"))
+	if (ue_option(argc, argv, "+:") != -1)
+		return UE_USAGE;
+	argc -= optind - 1;
+	argv += optind - 1;
+	if (!argc || (argc == 1 && !strcmp(*argv, "list")))
 		return show();
-	if (ue_json) {
+	if (ue_json && strcmp(*argv, "list")) {
 		ue_error("group %s does not take --json", *argv);
 		return UE_USAGE;
 	}
@@ -212,12 +216,20 @@ static bool can_record(const char *name, bool trace_cmd)
 /* Run perf or trace-cmd for the matching events that exist */
 int ue_record(int argc, char **argv)
 {
-	bool trace_cmd = argc && !strcmp(*argv, "-t");
 	char **patterns, **args, *separator = NULL, **rest;
+	bool trace_cmd = false;
 	struct events events;
-	int i, nr = 0;
+	int i, option, nr = 0;
 
-	argv += trace_cmd;
+	while ((option = ue_option(argc, argv, "+:t")) != -1) {
+		if (option != 't')
+			return UE_USAGE;
+		trace_cmd = true;
+	}
+	argv += optind - 1;
+	/* It may be the first argument: then there are no patterns */
+	if (!strcmp(argv[-1], "--"))
+		argv--;
 	for (rest = argv; *rest && strcmp(*rest, "--"); rest++)
 		;
 	separator = *rest;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "user-events.h"
 
@@ -103,13 +104,27 @@ static void for_a_pipe(const struct event *event)
 	printf("%s\t%s\n", event->nr_programs ? "" : "-", *event->losses ? event->losses : "-");
 }
 
+static bool is_there(const struct events *events, const char *pattern)
+{
+	int i;
+
+	for (i = 0; i < events->nr; i++) {
+		if (ue_matches_one(&events->events[i], pattern))
+			return true;
+	}
+	return false;
+}
+
 int ue_list(int argc, char **argv)
 {
 	json_object *array = json_object_new_array();
 	struct events events;
-	int i, shown = 0;
-	bool complete;
+	bool complete, lacking = false;
+	int i;
 
+	if (ue_option(argc, argv, "+:") != -1)
+		return UE_USAGE;
+	argv += optind - 1;
 	if (!ue_ready())
 		return UE_FAILED;
 	complete = ue_events_read(&events);
@@ -122,16 +137,19 @@ int ue_list(int argc, char **argv)
 			for_a_person(&events.events[i]);
 		else
 			for_a_pipe(&events.events[i]);
-		shown++;
 	}
 	if (ue_json)
 		ue_json_print(array);
 	else if (ue_person)
 		ue_lacks(&events.kernel);
-	ue_events_free(&events);
-	if (!shown && *argv)
+	for (; *argv; argv++) {
+		if (is_there(&events, *argv))
+			continue;
 		ue_error("no event is called %s", *argv);
+		lacking = true;
+	}
+	ue_events_free(&events);
 	if (!complete)
 		return UE_FAILED;
-	return shown || !*argv ? UE_OK : UE_NOTHING;
+	return lacking ? UE_NOTHING : UE_OK;
 }

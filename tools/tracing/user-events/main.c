@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "user-events.h"
 
@@ -39,6 +40,28 @@ static int usage(FILE *to)
 			strlen(commands[i].arguments) < 34 ? "" : "\n         ", commands[i].help);
 	fprintf(to, "EVENT is NAME or SYSTEM:NAME, with * and ?. See user-events(1).\n");
 	return to == stdout ? UE_OK : UE_USAGE;
+}
+
+/*
+ * getopt() for the arguments of a subcommand, up to the first that is no option. @options
+ * begins with "+:". Returns '?' after a message.
+ */
+int ue_option(int argc, char **argv, const char *options)
+{
+	/* The subcommand's name, which getopt() takes for the program's */
+	char **name = argv - 1, *word = name[optind];
+	int option;
+
+	opterr = 0;
+	option = getopt(argc + 1, name, options);
+	if (option == ':') {
+		ue_error("%s: %s takes an argument", *name, word);
+		return '?';
+	}
+	if (option == '?')
+		ue_error("%s has no option %s%s", *name, word, strncmp(word, "--", 2) ? "" :
+			 ": --json, --color and --help stand before the subcommand");
+	return option;
 }
 
 /* A number from 1 on, the argument of @option; false after a message */

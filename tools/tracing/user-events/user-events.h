@@ -78,6 +78,7 @@ char *ue_path(const char *file);
 bool ue_events_read(struct events *events);
 bool ue_names_read(struct events *events);
 void ue_events_free(struct events *events);
+bool ue_matches_one(const struct event *event, const char *pattern);
 bool ue_matches(const struct event *event, char **patterns);
 void ue_lacks(const struct kernel *kernel);
 
@@ -112,6 +113,7 @@ void ue_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 size_t ue_type_size(const char *type);
 
 /* main.c */
+int ue_option(int argc, char **argv, const char *options);
 bool ue_number(int option, const char *text, long *number);
 bool ue_seconds(int option, const char *text, double *seconds);
 

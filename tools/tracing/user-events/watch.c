@@ -445,8 +445,7 @@ int ue_watch(int argc, char **argv)
 	long left = -1;
 	char *path;
 
-	optind = 0;
-	while ((option = getopt(argc + 1, argv - 1, "+f:n:")) != -1) {
+	while ((option = ue_option(argc, argv, "+:f:n:")) != -1) {
 		switch (option) {
 		case 'f':
 			filter = optarg;
@@ -611,8 +610,7 @@ int ue_stat(int argc, char **argv)
 	long times = -1;
 	int option;
 
-	optind = 0;
-	while ((option = getopt(argc + 1, argv - 1, "+i:n:")) != -1) {
+	while ((option = ue_option(argc, argv, "+:i:n:")) != -1) {
 		switch (option) {
 		case 'i':
 			if (!ue_seconds(option, optarg, &interval))

@@ -101,6 +101,12 @@ user_events:own	u64 n	-	consumer_writer[$writer]	-" "$(out)"
 	is "by a pattern" "user_events:empty	-	-	-	-" "$(out)"
 	run 4 list nothing
 	is "stderr" "user-events: no event is called nothing" "$(cat "$scratch/err")"
+	run 4 list 'n*' loaf nothing
+	is "what there is" "user_events:loaf" "$(cut -f1 "$scratch/out")"
+	is "each that there is not" "user-events: no event is called n*
+user-events: no event is called nothing" "$(cat "$scratch/err")"
+	run 4 --json list loaf nothing
+	is "JSON" "['loaf']" "$(json "[e['name'] for e in j]")"
 	close_writer
 }
 
@@ -717,6 +723,10 @@ record_leaves_out()
 	for name in a@b 'a\|b' loaf-x é 1loaf cycles read pp rff; do
 		has "$name" "user_events:$name is left out: perf" "$(cat "$scratch/err")"
 	done
+	run 0 record -- -q -e x
+	is "arguments alone" "-e user_events:_ -q -e x" "$(cut -d' ' -f 5- "$scratch/out")"
+	run 0 record loaf_1 -- -q
+	is "a pattern and arguments" "record -a -e user_events:loaf_1 -q" "$(out)"
 	run 0 record -t
 	has "trace-cmd" '^record -e user_events:loaf_1 .*-e user_events:cycles' "$(out)"
 	rm "$scratch/bin/perf" "$scratch/bin/trace-cmd"
@@ -807,6 +817,27 @@ wrong_usage()
 	run 2 --bake list
 	run 2 watch
 	run 2 doctor now
+	run 2 list -x loaf
+	is "an option" "user-events: list has no option -x" "$(cat "$scratch/err")"
+	run 2 list --help
+	run 2 list --json loaf
+	is "output" "" "$(out)"
+	is "the place of an option" \
+		"user-events: list has no option --json: --json, --color and --help stand before the subcommand" \
+		"$(cat "$scratch/err")"
+	run 2 record -x
+	run 2 record -x -- -q
+	run 2 doctor --json
+	has "doctor" 'doctor has no option --json' "$(cat "$scratch/err")"
+	run 2 group -x
+	run 2 group list extra junk
+	run 2 --json group list extra
+	run 2 group list --json
+	run 2 stat -i
+	is "no argument" "user-events: stat: -i takes an argument" "$(cat "$scratch/err")"
+	run 2 stat --json
+	has "stat" 'user-events: stat has no option --json' "$(cat "$scratch/err")"
+	run 2 emit -x 'loaf u32 n' 1
 	for value in 0 -1 nan inf 1e30 '' 1x; do run 2 stat -i "$value" -n 1; done
 	for value in 0 -1 abc '' 1x 99999999999999999999; do run 2 stat -n "$value"; done
 	run 2 watch -n abc loaf

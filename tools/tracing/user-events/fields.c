@@ -23,6 +23,7 @@ struct field {
 struct format {
 	char *text;			/* of the file, with the names */
 	const char *name;
+	char *system;
 	int id;
 	unsigned int nr_fields;
 	struct field fields[];
@@ -68,8 +69,8 @@ static bool parse_field(struct field *field, char *type)
 	return true;
 }
 
-/* Parse the text of a format file, which becomes part of the result; NULL if it is none */
-struct format *ue_format_parse(char *text)
+/* Parse a format file of @system: @text becomes part of the result; NULL if it is none */
+struct format *ue_format_parse(char *text, const char *system)
 {
 	char *rest = text, *line;
 	struct format *format;
@@ -84,6 +85,7 @@ struct format *ue_format_parse(char *text)
 		return NULL;
 	}
 	format->text = text;
+	format->system = ue_text("%s", system);
 	while ((line = strsep(&rest, "\n"))) {
 		if (skip(&line, "name: "))
 			format->name = line;
@@ -103,8 +105,10 @@ struct format *ue_format_parse(char *text)
 
 void ue_format_free(struct format *format)
 {
-	if (format)
-		free(format->text);
+	if (!format)
+		return;
+	free(format->text);
+	free(format->system);
 	free(format);
 }
 
@@ -116,6 +120,11 @@ int ue_format_id(const struct format *format)
 const char *ue_format_name(const struct format *format)
 {
 	return format->name;
+}
+
+const char *ue_format_system(const struct format *format)
+{
+	return format->system;
 }
 
 /* Where the value is, and in @len how many bytes; NULL if not all are in the record */
@@ -162,7 +171,7 @@ static json_object *number_json(const struct field *field, const char *data)
 /* The fields of a record as a JSON object; a value that is not in the record is null */
 json_object *ue_format_json(const struct format *format, const char *record, size_t size)
 {
-	json_object *object = json_object_new_object(), *value;
+	json_object *object = json_object_new_object(), *value, *name;
 	const struct field *field;
 	const char *data;
 	size_t len;
@@ -182,7 +191,10 @@ json_object *ue_format_json(const struct format *format, const char *record, siz
 		} else {
 			value = number_json(field, data);
 		}
-		json_object_object_add(object, field->name, value);
+		/* On mainline's kernel it need not be UTF-8 */
+		name = ue_json_string(field->name);
+		json_object_object_add(object, json_object_get_string(name), value);
+		json_object_put(name);
 	}
 	return object;
 }

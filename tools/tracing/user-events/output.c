@@ -68,47 +68,6 @@ const char *ue_plain(void)
 	return colors ? "\033[0m" : "";
 }
 
-/*
- * Bytes of a control character at @text: one of ASCII, or U+0080 to U+009f, which have a
- * 0xc2 before them in UTF-8.
- */
-static size_t control_len(const unsigned char *text, size_t left)
-{
-	if (*text < ' ' || *text == 0x7f)
-		return 1;
-	return left > 1 && *text == 0xc2 && text[1] >= 0x80 && text[1] < 0xa0 ? 2 : 0;
-}
-
-static int print_text(FILE *to, const char *text, size_t len)
-{
-	size_t control;
-	int width = 0;
-
-	while (len) {
-		control = control_len((const unsigned char *)text, len);
-		if (!control) {
-			putc(*text++, to);
-			len--;
-			width++;
-		}
-		for (; control; control--, len--)
-			width += fprintf(to, "\\x%02x", (unsigned char)*text++);
-	}
-	return width;
-}
-
-/* Control characters are escaped, as the kernel does: they would forge lines */
-void ue_print_text(const char *text, size_t len)
-{
-	print_text(stdout, text, len);
-}
-
-/* The same for a string; returns how many bytes it has printed */
-int ue_print(const char *text)
-{
-	return print_text(stdout, text, strlen(text));
-}
-
 /* Bytes of the character at @text, 0 if it is not UTF-8 */
 static size_t utf8_len(const unsigned char *text, size_t left)
 {
@@ -127,6 +86,49 @@ static size_t utf8_len(const unsigned char *text, size_t left)
 	    (*text == 0xf0 && text[1] < 0x90) || (*text == 0xf4 && text[1] >= 0x90))
 		return 0;
 	return len;
+}
+
+/* U+0080 to U+009f, control characters, in UTF-8 */
+static bool is_long_control(const char *text)
+{
+	const unsigned char *c = (const unsigned char *)text;
+
+	return c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0;
+}
+
+/* Of one byte: also 0x80 to 0x9f outside of UTF-8, which some terminals obey */
+static bool is_control(unsigned char c)
+{
+	return c < ' ' || (c >= 0x7f && c < 0xa0);
+}
+
+static int print_text(FILE *to, const char *text, size_t len)
+{
+	size_t size, i;
+	int width = 0;
+
+	for (; len; len -= size, text += size) {
+		size = utf8_len((const unsigned char *)text, len) ?: 1;
+		if (size == 1 ? is_control(*text) : is_long_control(text)) {
+			for (i = 0; i < size; i++)
+				width += fprintf(to, "\\x%02x", (unsigned char)text[i]);
+		} else {
+			width += fwrite(text, 1, size, to);
+		}
+	}
+	return width;
+}
+
+/* Control characters are escaped, as the kernel does: they would forge lines */
+void ue_print_text(const char *text, size_t len)
+{
+	print_text(stdout, text, len);
+}
+
+/* The same for a string; returns how many bytes it has printed */
+int ue_print(const char *text)
+{
+	return print_text(stdout, text, strlen(text));
 }
 
 /* A JSON string, with "\xff" for a byte that is not UTF-8 */
@@ -168,18 +170,15 @@ json_object *ue_json_string(const char *text)
 void ue_json_print(json_object *object)
 {
 	const char *text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_NOSLASHESCAPE);
-	size_t left;
 
 	/* json-c leaves those control characters that JSON allows as they are */
-	for (left = strlen(text); left; left--, text++) {
-		if (*text == 0x7f) {
+	for (; *text; text++) {
+		if (*text == 0x7f)
 			fputs("\\u007f", stdout);
-		} else if (control_len((const unsigned char *)text, left) == 2) {
+		else if (is_long_control(text))
 			printf("\\u%04x", (unsigned char)*++text);
-			left--;
-		} else {
+		else
 			putchar(*text);
-		}
 	}
 	putchar('\n');
 	fflush(stdout);

@@ -84,10 +84,11 @@ void ue_lacks(const struct kernel *kernel);
 
 /* fields.c */
 struct format;
-struct format *ue_format_parse(char *text);
+struct format *ue_format_parse(char *text, const char *system);
 void ue_format_free(struct format *format);
 int ue_format_id(const struct format *format);
 const char *ue_format_name(const struct format *format);
+const char *ue_format_system(const struct format *format);
 json_object *ue_format_json(const struct format *format, const char *record, size_t size);
 void ue_format_print(const struct format *format, const char *record, size_t size);
 

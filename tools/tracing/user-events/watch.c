@@ -125,9 +125,9 @@ static void load_format(const struct event *event)
 	snprintf(path, sizeof(path), "events/%s/%s/format", event->system, event->name);
 	text = tracefs_instance_file_read(instance, path, NULL);
 	if (text)
-		format = ue_format_parse(text);
+		format = ue_format_parse(text, event->system);
 	if (!format || ue_format_id(format) >= 1 << 16) {
-		ue_error("the records of %s cannot be read", event->name);
+		ue_error("the records of %s:%s cannot be read", event->system, event->name);
 		ue_format_free(format);
 		return;
 	}
@@ -370,7 +370,7 @@ static void show(const struct format *format, const struct cpu *cpu)
 {
 	/* To the microsecond, as the kernel's text has it */
 	unsigned long long us = (cpu->time + 500) / 1000;
-	const char *name = ue_format_name(format), *comm;
+	const char *name = ue_format_name(format), *system = ue_format_system(format), *comm;
 	int size = kbuffer_event_size(cpu->page), pid;
 	json_object *object;
 	char at[32];
@@ -384,6 +384,7 @@ static void show(const struct format *format, const struct cpu *cpu)
 		json_object_object_add(object, "comm", ue_json_text(comm, strlen(comm)));
 		json_object_object_add(object, "pid", json_object_new_int(pid));
 		json_object_object_add(object, "cpu", json_object_new_int(cpu->number));
+		json_object_object_add(object, "system", ue_json_string(system));
 		json_object_object_add(object, "event", ue_json_text(name, strlen(name)));
 		json_object_object_add(object, "fields", ue_format_json(format, cpu->record, size));
 		ue_json_print(object);
@@ -392,6 +393,8 @@ static void show(const struct format *format, const struct cpu *cpu)
 	printf("%s%s%s ", ue_dim(), at, ue_plain());
 	ue_print_text(comm, strlen(comm));
 	printf("[%d] %s", pid, ue_bold());
+	if (strcmp(system, "user_events"))
+		printf("%s:", system);
 	ue_print_text(name, strlen(name));
 	fputs(ue_plain(), stdout);
 	ue_format_print(format, cpu->record, size);

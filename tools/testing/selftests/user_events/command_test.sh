@@ -9,9 +9,9 @@
 
 tests=(list_in_a_pipe list_for_a_person list_as_json list_of_groups list_bits_and_losses
 	list_odd_names list_without_permission
-	watch_what_is_there watch_what_comes_later watch_with_a_filter watch_as_json
+	watch_what_is_there watch_what_comes_later watch_with_a_filter watch_as_json watch_systems
 	watch_numbers watch_text watch_arrays watch_structs watch_forged_fields
-	watch_names_that_libraries_refuse watch_a_type_twice watch_all_cpus watch_what_is_lost
+	watch_names_that_libraries_refuse watch_fields_that_are_not_utf8 watch_a_type_twice watch_all_cpus watch_what_is_lost
 	watch_leaves_nothing signals_that_are_ignored
 	emit_each_type emit_waits emit_what_is_wrong
 	stat_counts stat_counts_all_threads stat_ends_at_once group_life group_names_and_users
@@ -170,19 +170,19 @@ list_bits_and_losses()
 
 list_odd_names()
 {
-	local uev=$scratch/$'w\e[m\n\xc2\x9b\xff' name=$'loaf\xff'
+	local uev=$scratch/$'w\e[m\n\xc2\x9b\xff\x9b' name=$'loaf\xff'
 
 	cp "$here/consumer_writer" "$uev"
 	open_writer
 	tell "event $name u32 n"
 	run 0 list
-	is "a pipe" $'user_events:loaf\xff\tu32 n\t-\tw\\x1b[m\\n\\xc2\\x9b\xff['"$writer]	-" "$(out)"
+	is "a pipe" $'user_events:loaf\xff\tu32 n\t-\tw\\x1b[m\\n\\xc2\\x9b\xff\\x9b['"$writer]	-" "$(out)"
 	run 0 --color=always list
 	has "a person" '\[2mw\\x1b\[m\\n' "$(out)"
-	is "control characters" 0 "$(sed 's/\x1b\[[0-9]*m//g' "$scratch/out" | grep -caP '[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]')"
+	is "control characters" 0 "$(sed 's/\x1b\[[0-9]*m//g' "$scratch/out" | grep -caP '[\x00-\x09\x0b-\x1f\x7f-\x9f]')"
 	is "lines" 3 "$(wc -l <"$scratch/out")"
 	run 0 --json list
-	is "JSON" "'loaf\\\\xff' '/w\\x1b[m\\n\\x9b\\\\xff'" \
+	is "JSON" "'loaf\\\\xff' '/w\\x1b[m\\n\\x9b\\\\xff\\\\x9b'" \
 		"$(json "ascii(j[0]['name']), ascii(j[0]['programs'][0]['exe'][$((${#scratch})):])")"
 	run 0 --json stat -n 1
 	is "stat as JSON" "'user_events:loaf\\\\xff'" "$(json "ascii(j[0]['event'])")"
@@ -294,6 +294,37 @@ consumer_writer $writer loaf {'grams': 1}" "$(records "r['comm'], r['pid'], r['e
 	close_writer
 }
 
+# in_box ARGUMENT...: runs the command with the files of the group box for those of tracefs
+in_box()
+{
+	# shellcheck disable=SC2016 # for the other shell
+	unshare --mount bash -c 'mount --bind "$1/user_events_groups/box" "$1" && exec "${@:2}"' - \
+		"$tracefs" "$command" "$@" || wrong "in the group: status $?"
+}
+
+watch_systems()
+{
+	local option
+
+	echo "+box" >user_events_groups/control
+	for option in --json --color=never; do
+		watch $option watch -n 3 loaf 'loaf.*'
+		run 0 emit -w 60 'loaf u32 n' 1
+		run 0 emit -m -w 60 'loaf u32 n' 2
+		in_box emit -w 60 'loaf u32 n' 3
+		wait $watcher || wrong "status $?"
+		if [ $option = --json ]; then
+			is "JSON" "user_events loaf {'n': 1}
+user_events_multi loaf {'n': 2}
+user_events_box loaf {'n': 3}" "$(records "r['system'], r['event'].split('.')[0], r['fields']")"
+		else
+			is "text" "loaf n=1
+user_events_multi:loaf. n=2
+user_events_box:loaf n=3" "$(cut -d' ' -f3- "$scratch/watched" | sed 's/\.[0-9a-f]* /. /')"
+		fi
+	done
+}
+
 watch_numbers()
 {
 	local fields='u8 a; s8 b; char c; u16 d; short e; u32 f; int g; u64 h; s64 i'
@@ -329,9 +360,9 @@ watch_text()
 	is "control characters" "" "$(grep -P '[\x00-\x1f\x7f]|\xc2[\x80-\x9f]' "$scratch/watched")"
 
 	watch watch -n 1 all
-	run 0 emit -w 60 "all $fields" '' $'\xff\xc2\x9b' abc $'a\nb\e[m'
+	run 0 emit -w 60 "all $fields" '' $'\xff\xc2\x9b\x9b\xe6\x97\xa5\xe0\x80' abc $'a\nb\e[m'
 	wait $watcher || wrong "status $?"
-	is "text" $'a= b=\xff\\xc2\\x9b c=abc d=a\\x0ab\\x1b[m' "$(cut -d' ' -f4- "$scratch/watched")"
+	is "text" $'a= b=\xff\\xc2\\x9b\\x9b\xe6\x97\xa5\xe0\\x80 c=abc d=a\\x0ab\\x1b[m' "$(cut -d' ' -f4- "$scratch/watched")"
 }
 
 watch_arrays()
@@ -393,6 +424,28 @@ watch_names_that_libraries_refuse()
 	tell "wait loaf-of.rye" "emit loaf-of.rye 8"
 	wait $watcher || wrong "status $?"
 	is "JSON" "loaf-of.rye {'grams': 8}" "$(records "r['event'], r['fields']")"
+	close_writer
+}
+
+# As mainline's kernel may have them: this one gets to see such a format file
+watch_fields_that_are_not_utf8()
+{
+	local format
+
+	watch --json watch loaf
+	kill -STOP $watcher
+	open_writer
+	tell "event loaf u32 grams"
+	format=$(echo instances/user-events-*)/events/user_events/loaf/format
+	sed 's/grams/gr\xffms/' "$format" >"$scratch/format"
+	mount --bind "$scratch/format" "$format" || wrong "status $?"
+	kill -CONT $watcher
+	tell "wait loaf" "emit loaf 7"
+	await grep -q loaf "$scratch/watched"
+	umount "$format"
+	kill -TERM $watcher
+	wait $watcher || wrong "status $?"
+	is "JSON" "{'gr\\\\xffms': 7}" "$(records "ascii(r['fields'])")"
 	close_writer
 }
 

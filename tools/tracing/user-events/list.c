@@ -18,8 +18,8 @@ static json_object *to_json(const struct event *event)
 	json_object_object_add(object, "name", ue_json_string(event->name));
 	json_object_object_add(object, "group", ue_json_string(event->group));
 	json_object_object_add(object, "fields", ue_json_string(event->fields));
-	json_object_object_add(object, "listeners", ue_json_string(event->listeners));
-	json_object_object_add(object, "losses", ue_json_string(event->losses));
+	json_object_object_add(object, "listeners", ue_json_words(event->listeners));
+	json_object_object_add(object, "losses", ue_json_counts(event->losses));
 	programs = json_object_new_array();
 	for (i = 0; i < event->nr_programs; i++) {
 		const struct program *p = &event->programs[i];

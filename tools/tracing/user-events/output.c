@@ -166,6 +166,35 @@ json_object *ue_json_string(const char *text)
 	return ue_json_text(text, strlen(text));
 }
 
+/* "WORD WORD" as an array of strings */
+json_object *ue_json_words(const char *text)
+{
+	json_object *array = json_object_new_array();
+	size_t len;
+
+	for (; *text; text += len + (text[len] == ' ')) {
+		len = strcspn(text, " ");
+		json_object_array_add(array, ue_json_text(text, len));
+	}
+	return array;
+}
+
+/* "NAME=NUMBER NAME=NUMBER" as an object */
+json_object *ue_json_counts(const char *text)
+{
+	json_object *object = json_object_new_object();
+	unsigned long long number;
+	char name[16];
+	int len;
+
+	/* The blank skips any, also none */
+	while (sscanf(text, " %15[^=]=%llu%n", name, &number, &len) == 2) {
+		json_object_object_add(object, name, json_object_new_uint64(number));
+		text += len;
+	}
+	return object;
+}
+
 /* One object on one line, so that a stream of them can be read line by line */
 void ue_json_print(json_object *object)
 {

@@ -104,6 +104,8 @@ const char *ue_plain(void);
 void ue_json_print(json_object *object);
 json_object *ue_json_text(const char *text, size_t len);
 json_object *ue_json_string(const char *text);
+json_object *ue_json_words(const char *text);
+json_object *ue_json_counts(const char *text);
 void ue_print_text(const char *text, size_t len);
 int ue_print(const char *text);
 int ue_print_name(const struct event *event);

@@ -585,7 +585,7 @@ static bool table(char **patterns, double seconds)
 			json_object_object_add(object, "records", json_object_new_int64(count));
 			json_object_object_add(object, "per_second",
 					       json_object_new_double(rate));
-			json_object_object_add(object, "losses", ue_json_string(event->losses));
+			json_object_object_add(object, "losses", ue_json_counts(event->losses));
 			json_object_array_add(array, object);
 		} else if (ue_person) {
 			width = ue_print_name(event);

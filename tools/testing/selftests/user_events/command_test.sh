@@ -133,7 +133,7 @@ list_as_json()
 	tell "event own u64 n"
 	run 0 --json list
 	is "JSON" "1 user_events own u64 n [] $writer consumer_writer 1 0" \
-		"$(json "len(j), j[0]['system'], j[0]['name'], j[0]['fields'], j[0]['listeners'].split(),
+		"$(json "len(j), j[0]['system'], j[0]['name'], j[0]['fields'], j[0]['listeners'],
 			j[0]['programs'][0]['pid'], j[0]['programs'][0]['comm'], j[0]['programs'][0]['bits'],
 			j[0]['programs'][0]['wrong_bits']" | tr -d "(),'")"
 	close_writer
@@ -164,6 +164,11 @@ list_bits_and_losses()
 	run 0 list
 	is "losses" "user_events:loaf	__rel_loc char[] s	ftrace	consumer_writer[$writer]	full=0 off=1 size=0 data=0" \
 		"$(out)"
+	run 0 --json list
+	is "JSON" "['ftrace'] {'full': 0, 'off': 1, 'size': 0, 'data': 0}" \
+		"$(json "j[0]['listeners'], j[0]['losses']")"
+	run 0 --json stat -n 1
+	is "stat as JSON" "1" "$(json "j[0]['losses']['off']")"
 	echo 0 >instances/consumer_small/events/enable
 	close_writer
 }

@@ -15,7 +15,7 @@
 #include "user-events.h"
 
 static json_object *findings;
-static int nr_found;
+static int nr_found, nr_unchecked;
 
 /* Report something that is as it should be. */
 static void good(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -79,6 +79,23 @@ static void found(const char *fix, char *text)
 		}
 	}
 	free(text);
+}
+
+/* Report something that could not be looked at: what was found is not all there is */
+static void unchecked(const char *what)
+{
+	json_object *object;
+
+	nr_unchecked++;
+	if (ue_json) {
+		object = json_object_new_object();
+		json_object_object_add(object, "unchecked", ue_json_string(what));
+		json_object_array_add(findings, object);
+		return;
+	}
+	printf("--   ");
+	ue_print(what);
+	printf("\n");
 }
 
 /* CONFIG_USER_EVENTS of the kernel that runs: 1, 0, or -1 if nothing tells */
@@ -188,10 +205,21 @@ static void look_at_bits(const struct event *event, const struct program *progra
 	free(fix);
 }
 
+/* The command that doubles the buffer of the top instance; NULL if its size is not known */
+static char *enlarge(void)
+{
+	char *text = ue_read("buffer_size_kb"), *at = text ? strstr(text, "expanded: ") : NULL;
+	/* "7 (expanded: 1408)" before its first use; "X" if the CPUs' sizes differ */
+	long size = text ? atol(at ? at + strlen("expanded: ") : text) : 0;
+
+	free(text);
+	return size > 0 ? ue_text("echo %ld > buffer_size_kb", 2 * size) : NULL;
+}
+
 static void look_at_events(const struct events *events)
 {
 	int i, j, wrong = 0, lost = 0;
-	const char *fix;
+	char *fix;
 
 	for (i = 0; i < events->nr; i++) {
 		const struct event *event = &events->events[i];
@@ -205,12 +233,15 @@ static void look_at_events(const struct events *events)
 		if (!*event->losses)
 			continue;
 		lost++;
-		fix = strncmp(event->losses, "full=0", 6) ? "echo 8192 > buffer_size_kb" :
-		      !strstr(event->losses, "off=0") ? "echo 1 > tracing_on" : NULL;
+		fix = NULL;
 		/* They are the top instance's files */
-		found(is_state(NULL, event, "1\n") ? fix : NULL,
-		      ue_text("%s:%s: listeners have lost records since it was declared: %s",
-			      event->system, event->name, event->losses));
+		if (is_state(NULL, event, "1\n"))
+			fix = strncmp(event->losses, "full=0", 6) ? enlarge() :
+			      !strstr(event->losses, "off=0") ? ue_text("echo 1 > tracing_on") :
+			      NULL;
+		found(fix, ue_text("%s:%s: listeners have lost records since it was declared: %s",
+				   event->system, event->name, event->losses));
+		free(fix);
 	}
 	if (!wrong && events->kernel.enablers)
 		good("each bit is as it should be");
@@ -259,8 +290,10 @@ int ue_doctor(int argc, char **argv)
 	free(path);
 	if (nr_found)
 		goto out;
-	if (geteuid())
+	if (geteuid()) {
+		unchecked("limits, bits and losses: only root can see them");
 		goto out;
+	}
 
 	if (tracefs_trace_is_on(NULL) == 0)
 		found("echo 1 > tracing_on", ue_text("the trace does not record"));
@@ -275,7 +308,7 @@ int ue_doctor(int argc, char **argv)
 out:
 	if (ue_json)
 		ue_json_print(findings);
-	else if (!nr_found)
+	else if (!nr_found && !nr_unchecked)
 		printf("nothing to fix\n");
 	if (!complete)
 		return UE_FAILED;

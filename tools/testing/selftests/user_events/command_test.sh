@@ -11,11 +11,12 @@ tests=(list_in_a_pipe list_for_a_person list_as_json list_of_groups list_bits_an
 	list_odd_names list_without_permission
 	watch_what_is_there watch_what_comes_later watch_with_a_filter watch_as_json watch_systems
 	watch_numbers watch_text watch_arrays watch_structs watch_forged_fields
-	watch_names_that_libraries_refuse watch_fields_that_are_not_utf8 watch_a_type_twice watch_all_cpus watch_what_is_lost
-	watch_leaves_nothing signals_that_are_ignored
+	watch_names_that_libraries_refuse watch_fields_that_are_not_utf8 watch_a_type_twice
+	watch_all_cpus watch_what_is_lost watch_leaves_nothing signals_that_are_ignored
 	emit_each_type emit_waits emit_what_is_wrong
 	stat_counts stat_counts_all_threads stat_ends_at_once group_life group_names_and_users
-	record_with_perf record_leaves_out doctor_is_content doctor_finds doctor_quotes wrong_usage
+	record_with_perf record_leaves_out doctor_is_content doctor_finds doctor_is_not_root
+	doctor_enlarges_the_buffer doctor_quotes wrong_usage
 	output_that_fails completion)
 slow_tests=(list_in_a_pipe watch_what_comes_later emit_each_type)
 
@@ -830,6 +831,49 @@ doctor_finds()
 	setpriv --reuid=65534 --regid=65534 --clear-groups "$scratch/bin/user-events" list 2>"$scratch/err"
 	is "list" 3 $?
 	has "where help is" 'try user-events doctor' "$(cat "$scratch/err")"
+}
+
+# As somebody who may declare events, and does not see limits, bits and losses
+doctor_is_not_root()
+{
+	mkdir -p "$scratch/bin"
+	chmod 755 "$scratch" "$scratch/bin"
+	cp "$command" "$scratch/bin"
+	chmod o+x .
+	chmod o+w user_events_data
+	setpriv --reuid=65534 --regid=65534 --clear-groups "$scratch/bin/user-events" doctor >"$scratch/out"
+	is "status" 0 $?
+	has "what it can see" '^ok   user_events_data can be opened$' "$(out)"
+	is "its last word" "--   limits, bits and losses: only root can see them" "$(tail -n 1 "$scratch/out")"
+	setpriv --reuid=65534 --regid=65534 --clear-groups "$scratch/bin/user-events" --json doctor >"$scratch/out"
+	is "JSON" "[['unchecked']]" "$(json "[list(x) for x in j]")"
+	chmod o-x .
+	chmod o-w user_events_data
+}
+
+# A buffer that was full: the command is to make it larger, whatever its size
+doctor_enlarges_the_buffer()
+{
+	local overwrite size old
+
+	overwrite=$(cat options/overwrite)
+	old=$(sed 's/.*expanded: //; s/)//' buffer_size_kb)
+	open_writer
+	tell "event loaf u32 n"
+	echo 1 >events/user_events/loaf/enable
+	echo 0 >options/overwrite
+	for size in 8 9000; do
+		echo $size >buffer_size_kb
+		size=$(cat buffer_size_kb)
+		[ "$size" -gt 1000 ] || tell "wait loaf" "5000*emit loaf #"
+		run 1 doctor
+		has "$size kB" '^!!   user_events:loaf: listeners have lost records' "$(out)"
+		is "$size kB" "       echo $((2 * size)) > buffer_size_kb" "$(grep buffer_size_kb "$scratch/out")"
+	done
+	echo "$overwrite" >options/overwrite
+	echo "$old" >buffer_size_kb
+	echo 0 >events/user_events/loaf/enable
+	close_writer
 }
 
 # advice: the command that doctor prints for a bit that is wrong

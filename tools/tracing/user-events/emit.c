@@ -131,17 +131,38 @@ static const char *append(const char *type, const char *value)
 	return NULL;
 }
 
+/* What the kernel takes for blanks */
+#define BLANKS " \t\n\v\f\r"
+
+/* Put single blanks between the words of a field, and none around them */
+static void single_blanks(char *field)
+{
+	char *from = field, *to = field;
+	size_t len;
+
+	for (;;) {
+		from += strspn(from, BLANKS);
+		len = strcspn(from, BLANKS);
+		if (!len)
+			break;
+		if (to > field)
+			*to++ = ' ';
+		memmove(to, from, len);
+		to += len;
+		from += len;
+	}
+	*to = '\0';
+}
+
 /* Lay out a record of @command with these values; false after a message */
 static bool layout(const char *command, char **values)
 {
-	char *copy = strdup(strchr(command, ' ') ?: ""), *rest = copy, *field, *name;
-	const char *why;
+	const char *event = command + strspn(command, BLANKS), *why;
+	char *copy = ue_text("%s", event + strcspn(event, BLANKS)), *rest = copy, *field, *name;
 	int i, nr;
 
 	for (nr = 0; (field = strsep(&rest, ";")); ) {
-		field += strspn(field, " ");
-		for (name = field + strlen(field); name > field && name[-1] == ' '; )
-			*--name = '\0';
+		single_blanks(field);
 		if (!*field)
 			continue;
 		name = strrchr(field, ' ');

@@ -13,7 +13,7 @@ tests=(list_in_a_pipe list_for_a_person list_as_json list_of_groups list_bits_an
 	watch_numbers watch_text watch_arrays watch_structs watch_forged_fields
 	watch_names_that_libraries_refuse watch_fields_that_are_not_utf8 watch_a_type_twice
 	watch_all_cpus watch_what_is_lost watch_leaves_nothing signals_that_are_ignored
-	emit_each_type emit_waits emit_what_is_wrong
+	emit_each_type emit_any_blanks emit_waits emit_what_is_wrong
 	stat_counts stat_counts_all_threads stat_ends_at_once group_life group_names_and_users
 	record_with_perf record_leaves_out doctor_is_content doctor_finds doctor_is_not_root
 	doctor_enlarges_the_buffer doctor_quotes wrong_usage
@@ -599,6 +599,20 @@ emit_each_type()
 	is "trace" "all: a=255 b=-32768 c=16 d=18446744073709551615 e=eight f=a b g= h=-1
 all: a=0 b=0 c=0 d=0 e=12345678 f=f g=g h=9223372036854775807
 all: a=0 b=0 c=0 d=0 e=12345678 f=f g=g h=9223372036854775807" "$(shown)"
+}
+
+emit_any_blanks()
+{
+	local text=$' \tall   u8  a ;;\n unsigned\t char   b;__rel_loc   char[]\tc; char[2]\vd\r;'
+
+	events "all u8 a; unsigned char b; __rel_loc char[] c; char[2] d"
+	echo 1 >events/user_events/all/enable
+	run 0 emit "$text" 1 2 c d
+	run 0 emit $'all\tu8 a; unsigned char b; __rel_loc char[] c; char[2] d' 3 4 "" ""
+	is "trace" "all: a=1 b=2 c=c d=d
+all: a=3 b=4 c= d=" "$(shown)"
+	run 2 emit $'all \t u8 \t; u8' 1 2
+	is "a field without a name" 'user-events: "u8" is no field: TYPE NAME' "$(cat "$scratch/err")"
 }
 
 emit_waits()

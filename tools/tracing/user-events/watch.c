@@ -543,8 +543,11 @@ static bool begin_count(const struct event *event)
 	return false;
 }
 
-/* Returns false, after a message, if the records cannot be counted */
-static bool table(char **patterns, double seconds)
+/*
+ * Count the records of new events from here on, and @show the others. Returns false, after a
+ * message, if the records cannot be counted.
+ */
+static bool table(char **patterns, double seconds, bool show)
 {
 	struct before {
 		char *name;
@@ -559,7 +562,7 @@ static bool table(char **patterns, double seconds)
 	int i, width;
 
 	ue_names_read(&events);
-	if (ue_person)
+	if (ue_person && show)
 		printf("%s%s%-40s %12s %10s  %s%s\n", ue_clear(), ue_bold(), "EVENT", "RECORDS",
 		       "PER SECOND", "LOST", ue_plain());
 	for (i = 0; i < events.nr && counted && !stop; i++) {
@@ -579,6 +582,8 @@ static bool table(char **patterns, double seconds)
 			before->count = 0;
 		rate = (count - before->count) / seconds;
 		before->count = count;
+		if (!show)
+			continue;
 		if (ue_json) {
 			object = json_object_new_object();
 			json_object_object_add(object, "event", ue_json_string(before->name));
@@ -596,7 +601,7 @@ static bool table(char **patterns, double seconds)
 			printf("\t%ld\t%.1f\t%s\n", count, rate, losses);
 		}
 	}
-	if (ue_json && counted && !stop)
+	if (ue_json && show && counted && !stop)
 		ue_json_print(array);
 	else
 		json_object_put(array);
@@ -609,7 +614,7 @@ int ue_stat(int argc, char **argv)
 {
 	double interval = 1;
 	struct timespec time;
-	bool counted = true;
+	bool counted;
 	long times = -1;
 	int option;
 
@@ -632,12 +637,14 @@ int ue_stat(int argc, char **argv)
 		return UE_FAILED;
 	time.tv_sec = interval;
 	time.tv_nsec = (interval - time.tv_sec) * 1e9;
-	while (!stop && times && counted) {
-		counted = table(argv, interval);
+	counted = table(argv, interval, false);
+	while (times && counted) {
+		wait_for(NULL, 0, &time);
+		if (stop)
+			break;
+		counted = table(argv, interval, true);
 		if (times > 0)
 			times--;
-		if (times && counted)
-			wait_for(NULL, 0, &time);
 	}
 	end();
 	return counted ? UE_OK : UE_FAILED;

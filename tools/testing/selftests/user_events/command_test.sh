@@ -673,8 +673,12 @@ stat_counts()
 		"$(cat "$scratch/stats")"
 	is "the trace" "" "$(shown)"
 	is "instances" "" "$(ls instances)"
-	run 0 --json stat -n 1 loaf
-	is "JSON" "user_events:loaf 0" "$(json "j[0]['event'], j[0]['records']" | tr -d "(),'")"
+	# The first table has a time to count in
+	"$command" --json stat -i 5 -n 1 loaf >"$scratch/out" &
+	watcher=$!
+	tell "wait loaf" "5*emit loaf 1"
+	wait $watcher || wrong "status $?"
+	is "JSON" "user_events:loaf 5 1.0" "$(json "j[0]['event'], j[0]['records'], j[0]['per_second']")"
 	close_writer
 }
 

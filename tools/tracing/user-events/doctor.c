@@ -219,11 +219,15 @@ static char *enlarge(void)
 static void look_at_events(const struct events *events)
 {
 	int i, j, wrong = 0, lost = 0;
-	char *fix;
+	char *fix, *why;
 
 	for (i = 0; i < events->nr; i++) {
 		const struct event *event = &events->events[i];
 
+		why = ue_namesake(event);
+		if (why)
+			unchecked(why);
+		free(why);
 		for (j = 0; j < event->nr_programs; j++) {
 			if (!event->programs[j].wrong)
 				continue;

@@ -160,27 +160,77 @@ static void sort(struct events *events)
 	qsort(events->sorted, events->nr, sizeof(*events->sorted), compare_events);
 }
 
+/* NULL also if two events have the name, for which see ue_namesake() */
 static struct event *find(const struct events *events, const char *group, const char *name)
 {
 	struct event event = { .group = (char *)group, .name = (char *)name }, *key = &event;
 	struct event **found = bsearch(&key, events->sorted, events->nr, sizeof(key),
 				       compare_events);
 
-	return found ? *found : NULL;
+	return found && !(*found)->namesake ? *found : NULL;
+}
+
+static bool has_dir(const char *system, const char *name)
+{
+	char *dir = ue_text("events/%s/%s", system, name);
+	bool has = tracefs_dir_exists(NULL, dir);
+
+	free(dir);
+	return has;
+}
+
+/* Another event of its group that was read before it and has its name */
+static struct event *namesake_of(const struct events *events, const struct event *event)
+{
+	struct event *other;
+
+	for (other = events->events; other < event; other++) {
+		if (!strcmp(other->group, event->group) && !strcmp(other->name, event->name))
+			return other;
+	}
+	return NULL;
+}
+
+/*
+ * A name with a dot may be that of a multi-format event, whose directory is in another
+ * system; or, if there are both directories, of two events.
+ */
+static void find_system(const struct events *events, struct event *event)
+{
+	char *multi = ue_text("%s_multi", event->system);
+	bool is_multi = has_dir(multi, event->name);
+	struct event *other = NULL;
+
+	if (is_multi && has_dir(event->system, event->name)) {
+		other = namesake_of(events, event);
+		is_multi = other;
+	}
+	if (is_multi) {
+		free(event->system);
+		event->system = multi;
+	} else {
+		free(multi);
+	}
+	if (!other)
+		return;
+	other->namesake = true;
+	event->namesake = true;
+	if (strcmp(other->listeners, event->listeners)) {
+		*other->listeners = '\0';
+		*event->listeners = '\0';
+	}
 }
 
 /* "NAME" or "NAME # Used by ftrace perf", an empty line, a summary */
 static void read_status(struct events *events, const char *group)
 {
 	char *text = group_read(events, group, "user_events_status"), *rest = text, *line, *used;
-	const char *suffix;
 	struct event *event;
 
 	while (text && (line = strsep(&rest, "\n")) && *line) {
 		used = strstr(line, " # Used by ");
 		if (used)
 			*used = '\0';
-		/* A name with a dot may be multi-format: look for its directory */
 		events->events = check(realloc(events->events,
 					       (events->nr + 1) * sizeof(*event)));
 		event = &events->events[events->nr++];
@@ -191,19 +241,8 @@ static void read_status(struct events *events, const char *group)
 		event->fields = copy("");
 		event->losses = copy("");
 		event->system = ue_text("user_events%s%s", *group ? "_" : "", group);
-		suffix = strrchr(line, '.');
-		if (suffix) {
-			char *multi = ue_text("%s_multi", event->system);
-			char *dir = ue_text("events/%s/%s", multi, line);
-
-			if (tracefs_dir_exists(NULL, dir)) {
-				free(event->system);
-				event->system = multi;
-				multi = NULL;
-			}
-			free(multi);
-			free(dir);
-		}
+		if (strchr(line, '.'))
+			find_system(events, event);
 	}
 	free(text);
 }
@@ -440,6 +479,19 @@ bool ue_matches(const struct event *event, char **patterns)
 	for (; *patterns && !match; patterns++)
 		match = ue_matches_one(event, *patterns);
 	return match;
+}
+
+/*
+ * Says what is not known of an event, in a text to be freed; NULL if everything is. A
+ * single-format and a multi-format event of a group may have the same name, and most files
+ * identify an event by that alone.
+ */
+char *ue_namesake(const struct event *event)
+{
+	if (!event->namesake)
+		return NULL;
+	return ue_text("%s:%s has the name of another event: its %s are not known",
+		       event->system, event->name, "fields, listeners, programs and losses");
 }
 
 /* Say which files this kernel lacks */

@@ -39,6 +39,8 @@ static json_object *to_json(const struct event *event)
 		json_object_array_add(programs, program);
 	}
 	json_object_object_add(object, "programs", programs);
+	if (event->namesake)
+		json_object_object_add(object, "ambiguous", json_object_new_boolean(true));
 	return object;
 }
 
@@ -120,6 +122,7 @@ int ue_list(int argc, char **argv)
 	json_object *array = json_object_new_array();
 	struct events events;
 	bool complete, lacking = false;
+	char *why;
 	int i;
 
 	if (ue_option(argc, argv, "+:") != -1)
@@ -137,6 +140,10 @@ int ue_list(int argc, char **argv)
 			for_a_person(&events.events[i]);
 		else
 			for_a_pipe(&events.events[i]);
+		why = ue_namesake(&events.events[i]);
+		if (why)
+			ue_error("%s", why);
+		free(why);
 	}
 	if (ue_json)
 		ue_json_print(array);

@@ -57,6 +57,7 @@ struct event {
 	char *fields;		/* "" if it has none, or it is not known */
 	char *listeners;	/* "ftrace perf other", or some of them */
 	char *losses;		/* "full=1 off=0 size=0 data=0", or "" */
+	bool namesake;		/* another event of the group has its name, see ue_namesake() */
 	struct program *programs;
 	int nr_programs;
 };
@@ -81,6 +82,7 @@ void ue_events_free(struct events *events);
 bool ue_matches_one(const struct event *event, const char *pattern);
 bool ue_matches(const struct event *event, char **patterns);
 void ue_lacks(const struct kernel *kernel);
+char *ue_namesake(const struct event *event);
 
 /* fields.c */
 struct format;

@@ -558,6 +558,7 @@ static bool table(char **patterns, double seconds, bool show)
 	struct events events;
 	static void *all;
 	double rate;
+	char *why;
 	long count;
 	int i, width;
 
@@ -582,8 +583,13 @@ static bool table(char **patterns, double seconds, bool show)
 			before->count = 0;
 		rate = (count - before->count) / seconds;
 		before->count = count;
-		if (!show)
+		if (!show) {
+			why = ue_namesake(event);
+			if (why)
+				ue_error("%s", why);
+			free(why);
 			continue;
+		}
 		if (ue_json) {
 			object = json_object_new_object();
 			json_object_object_add(object, "event", ue_json_string(before->name));
@@ -591,6 +597,9 @@ static bool table(char **patterns, double seconds, bool show)
 			json_object_object_add(object, "per_second",
 					       json_object_new_double(rate));
 			json_object_object_add(object, "losses", ue_json_counts(event->losses));
+			if (event->namesake)
+				json_object_object_add(object, "ambiguous",
+						       json_object_new_boolean(true));
 			json_object_array_add(array, object);
 		} else if (ue_person) {
 			width = ue_print_name(event);

@@ -8,7 +8,7 @@
 . "$(dirname "$0")/consumer_lib.sh"
 
 tests=(list_in_a_pipe list_for_a_person list_as_json list_of_groups list_bits_and_losses
-	list_odd_names list_without_permission
+	list_one_name_twice list_odd_names list_without_permission
 	watch_what_is_there watch_what_comes_later watch_with_a_filter watch_as_json watch_systems
 	watch_numbers watch_text watch_arrays watch_structs watch_forged_fields
 	watch_names_that_libraries_refuse watch_fields_that_are_not_utf8 watch_a_type_twice
@@ -53,6 +53,7 @@ print($1)" 2>&1
 # Takes orders as consumer_writer does, for what only an odd program does:
 #
 #	event NAME FIELDS	registers an event
+#	multi NAME FIELDS	registers a multi-format event
 #	comm TEXT		is the name of the process
 #	clear			overwrites all enable words with 0
 #	fork TIMES		a process each writes a record of the event, which has a u32
@@ -67,10 +68,10 @@ words = (ctypes.c_uint32 * 16384)()
 nr = 0
 for line in sys.stdin.buffer:
     order, _, rest = line.rstrip(b"\n").partition(b" ")
-    if order == b"event":
+    if order in (b"event", b"multi"):
         text = ctypes.create_string_buffer(rest)
-        reg = bytearray(struct.pack("=IBBHQQI", 28, 0, 4, 0, ctypes.addressof(words) + 4 * nr,
-                                    ctypes.addressof(text), 0))
+        reg = bytearray(struct.pack("=IBBHQQI", 28, 0, 4, 2 * (order == b"multi"),
+                                    ctypes.addressof(words) + 4 * nr, ctypes.addressof(text), 0))
         fcntl.ioctl(data, DIAG_IOCSREG, reg)
         nr += 1
     elif order == b"comm":
@@ -172,6 +173,41 @@ list_bits_and_losses()
 	is "stat as JSON" "1" "$(json "j[0]['losses']['off']")"
 	echo 0 >instances/consumer_small/events/enable
 	close_writer
+}
+
+# A single-format event with the name of a multi-format one
+list_one_name_twice()
+{
+	local uev=$scratch/odd_writer name
+
+	open_writer
+	tell "multi loaf u32 n"
+	name=$(grep -o '^loaf\.[0-9a-f]*' user_events_status)
+	run 0 list
+	is "before" "user_events_multi:$name	u32 n	-	python3[$writer]	-" "$(out)"
+	events "$name u64 other"
+	run 0 list "$name"
+	is "list" "user_events:$name	-	-	-	-
+user_events_multi:$name	-	-	-	-" "$(out)"
+	has "what is not known" "user_events:$name has the name of another event" "$(cat "$scratch/err")"
+	run 0 --json list
+	is "JSON" "[['user_events', True], ['user_events_multi', True]]" \
+		"$(json "[[e['system'], e['ambiguous']] for e in j]")"
+	run 0 stat -i 0.1 -n 1
+	has "stat" "^user_events:$name	0	0.0	-$" "$(out)"
+	has "stat" "user_events_multi:$name has the name of another event" "$(cat "$scratch/err")"
+	run 0 doctor
+	has "doctor" "^--   user_events:$name has the name of another event" "$(out)"
+	is "its last word" "" "$(grep 'nothing to fix' "$scratch/out")"
+	watch watch -n 1 'loaf*'
+	await eval "[ \$(grep -c ' # Used by ftrace' user_events_status) = 2 ]"
+	tell "fork 1"
+	wait $watcher || wrong "status $?"
+	has "watch" "user_events_multi:$name n=0$" "$(cat "$scratch/watched")"
+	close_writer
+	await eval "[ \$(grep -c ^loaf user_events_status) = 1 ]"
+	run 0 list
+	is "after" "user_events:$name	u64 other	-	-	-" "$(out)"
 }
 
 list_odd_names()

@@ -18,13 +18,22 @@ _user_events_complete()
 
 _user_events()
 {
-	local word=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]} at=1
+	local word=${COMP_WORDS[COMP_CWORD]} command at=1
 
 	COMPREPLY=()
 	while [[ ${COMP_WORDS[at]} == --* ]]; do
 		at=$((at + 1))
-		command=${COMP_WORDS[at]}
+		# Bash splits --color=always in three words
+		if [[ ${COMP_WORDS[at]} == = ]]; then
+			at=$((at + 2))
+		fi
 	done
+	command=${COMP_WORDS[at]}
+	if [[ $COMP_CWORD -lt $at && ($word == = || ${COMP_WORDS[COMP_CWORD - 1]} == =) ]]; then
+		word=${word#=}
+		_user_events_complete < <(printf '%s\n' always never)
+		return
+	fi
 	if [ "$COMP_CWORD" -le "$at" ]; then
 		_user_events_complete < <(printf '%s\n' --help --json --color=always --color=never \
 			help list watch stat emit record group doctor)

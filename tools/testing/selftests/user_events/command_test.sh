@@ -1043,20 +1043,26 @@ completed()
 	printf '%s\n' "${COMPREPLY[@]}"
 }
 
+# typed TEXT: the words of the command "show" that bash runs after TEXT and a tab
+typed()
+{
+	# shellcheck disable=SC2016 # for the other shell
+	printf '%s\n' ". '$here/completion.bash'" 'complete -F _user_events show' \
+		'show() { printf "%s\n" "$*" >typed; exit; }' >"$scratch/rc"
+	: >typed
+	printf 'show %s\t\n' "$1" | INPUTRC=/dev/null timeout -s KILL 60 \
+		python3 -c 'import pty, sys; pty.spawn(sys.argv[1:])' bash --noprofile --rcfile "$scratch/rc" -i >/dev/null 2>&1
+	cat typed
+}
+
 completion()
 {
-	local PATH=$here:$PATH dir=$here name file
+	local PATH=$here:$PATH name
 	# shellcheck disable=SC2016 # a name that a shell would run
 	local names=('$(id>pwned)' '`id>pwned`' 'a|b&c<d' '${HOME}')
 
-	# In the tree that the tests were built from
-	file=tools/tracing/user-events/completion.bash
-	while [ ! -e "$dir/$file" ]; do
-		dir=$(dirname "$dir")
-		if [ "$dir" = / ]; then skip "there is no $file"; return; fi
-	done
-	# shellcheck disable=SC1090
-	. "$dir/$file"
+	# shellcheck disable=SC1091
+	. "$here/completion.bash"
 	events loaf loaf_2 roll "${names[@]}"
 	echo "+box" >user_events_groups/control
 	cd "$scratch" || return
@@ -1071,6 +1077,17 @@ loaf_2" "$(completed stat lo)"
 	is "nothing" "" "$(completed stat x)"
 	is "subcommands" "list" "$(completed l)"
 	is "groups" "box" "$(completed group remove '')"
+	is "a colour" "always
+never" "$(completed --color =)"
+	is "a colour" "never" "$(completed --color = n)"
+	is "behind a colour" "list" "$(completed --color = always l)"
+	is "behind a colour" roll "$(completed --json --color = always watch r)"
+	# As bash itself splits it
+	is "typed" "list roll" "$(typed "list ro")"
+	is "typed" "--color=always" "$(typed --color=a)"
+	is "typed" "--color=always doctor" "$(typed "--color=always do")"
+	is "typed" "--json --color=never watch roll" "$(typed "--json --color=never watch ro")"
+	is "typed" "list \$(id>pwned)" "$(typed 'list \$\(')"
 	[ ! -e pwned ] || wrong "a name was run"
 	cd "$tracefs" || return
 }

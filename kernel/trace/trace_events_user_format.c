@@ -341,6 +341,7 @@ static ssize_t copy_command(char *to, const char *cmd, unsigned int *nr_parts)
 struct user_event_format *user_event_format_parse(const char *cmd, bool multi)
 {
 	struct user_event_format *format;
+	const char *c = cmd;
 	unsigned int max_fields;
 	/* To be cut into words */
 	char copy[USER_EVENT_CMD_MAX];
@@ -348,7 +349,12 @@ struct user_event_format *user_event_format_parse(const char *cmd, bool multi)
 	ssize_t len;
 	int ret;
 
-	len = copy_command(copy, cmd, &max_fields);
+	len = strscpy(copy, cmd, sizeof(copy));
+	for (max_fields = 1; *c; c++)
+		max_fields += *c == ';';
+	/* Each field has four characters or more */
+	if (len < 0 || max_fields > len / 4 + 1)
+		len = copy_command(copy, cmd, &max_fields);
 	if (len < 0)
 		return ERR_PTR(-EINVAL);
 

@@ -65,7 +65,8 @@ static u32 key_hash(const void *data, u32 len, u32 seed)
 		hash = jhash(field->type, strlen(field->type), hash);
 		hash = jhash(field->name, strlen(field->name), hash);
 		/* All that tells one struct from another of that type and name */
-		hash = jhash_1word(field->size, hash);
+		if (field->kind == USER_EVENT_STRUCT)
+			hash = jhash_1word(field->size, hash);
 	}
 	return hash;
 }
@@ -175,10 +176,14 @@ void user_event_registry_uncharge(struct user_event *event)
 static unsigned long next_id(struct user_event_group *group)
 {
 	unsigned long id = group->last_id;
+	static bool again;
 
 	do {
-		id = id < USER_EVENT_ID_MAX ? id + 1 : 1;
-	} while (xa_load(&group->events, id));
+		if (id++ == USER_EVENT_ID_MAX) {
+			id = 1;
+			again = true;
+		}
+	} while (again && xa_load(&group->events, id));
 	return id;
 }
 

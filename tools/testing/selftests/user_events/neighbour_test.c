@@ -1452,6 +1452,14 @@ static int shares_with_children(void *arg)
 		pause();
 }
 
+static bool kernel_threads_rest(void)
+{
+	long nr, before = kernel_threads(&nr);
+
+	usleep(500000);
+	return kernel_threads(&nr) - before < 10;
+}
+
 TEST_F(neighbour, who_shares_bits_with_children)
 {
 	int memory = memfd_create("uev", MFD_CLOEXEC), i, rounds = 20;
@@ -1465,7 +1473,8 @@ TEST_F(neighbour, who_shares_bits_with_children)
 	ASSERT_NE(MAP_FAILED, value);
 	ASSERT_OK(uev_enable(BAD, true));
 	ASSERT_TRUE(BECOMES(1U << 5, value[3]));
-	sleep(1);
+	/* Each child is repaired once */
+	EXPECT_TRUE(uev_wait_for(kernel_threads_rest()));
 	before = kernel_threads(&nr);
 	for (i = 0; i < rounds; i++) {
 		ASSERT_OK(uev_reg(data_fd, &value[3], 5, 4, 0, GOOD " u32 a", NULL));
@@ -1476,8 +1485,9 @@ TEST_F(neighbour, who_shares_bits_with_children)
 	}
 	spent = kernel_threads(&nr) - before;
 	TH_LOG("%ld ticks of kernel threads for %d rounds", spent, rounds);
-	/* Not thousands of bits in each child, in each round */
-	EXPECT_GT(sysconf(_SC_CLK_TCK), spent);
+	/* Not thousands of bits in each child, in each round; checkers work by themselves */
+	if (!uev_kernel_is_slow())
+		EXPECT_GT(sysconf(_SC_CLK_TCK), spent);
 	ASSERT_OK(uev_enable(BAD, false));
 	munmap(value, uev_page_size());
 	close(memory);

@@ -15,6 +15,8 @@
 
 #include <user_event.h>
 
+#include "kernel.h"
+
 /* Called at these moments: see hook() */
 void (*fake_hook)(const char *moment);
 /* The errors of opening the files in tracefs, and of registering */
@@ -61,11 +63,11 @@ static int reg(struct user_event_reg_arg *arg)
 	static uint32_t index;
 
 	if (fake_reg_error)
-		return fake_reg_error;
+		return -fake_reg_error;
 	if (arg->flags & ~3)
-		return EINVAL;
+		return -EINVAL;
 	if (find(arg->word))
-		return EADDRINUSE;
+		return -EADDRINUSE;
 	*find(0) = arg->word;
 	arg->index = __atomic_fetch_add(&index, 1, __ATOMIC_RELAXED);
 	return 0;
@@ -76,7 +78,7 @@ static int unreg(struct user_event_unreg_arg *arg)
 	uint64_t *word = find(arg->word);
 
 	if (!word)
-		return ENOENT;
+		return -ENOENT;
 	*word = 0;
 	return 0;
 }
@@ -98,7 +100,7 @@ int ioctl(int fd, unsigned long request, ...)
 	if (fcntl(fd, F_GETFL) < 0)
 		return -1;
 	hook(registers ? "before reg" : "before unreg");
-	errno = registers ? reg(arg) : unreg(arg);
+	errno = -(registers ? reg(arg) : unreg(arg));
 	if (errno)
 		return -1;
 	hook(registers ? "after reg" : "after unreg");

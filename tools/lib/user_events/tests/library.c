@@ -12,9 +12,7 @@
 #include <libuser_event.h>
 #include <user_event.h>
 
-extern void (*fake_hook)(const char *moment);
-extern int fake_open_error[2], fake_reg_error;
-int fake_bound(const void *from, const void *to);
+#include "kernel.h"
 
 USER_EVENT(plain, u32 n);
 USER_EVENT(large, blob a, blob b, chars(1024) c, chars(1024) d, chars(1024) e);
@@ -271,13 +269,14 @@ static const struct {
 	TEST(unknown_options),
 	TEST(given_file_that_is_closed),
 	TEST(register_beside_retry),
+	{ }
 };
 
 int main(int argc, char **argv)
 {
 	size_t i;
 
-	for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
+	for (i = 0; tests[i].run; i++) {
 		if (argc > 1 && !strcmp(argv[1], tests[i].name)) {
 			tests[i].run();
 			return 0;

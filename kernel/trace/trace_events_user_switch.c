@@ -183,6 +183,8 @@ static unsigned int find_sharers(struct address_space *mapping, pgoff_t pgoff,
 /**
  * struct restoring - a bit that was cleared in shared memory is set again
  * @access: to the word, through a mapping of the caller
+ * @mapping: the memory
+ * @pgoff: number of the page in @mapping
  * @bit: number of the bit
  * @nr: number of @sharers
  * @sharers: where else the page is mapped
@@ -190,6 +192,8 @@ static unsigned int find_sharers(struct address_space *mapping, pgoff_t pgoff,
  */
 struct restoring {
 	struct user_event_access	access;
+	struct address_space		*mapping;
+	pgoff_t				pgoff;
 	unsigned int			bit;
 	unsigned int			nr;
 	struct sharer			sharers[SHARERS_PIECE];
@@ -232,6 +236,20 @@ static struct user_event_enabler *find_enabler(struct restoring *restoring,
 	return enabler;
 }
 
+/* Does the caller have the word mapped as before, with the mmap_lock held? */
+static bool is_mapped(const struct restoring *restoring)
+{
+	struct user_event_mm *umm = restoring->access.umm;
+	unsigned long addr = restoring->access.addr;
+	struct vm_area_struct *vma = vma_lookup(umm->mm, addr);
+
+	return vma && vma->vm_flags & VM_SHARED && vma->vm_file &&
+		vma->vm_file->f_mapping == restoring->mapping &&
+		vma->vm_pgoff + ((addr - vma->vm_start) >> PAGE_SHIFT) ==
+		restoring->pgoff &&
+		!user_event_mm_is_gone(umm, addr);
+}
+
 /* Returns 1 when the bit is what the first of the sharers that has it wants */
 static int visit_restore(struct user_event_access *access)
 {
@@ -248,8 +266,10 @@ static int visit_restore(struct user_event_access *access)
 		.event_bit = theirs->event_bit,
 		.addr_size = access->addr | (enabler_size(theirs) == 8),
 	};
-	ret = user_event_mm_is_gone(access->umm, access->addr) ? -ENOENT :
-		user_event_bit_write(access->umm, &ours, USER_EVENT_BIT_LAZY);
+	/* Another thread may have unmapped it: what is there now is not to be written */
+	ret = is_mapped(restoring) ?
+		user_event_bit_write(access->umm, &ours, USER_EVENT_BIT_LAZY) :
+		-ENOENT;
 	return ret ?: 1;
 }
 
@@ -300,6 +320,8 @@ void user_event_switch_sharers(struct user_event_mm *umm, unsigned long addr,
 			.addr = addr,
 			.flags = USER_EVENT_ACCESS_WAIT,
 		},
+		.mapping = mapping,
+		.pgoff = pgoff,
 		.bit = bit,
 	};
 	unsigned int round, i;

@@ -408,8 +408,11 @@ TEST_F(uev, arrays_in_event_probes)
 	struct writer w = {
 		.command = command, .records = r, .nr_records = 2,
 	};
-	const char *three = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ?
-		" c=0x30201\n" : " c=0x0102030000000000\n";
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	static const char three[] = " c=0x30201\n";
+#else
+	static const char three[] = " c=0x102030000000000\n";
+#endif
 	char *shown;
 
 	add(&r[0], "ABCDEFG\0\1\2\3\4", 12);

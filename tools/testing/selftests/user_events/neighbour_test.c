@@ -874,25 +874,29 @@ static int many_ask(void *arg)
 		pause();
 }
 
+/* shared->go, of event_mutex */
+enum { HELD = 1, RELEASED };
+
 /* Holds event_mutex for as long as it takes to make a trace instance */
 static int has_event_mutex(void *unused)
 {
 	int ret;
 
-	UEV_WRITE(shared->go, 1);
+	UEV_WRITE(shared->go, HELD);
 	ret = mkdir(INSTANCE, 0755);
-	UEV_WRITE(shared->go, 0);
+	UEV_WRITE(shared->go, RELEASED);
 	return ret ? 1 : 0;
 }
 
-/* Makes it take longer, for a machine that is too slow to look on meanwhile */
+/* Makes it take twice as long, for a machine that is too slow to look on meanwhile */
 static int hold_event_mutex_longer(void)
 {
 	static int made;
 	char line[32];
-	int i, ret;
+	int i, ret, more = made ?: 500;
 
-	for (i = 0; i < 500; i++) {
+	/* A user may have 16,384 */
+	for (i = 0; i < more && made < 8000; i++) {
 		snprintf(line, sizeof(line), "u:" BAD "_more%d", made++);
 		ret = uev_dynamic(line);
 		if (ret)
@@ -938,6 +942,7 @@ static bool let_them_ask(pid_t *holder, long slept[QUEUE])
 	char bytes[QUEUE] = "";
 	int i;
 
+	UEV_WRITE(shared->go, 0);
 	*holder = uev_fork(has_event_mutex, NULL);
 	if (*holder < 0 || !uev_wait_for(UEV_READ(shared->go)))
 		return false;
@@ -946,10 +951,10 @@ static bool let_them_ask(pid_t *holder, long slept[QUEUE])
 	for (i = 0; i < queue; i++) {
 		if (i < 2 && write(gate[i][1], bytes, i ? queue - 1 : 1) < 0)
 			return false;
-		while ((slept[i] = sleeps(i)) < 0 && UEV_READ(shared->go))
+		while ((slept[i] = sleeps(i)) < 0 && UEV_READ(shared->go) == HELD)
 			let_others_run(i);
 	}
-	return UEV_READ(shared->go);
+	return UEV_READ(shared->go) == HELD;
 }
 
 /* Priority over all others on this CPU, or no more */

@@ -768,6 +768,8 @@ TEST_F(fault, all_other_calls)
 struct exec {
 	int nth;
 	int program;		/* open file */
+	int failed, killed;	/* how many did */
+	bool passed;		/* there was nothing to fail any more */
 };
 
 /* Executes a program; if that fails, the bits still follow. */
@@ -811,51 +813,64 @@ static int copy_program(void)
 	return len ? -1 : to;
 }
 
+static void check_exec(struct __test_metadata *_metadata, struct exec *exec,
+		       struct uev_census *before)
+{
+	__u64 end = uev_now_ms() + 20000;
+	siginfo_t info;
+	bool hangs;
+	char path[64];
+	pid_t pid;
+	int ret;
+
+	pid = uev_fork(executes, exec);
+	ASSERT_LT(0, pid);
+	/* What the program does before main() may hang where it has failed */
+	do {
+		usleep(1000);
+		info.si_pid = 0;
+		ASSERT_EQ(0, waitid(P_PID, pid, &info, WEXITED | WNOWAIT | WNOHANG));
+	} while (!info.si_pid && uev_now_ms() < end);
+	hangs = !info.si_pid;
+	if (hangs) {
+		kill(pid, SIGKILL);
+		ASSERT_EQ(0, waitid(P_PID, pid, &info, WEXITED | WNOWAIT));
+	}
+	/* Was there anything to fail? A process that has ended still tells. */
+	snprintf(path, sizeof(path), "/proc/%d/fail-nth", pid);
+	exec->passed = !hangs && uev_get_int(path) > 0;
+	ret = uev_join(pid);
+	/* 127: or it fails */
+	ASSERT_TRUE(hangs || (exec->passed ? !ret :
+			      ret <= 0 || ret == EXEC_FAILED || ret == 127))
+		TH_LOG("failure %d: %d", exec->nth, ret);
+	exec->killed += ret < 0 && !hangs;
+	exec->failed += ret == EXEC_FAILED;
+	ASSERT_STREQ("", uev_census_diff(before))
+		TH_LOG("failure %d leaves something", exec->nth);
+}
+
 /* An exec that fails too late for an error kills the process: then its events go. */
 TEST_F(fault, exec)
 {
 	struct exec exec = { .program = copy_program() };
 	const int step = uev_kernel_is_slow() ? 7 : 1;
-	int ret, killed = 0, failed = 0, first = 1;
 	struct uev_census before;
-	bool all_passed = false;
-	siginfo_t info;
-	char path[64];
-	pid_t pid;
 
 	NEEDS_FAULTS();
 	ASSERT_LE(0, exec.program);
 	other.page = (char *)self->value;
 	uev_census_take(&before);
-again:
-	for (exec.nth = first; !all_passed && exec.nth < MAX_NTH;
-	     exec.nth += step) {
-		pid = uev_fork(executes, &exec);
-		ASSERT_LT(0, pid);
-		/* Was there anything to fail? A process that has ended still tells. */
-		snprintf(path, sizeof(path), "/proc/%d/fail-nth", pid);
-		ASSERT_EQ(0, waitid(P_PID, pid, &info, WEXITED | WNOWAIT));
-		all_passed = uev_get_int(path) > 0;
-		ret = uev_join(pid);
-		/* 127: what the program does before main() failed */
-		ASSERT_TRUE(ret <= 0 || ret == EXEC_FAILED || ret == 127)
-			TH_LOG("failure %d: %d", exec.nth, ret);
-		killed += ret < 0;
-		failed += ret == EXEC_FAILED;
-		ASSERT_STREQ("", uev_census_diff(&before))
-			TH_LOG("failure %d leaves something", exec.nth);
-	}
-	EXPECT_TRUE(all_passed);
-	EXPECT_EQ(0, ret);
-	/* Few of them are that late: a step of more than one can miss them all */
-	if (!killed && first++ < step) {
-		all_passed = false;
-		goto again;
-	}
+	for (exec.nth = 1; !exec.passed && exec.nth < MAX_NTH; exec.nth += step)
+		check_exec(_metadata, &exec, &before);
+	EXPECT_TRUE(exec.passed);
+	/* Those that are too late are near the end, and few: a step can miss them all */
+	while (!exec.killed && --exec.nth > 0)
+		check_exec(_metadata, &exec, &before);
 	uev_census_free(&before);
-	EXPECT_LT(0, failed);
-	EXPECT_LT(0, killed);
-	TH_LOG("%d failures made exec fail, %d killed", failed, killed);
+	EXPECT_LT(0, exec.failed);
+	EXPECT_LT(0, exec.killed);
+	TH_LOG("%d failures made exec fail, %d killed", exec.failed, exec.killed);
 	close(exec.program);
 }
 

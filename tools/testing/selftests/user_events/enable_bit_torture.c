@@ -16,10 +16,12 @@
  * events; all others must be right in the first one. A registration whose memory is
  * unmapped has ended: what is mapped there next must not change.
  */
+#include <dirent.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -1055,6 +1057,28 @@ static void make_memory(void)
 	free(huge_pages);
 }
 
+/*
+ * khugepaged is the nicest task there is, and may be preempted while it copies a
+ * page under rcu_read_lock(). Beside so many busy processes it is then not seen
+ * again for minutes, and the kernel complains of a stalled grace period.
+ */
+static void nice_of_khugepaged(int nice)
+{
+	char path[300], *name;
+	struct dirent *entry;
+	DIR *proc = opendir("/proc");
+
+	while (proc && (entry = readdir(proc))) {
+		snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
+		name = atoi(entry->d_name) ? uev_get(path) : NULL;
+		if (name && !strcmp(name, "khugepaged\n"))
+			setpriority(PRIO_PROCESS, atoi(entry->d_name), nice);
+		free(name);
+	}
+	if (proc)
+		closedir(proc);
+}
+
 static void usage(const char *name)
 {
 	fprintf(stderr, "Usage: %s [-t SECONDS] [-s SEED] [-v]\n", name);
@@ -1121,6 +1145,7 @@ int main(int argc, char **argv)
 	if (fstat(data_fd, &file) || chmod(UEV_DATA, 0666))
 		ksft_exit_fail_msg("chmod\n");
 	make_memory();
+	nice_of_khugepaged(0);
 
 	/* Orphans come here, so that none is left behind. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -1157,6 +1182,7 @@ int main(int argc, char **argv)
 			close(perf_fds[i]);
 	}
 	close(events_fd);
+	nice_of_khugepaged(19);
 	chmod(UEV_DATA, file.st_mode & 0777);
 	if (unprivileged == 0)
 		uev_put(UFFD_SYSCTL, "0");

@@ -36,7 +36,7 @@ static struct {
 	int failed;
 	int done;
 	pid_t askers[16];
-	int go, quit;
+	int go, step, quit;
 	int uffd;		/* a descriptor of the bad neighbour's */
 	void *page;
 	__u64 took_us;
@@ -495,6 +495,86 @@ TEST_F(neighbour, who_forks_with_lost_values)
 	EXPECT_GT(10 * (LOST_CHILDREN + 1), lines);
 }
 
+/* Lines about this event that are in the log since the last time */
+static int lines_about(int kmsg, const char *event)
+{
+	char line[8192];
+	int nr = 0;
+
+	while (uev_log_line(kmsg, line, sizeof(line)))
+		nr += !!strstr(line, event);
+	return nr;
+}
+
+/* A minute's share of lines of one user, and what all users have together */
+#define LINES_OF_ONE	10
+#define LINES_OF_ALL	100
+
+/* Registers an address that it then makes read-only, and one that stays */
+static int loses_value(void *arg)
+{
+	const char *event = arg;
+	size_t page = uev_page_size();
+	int fd = uev_open();
+	char *area;
+	pid_t pid;
+
+	setpgid(0, 0);
+	uev_become_nobody();
+	/* This process has inherited enablers of root, and counts as root's */
+	pid = fork();
+	if (pid)
+		return pid < 0 ? failed() : uev_join(pid);
+	area = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		    -1, 0);
+	if (area == MAP_FAILED || uev_reg(fd, area, 0, 4, 0, event, NULL) ||
+	    uev_reg(fd, &shared->value[2], 0, 4, 0, event, NULL))
+		return failed();
+	mprotect(area, page, PROT_READ);
+	ready();
+	for (;;)
+		pause();
+}
+
+/*
+ * A user is forgotten with the last process and event, and so is how many lines it
+ * had in the log.
+ */
+TEST_F(neighbour, who_comes_back_to_complain)
+{
+	int i, on, kmsg, lines = 0, lives = 4 * LINES_OF_ALL / LINES_OF_ONE;
+	__u64 begin = uev_now_ms();
+	char event[64];
+
+	kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	ASSERT_LE(0, kmsg);
+	ASSERT_LE(0, lseek(kmsg, 0, SEEK_END));
+	for (i = 0; i < lives; i++) {
+		snprintf(event, sizeof(event), BAD "%d", i);
+		START(0, loses_value, event, i + 1);
+		/* Each switch is worth a line */
+		for (on = 1; on <= LINES_OF_ONE + 1; on++) {
+			ASSERT_OK(uev_enable(event, on & 1));
+			ASSERT_TRUE(BECOMES(on & 1, shared->value[2]));
+			/* The repair comes after the switch */
+			usleep(20000);
+		}
+		kill(-self->bad[0], SIGKILL);
+		uev_join(self->bad[0]);
+		self->bad[0] = 0;
+		ASSERT_OK(uev_enable(event, false));
+		ASSERT_TRUE(uev_wait_for(!uev_event_exists(event)));
+		UEV_WRITE(shared->value[2], 0);
+		lines += lines_about(kmsg, event);
+	}
+	close(kmsg);
+	begin = uev_now_ms() - begin;
+	TH_LOG("%d lines in %llu ms", lines, (unsigned long long)begin);
+	EXPECT_LT(0, lines);
+	/* Of each minute that has begun, and of the one before */
+	EXPECT_GE(LINES_OF_ALL * (1 + begin / 60000), lines);
+}
+
 /* event_mutex */
 
 /* @count addresses, or fewer on a kernel with checkers */
@@ -874,6 +954,9 @@ static int many_ask(void *arg)
 		pause();
 }
 
+/* As many work items may wait for one user, and some for others */
+#define WORKERS_OF_ONE	8
+
 /* shared->go, of event_mutex */
 enum { HELD = 1, RELEASED };
 
@@ -987,6 +1070,106 @@ static bool release_event_mutex(pid_t holder)
 
 	return !be_first(false) && waitpid(holder, &status, 0) == holder &&
 	       !status && !rmdir(INSTANCE);
+}
+
+/* Processes whose enablers the kernel takes off their events once they unmap them */
+#define UNMAPPERS	200
+
+static int unmaps_when_told(int step)
+{
+	__u32 *value;
+
+	for (;; step++) {
+		value = mmap(NULL, uev_page_size(), PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (value == MAP_FAILED ||
+		    uev_reg(data_fd, value, 0, 4, 0, BAD " u32 a", NULL))
+			return failed();
+		ready();
+		while (UEV_READ(shared->step) < step)
+			usleep(1000);
+		munmap(value, uev_page_size());
+		__atomic_fetch_add(&shared->done, 1, __ATOMIC_SEQ_CST);
+	}
+}
+
+static int many_unmap(void *arg)
+{
+	int i;
+
+	setpgid(0, 0);
+	uev_become_nobody();
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (i = 0; i < UNMAPPERS; i++) {
+		switch (fork()) {
+		case 0:
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			_exit(unmaps_when_told(1));
+		case -1:
+			return failed();
+		}
+	}
+	for (;;)
+		pause();
+}
+
+/* Workers of the kernel that wait for a lock */
+static int waiting_workers(void)
+{
+	char path[64], *text, *at;
+	struct dirent *entry;
+	DIR *proc = opendir("/proc");
+	int nr = 0;
+
+	while (proc && (entry = readdir(proc))) {
+		snprintf(path, sizeof(path), "/proc/%s/stat", entry->d_name);
+		text = atoi(entry->d_name) > 2 ? uev_get(path) : NULL;
+		at = text ? strrchr(text, ')') : NULL;
+		nr += at && strstr(text, "(kworker/") && !strncmp(at, ") D", 3);
+		free(text);
+	}
+	if (proc)
+		closedir(proc);
+	return nr;
+}
+
+/* The kernel runs 512 work items of a queue at a time: they are for all users */
+TEST_F(neighbour, whose_work_queues_for_event_mutex)
+{
+	int tries, nr = 0, most = 0;
+	bool ok = false;
+	pid_t holder;
+
+	ASSERT_OK(share_a_cpu());
+	START(0, many_unmap, NULL, UNMAPPERS);
+	for (tries = 1; tries <= 10 && !ok; tries++) {
+		UEV_WRITE(shared->go, 0);
+		holder = uev_fork(has_event_mutex, NULL);
+		ASSERT_LT(0, holder);
+		ASSERT_TRUE(uev_wait_for(UEV_READ(shared->go)));
+		uev_nap();
+		UEV_WRITE(shared->step, tries);
+		while (UEV_READ(shared->go) == HELD &&
+		       UEV_READ(shared->done) < tries * UNMAPPERS)
+			usleep(1000);
+		/* The workers run when the others sleep */
+		for (most = 0; UEV_READ(shared->go) == HELD; usleep(20000)) {
+			nr = waiting_workers();
+			if (UEV_READ(shared->go) == HELD) {
+				ok = true;
+				most = nr > most ? nr : most;
+			}
+		}
+		ASSERT_TRUE(release_event_mutex(holder));
+		ASSERT_TRUE(are_ready((tries + 1) * UNMAPPERS));
+		ASSERT_EQ(0, UEV_READ(shared->failed));
+		if (!ok)
+			ASSERT_OK(hold_event_mutex_longer());
+	}
+	ASSERT_TRUE(ok) TH_LOG("event_mutex was never held for long enough");
+	TH_LOG("%d of %d work items waited for event_mutex", most, UNMAPPERS);
+	EXPECT_LT(0, most);
+	EXPECT_GE(WORKERS_OF_ONE, most);
 }
 
 TEST_F(neighbour, a_user_queues_once_for_event_mutex)
@@ -1496,6 +1679,52 @@ TEST_F(neighbour, who_shares_bits_with_children)
 		EXPECT_GT(sysconf(_SC_CLK_TCK), spent);
 	ASSERT_OK(uev_enable(BAD, false));
 	munmap(value, uev_page_size());
+	close(memory);
+}
+
+/* Each process of a chain ends once it has forked the next one */
+static int is_forked_on(void *arg)
+{
+	__u32 *value = map_word(*(int *)arg);
+
+	setpgid(0, 0);
+	if (!value || uev_reg(data_fd, &value[3], 5, 4, 0, GOOD " u32 a", NULL))
+		return failed();
+	ready();
+	while (!UEV_READ(shared->quit)) {
+		switch (fork()) {
+		case 0:
+			UEV_WRITE(shared->done, shared->done + 1);
+			break;
+		case -1:
+			return failed();
+		default:
+			return 0;
+		}
+	}
+	return 0;
+}
+
+/* Whoever has the bit now is found, although it was not there a moment ago */
+TEST_F(neighbour, unregisters_while_the_sharer_forks_and_ends)
+{
+	int memory = memfd_create("uev", MFD_CLOEXEC), i, rounds = uev_rounds(50000);
+	__u32 *value;
+
+	ASSERT_EQ(0, ftruncate(memory, uev_page_size()));
+	value = map_word(memory);
+	ASSERT_NE(NULL, value);
+	ASSERT_OK(uev_enable(GOOD, true));
+	START(0, is_forked_on, &memory, 1);
+	ASSERT_BECOMES(1U << 5, value[3]);
+	for (i = 0; i < rounds && !UEV_READ(shared->failed); i++) {
+		ASSERT_OK(uev_reg(data_fd, &value[3], 5, 4, 0, BAD " u32 a", NULL));
+		ASSERT_OK(uev_unreg(data_fd, &value[3], 5));
+		ASSERT_BECOMES(1U << 5, value[3]);
+	}
+	ASSERT_EQ(0, UEV_READ(shared->failed));
+	TH_LOG("%d rounds, %d processes", i, UEV_READ(shared->done));
+	UEV_WRITE(shared->quit, 1);
 	close(memory);
 }
 

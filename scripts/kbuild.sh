@@ -26,8 +26,16 @@ need_kbuild()
 # fragments FLAVOUR: those of a kernel that is tested here; the last has the last word
 fragments()
 {
-	realpath -eq "$TOP/scripts/config/"{base,"$1"}.config "$source/tools/testing/selftests/user_events/config" \
-		"$TOP/scripts/config/$ARCH"{,"-$1"}.config "$TOP/base/$BASE/config" || true
+	local more=()
+
+	case $1 in
+	debug)		more=(checks faults kunit) ;;
+	kcov)		more=(checks faults) ;;
+	gcov)		more=(faults kunit) ;;
+	preempt|rt)	more=(checks) ;;
+	esac
+	(cd "$TOP/scripts/config" && realpath -eq "$source/tools/testing/selftests/user_events/config" \
+		"${more[@]/%/.config}" {base,"$1","$ARCH","$ARCH-$1"}.config "$TOP/base/$BASE/config") || true
 }
 
 # kconfig FRAGMENT...: options that no fragment names are off; the last fragment that

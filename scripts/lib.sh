@@ -44,7 +44,7 @@ check_settings()
 	# shellcheck disable=SC2086 # lists
 	{
 		one_of BASE "$BASE" $BASES
-		one_of FLAVOUR "$FLAVOUR" $FLAVOURS kcsan gcov kcov mutants preempt rt
+		one_of FLAVOUR "$FLAVOUR" $FLAVOURS kcsan gcov kcov preempt rt
 		one_of ARCH "$ARCH" $ARCHS
 	}
 	arch_settings

@@ -66,9 +66,12 @@
  *         user_event_mm.access	by trylock only: a write into the address space
  *           mmap_lock		by trylock only
  *             page table lock	of the entry that has the page
- *         trace_types_lock, trace_event_sem	taken by the trace core
+ *         trace_types_lock	by the trace core; here, to walk the instances
+ *         trace_event_sem	by the trace core
  *     user_event_set.lock	under the mmap_lock of fork as well
- *     user_event_owner.lock	innermost
+ *       mmap_lock of another address space	by trylock only
+ *     user_event_owner.lock, idle_lock, retired_lock	innermost
+ *     xa_lock of groups, owners and other arrays	innermost
  *
  * The kernel takes event_mutex inside an mmap_lock: unmapping a perf buffer
  * can free a perf event. So never sleep on an mmap_lock, or on what its holder may
@@ -85,7 +88,7 @@
  *
  * - A bit is written with event_mutex held and from the state the event has at
  *   that moment, so a late write never undoes a newer one.
- * - The set of an address space, and the value of a bit that is registered or
+ * - The set of an address space, and a bit that is registered or
  *   unregistered, change under the mmap_lock (for reading). fork holds it for
  *   writing over the whole copy and takes the set before it drops it: what the
  *   child has in memory and what it has registered describe the same instant.
@@ -183,14 +186,14 @@ struct user_event_field {
 
 /**
  * struct user_event_format - a parsed command string
- * @charge: for the memory of the event that it is for; its owner's
+ * @charge: what the event's memory is charged to; only its owner changes it
  * @name: name of the event as the program gave it
  * @size: bytes of all fields together
  * @nr_fields: number of @fields
  * @nr_locs: number of dynamic fields
  * @fields: the fields in their order, followed by the text they point to
  *
- * The rest does not change once parsed.
+ * All but @charge is constant once parsed.
  */
 struct user_event_format {
 	struct user_event_charge charge;
@@ -243,24 +246,26 @@ void user_event_limit_init(void);
  * @uid: the user; constant
  * @ref: address spaces, threads, and tasks that look it up
  * @turn: held by the one task of the user that waits for event_mutex
- * @lock: protects the lists and @nr_threads
+ * @lock: protects the lists and numbers
  * @fresh: address spaces whose repair has to wait
  * @waited: address spaces that have been waited for in vain; come after @fresh
  * @waiters: threads that wait
  * @nr_threads: number of these threads, and of those being started
- * @nr_works: work items of these address spaces that run
+ * @nr_works: work items that are busy with these address spaces
+ * @queued: address spaces that wait for one of them
  * @complaints: rate limit of lines in the log; has a lock of its own
  */
 struct user_event_owner {
 	kuid_t			uid;
 	refcount_t		ref;
 	struct mutex		turn;	/* waiting for event_mutex */
-	spinlock_t		lock;	/* lists, nr_threads */
+	spinlock_t		lock;	/* lists, numbers */
 	struct list_head	fresh;
 	struct list_head	waited;
 	struct list_head	waiters;
+	struct list_head	queued;
 	unsigned int		nr_threads;
-	atomic_t		nr_works;
+	unsigned int		nr_works;
 	struct ratelimit_state	complaints;
 };
 
@@ -369,8 +374,8 @@ enum user_event_loss {
  *	NULL; event_mutex
  * @id: unique in its group, while the system is up if a long has 64 bits; constant
  * @switched: number of its last switch; event_mutex
- * @last_tracer: serial number of the newest tracer; event_mutex
- * @left: tracers that have left, whose instances may still have its records;
+ * @last_tracer: serial number of the newest of these; event_mutex
+ * @left: those that have left, whose instances may still have its records;
  *	event_mutex
  * @enablers: where to set and clear bits; event_mutex
  * @holders: open files and enablers; 0 becomes 1 only under event_mutex
@@ -379,6 +384,7 @@ enum user_event_loss {
  * @dyn: in the list of dynamic events, until it is deleted; event_mutex
  * @remembered: in the list of deleted events that have records; event_mutex
  * @next_idle: the next one in a list of the reaper; the reaper's lock
+ * @looked_at: when its records were last looked for, in jiffies; event_mutex
  * @perf_events: perf events whose losses count; event_mutex
  * @losses: records that a listener did not get, by reason
  *
@@ -414,6 +420,7 @@ struct user_event {
 		struct list_head	remembered;
 	};
 	struct user_event		*next_idle;
+	unsigned long			looked_at;
 #ifdef CONFIG_PERF_EVENTS
 	struct hlist_head		perf_events;
 #endif
@@ -467,7 +474,7 @@ struct user_event *user_event_registry_next(struct user_event_group *group,
  * struct user_event_tracer - a trace instance that has an event enabled
  * @node: in the list of the event, in the order of @serial; event_mutex, RCU
  * @file: the event in that instance; constant, invalid once it has left
- * @serial: rises from tracer to tracer of an event; constant
+ * @serial: rises from one to the next of an event; constant
  * @tr: the instance; constant, may be gone once it has left
  * @left_node: in user_event.left once it has left; event_mutex
  * @left_rcu: when it left, as RCU counts; event_mutex
@@ -484,10 +491,23 @@ struct user_event_tracer {
 	struct trace_array	*tr;
 	struct hlist_node	left_node;
 	unsigned long		left_rcu;
-	unsigned long		left_jiffies;
+	u64			left_jiffies;
 	u64			left_at;
 	int			clock_id;
 	struct rcu_head		rcu;
+};
+
+/**
+ * struct user_event_room - room is being made for an event
+ * @round: of those that the reaper would delete, up to which they are deleted; 0 at
+ *	first
+ * @since: in jiffies: deleted events that were looked at earlier are looked at
+ *
+ * Belongs to the task that wants the room.
+ */
+struct user_event_room {
+	unsigned long		round;
+	unsigned long		since;
 };
 
 void user_event_life_hold(struct user_event *event);
@@ -500,7 +520,7 @@ bool user_event_life_is_busy(struct user_event *event);
 bool user_event_life_has_other_user(struct user_event *event);
 int user_event_life_get_type(struct user_event *event);
 int user_event_life_destroy(struct user_event *event);
-bool user_event_life_make_room(unsigned long *round);
+bool user_event_life_make_room(struct user_event_room *room);
 
 /*
  * trace_events_user_set.c - what address spaces have registered
@@ -569,7 +589,10 @@ enabler_bit(const struct user_event_enabler *enabler)
 static inline unsigned long
 enabler_addr(const struct user_event_enabler *enabler)
 {
-	/* Of another address space with the same set, see struct user_event_set */
+	/*
+	 * A worker may mark it gone meanwhile, on behalf of another address
+	 * space with this set
+	 */
 	return READ_ONCE(enabler->addr_size) & ~3UL;
 }
 
@@ -670,7 +693,8 @@ void user_event_set_enabler_free(struct user_event_enabler *enabler);
 /* user_event_mm.stale */
 enum user_event_mm_stale {
 	USER_EVENT_MM_RIGHT,		/* every bit is right, or given up */
-	USER_EVENT_MM_FORKING,		/* its fork has yet to find out */
+	/* Its fork has yet to check whether a switch missed it */
+	USER_EVENT_MM_FORKING,
 	USER_EVENT_MM_STALE,		/* there is something to repair */
 };
 
@@ -697,7 +721,8 @@ enum user_event_mm_stale {
  * @last: a reference of mm_users that a work item has left to a thread, since it
  *	may be the last one; exchanged
  * @resume: address at which the next pass of a thread goes on; used by threads
- * @waiting: in a list of @owner; user_event_owner.lock
+ * @waiting: in a list of @owner, for a thread; user_event_owner.lock
+ * @queued: in a list of @owner, for a work item; user_event_owner.lock
  * @gone: unmapped ranges that had enablers; they neither overlap nor touch.
  *	Changes under the mmap_lock for writing, or for reading and event_mutex;
  *	read under the mmap_lock and event_mutex
@@ -733,6 +758,7 @@ struct user_event_mm {
 	u64			failed;
 	unsigned long		resume;
 	struct list_head	waiting;
+	struct list_head	queued;
 	struct rb_root		gone;
 	struct user_event_gap	gap;
 	unsigned int		unmaps;
@@ -807,16 +833,19 @@ int user_event_bit_state(struct user_event_mm *umm,
 
 /* Wait for the mmap_lock and for pages, until killed */
 #define USER_EVENT_ACCESS_WAIT	1U
+/* To an enable word that is not registered yet */
+#define USER_EVENT_ACCESS_NEW	2U
 
 /**
  * struct user_event_access - one access to the memory of an address space
  * @umm: the address space
  * @visit: what to do there, see user_event_access()
  * @addr: the enable word whose page is brought in when @visit misses it
- * @flags: USER_EVENT_ACCESS_WAIT, or 0
+ * @flags: USER_EVENT_ACCESS_*
  * @try: number of the next try; an odd one takes the mmap_lock first
  * @missing: how often the page at @addr was missing although it was brought in
  * @unmaps: user_event_mm.unmaps when @visit last ran
+ * @brought: this try has brought the page in
  *
  * Belongs to the task that makes the access.
  */
@@ -828,6 +857,7 @@ struct user_event_access {
 	unsigned int		try;
 	unsigned int		missing;
 	unsigned int		unmaps;
+	bool			brought;
 };
 
 int user_event_access(struct user_event_access *access);

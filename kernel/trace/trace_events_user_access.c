@@ -14,6 +14,7 @@
 #include <linux/jiffies.h>
 #include <linux/magic.h>
 #include <linux/mm.h>
+#include <linux/pagewalk.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/userfaultfd_k.h>
@@ -40,14 +41,34 @@ static void back_off(unsigned int try)
 		schedule_timeout_killable(msecs_to_jiffies(1U << min(try - 6, 9U)));
 }
 
-/* Does a program serve the file behind @vma? */
+/* Whether a program serves the file behind @vma */
 static bool is_served(struct vm_area_struct *vma)
 {
 	return vma->vm_file &&
 		file_inode(vma->vm_file)->i_sb->s_magic == FUSE_SUPER_MAGIC;
 }
 
-/* Is what the fault at @addr takes a copy of a page that is present? */
+static int note_if_away(pte_t *pte, unsigned long addr, unsigned long next,
+			struct mm_walk *walk)
+{
+	pte_t entry = ptep_get(pte);
+
+	*(bool *)walk->private = !pte_none(entry) && !pte_present(entry);
+	return 0;
+}
+
+/* Is a page of the process itself swapped out, or under way to another place? */
+static bool is_away(struct vm_area_struct *vma, unsigned long addr)
+{
+	static const struct mm_walk_ops ops = { .pte_entry = note_if_away };
+	bool away = false;
+
+	addr &= PAGE_MASK;
+	walk_page_range(vma->vm_mm, addr, addr + PAGE_SIZE, &ops, &away);
+	return away;
+}
+
+/* Whether the fault at @addr only copies a page that is present */
 static bool only_copies(struct vm_area_struct *vma, unsigned long addr)
 {
 	struct user_events_page at;
@@ -59,7 +80,7 @@ static bool only_copies(struct vm_area_struct *vma, unsigned long addr)
 	return true;
 }
 
-/* Can the fault at @addr be handled without waiting for anything in user space? */
+/* Whether the fault at @addr can be handled without waiting for user space */
 static bool needs_no_wait(struct vm_area_struct *vma, unsigned long addr)
 {
 	if (userfaultfd_armed(vma) || is_vm_hugetlb_page(vma))
@@ -78,7 +99,9 @@ static bool needs_no_wait(struct vm_area_struct *vma, unsigned long addr)
 static int check_file(struct vm_area_struct *vma, unsigned long addr)
 {
 	if (is_served(vma))
-		return only_copies(vma, addr) ? 0 : -EFAULT;
+		return only_copies(vma, addr) ||
+			(!(vma->vm_flags & VM_SHARED) && is_away(vma, addr)) ?
+			0 : -EFAULT;
 	if (vma->vm_file && vma->vm_flags & VM_SHARED &&
 	    READ_ONCE(file_inode(vma->vm_file)->i_sb->s_writers.frozen) !=
 	    SB_UNFROZEN)
@@ -154,8 +177,13 @@ static int lock_mmap_first(struct user_event_access *access)
 		return -EINTR;
 	}
 
-	/* After an unmapping, another look comes first: the word may be gone */
-	if (access->missing && access->unmaps == umm->unmaps)
+	/*
+	 * After an unmapping, another look comes first: the word may be gone, unless
+	 * it is only being registered.
+	 */
+	access->brought = access->missing &&
+		(access->flags & USER_EVENT_ACCESS_NEW || access->unmaps == umm->unmaps);
+	if (access->brought)
 		ret = fault_in(access, &locked);
 	if (!ret && !mutex_trylock(&event_mutex))
 		ret = -EAGAIN;
@@ -225,6 +253,7 @@ int user_event_access(struct user_event_access *access)
 			return -EBUSY;
 		back_off(access->try);
 		mmap_first = access->try++ & 1;
+		access->brought = false;
 
 		ret = mmap_first ? lock_mmap_first(access) :
 				   lock_event_mutex_first(access);
@@ -235,9 +264,9 @@ int user_event_access(struct user_event_access *access)
 			mutex_unlock(&event_mutex);
 			if (ret == -EFAULT) {
 				/* Only a try that brought the page in counts */
-				if (mmap_first && access->missing > MISSING_MAX)
+				if (access->brought && access->missing > MISSING_MAX)
 					return ret;
-				if (mmap_first || !access->missing)
+				if (access->brought || !access->missing)
 					access->missing++;
 				ret = -EAGAIN;
 			}

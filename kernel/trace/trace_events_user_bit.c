@@ -149,7 +149,7 @@ static enum user_event_bit_state look_at(struct user_event_mm *umm,
 
 	if (user_events_page_lock(umm->mm, addr, &at)) {
 		if (vma->vm_file &&
-		    linear_page_index(vma, addr) * PAGE_SIZE >=
+		    ((loff_t)vma->vm_pgoff << PAGE_SHIFT) + (addr - vma->vm_start) >=
 		    i_size_read(file_inode(vma->vm_file)))
 			return USER_EVENT_BIT_PAST_EOF;
 		return USER_EVENT_BIT_ABSENT;

@@ -87,6 +87,7 @@ user_event_owner_of_current(struct user_event_owner *likely_one)
 		INIT_LIST_HEAD(&owner->fresh);
 		INIT_LIST_HEAD(&owner->waited);
 		INIT_LIST_HEAD(&owner->waiters);
+		INIT_LIST_HEAD(&owner->queued);
 		ratelimit_state_init(&owner->complaints, 60 * HZ,
 				     COMPLAINTS_MAX);
 
@@ -164,9 +165,9 @@ void user_event_owner_lock(struct user_event_owner *owner)
  * user_event_owner_lock_killable() - user_event_owner_lock() until killed
  * @owner: as in user_event_owner_lock()
  *
- * The queue of a user is as long as that user makes it, so a task that waits in
- * it can be killed. So can the threads that wait for the user, and while they
- * are in the queue they do not count as hung.
+ * The queue of a user is as long as that user makes it, so a task in it can be
+ * killed, and so can a thread that waits for the user. They sleep killable, so
+ * the hung-task detector ignores them.
  *
  * Context: as user_event_owner_lock().
  * Return: 0 with event_mutex held, or -EINTR.

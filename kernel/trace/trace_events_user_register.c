@@ -150,8 +150,8 @@ static int clean_some(struct user_event_mm *umm)
 }
 
 /*
- * A shared set with more enablers times address spaces is not cleaned up: any of its
- * processes can have that done again and again.
+ * Limit of enablers times address spaces above which a shared set is not
+ * cleaned up: any of its processes could repeat the work at will.
  */
 #define CLEAN_SHARED_MAX	1024
 
@@ -218,12 +218,48 @@ static void clean(struct user_event_mm *umm)
 		user_event_repair_queue_work(umm, HZ / 10);
 }
 
-/* Address spaces of one owner that work items are busy with at a time */
+/* Work items that are busy with address spaces of one owner at a time */
 #define OWNER_WORKS	4
+
+/* May another work item be busy with @umm? If not, @umm is queued for one that is. */
+static bool begin_work(struct user_event_mm *umm)
+{
+	struct user_event_owner *owner = umm->owner;
+	bool may;
+
+	spin_lock(&owner->lock);
+	may = owner->nr_works < OWNER_WORKS;
+	if (may) {
+		owner->nr_works++;
+	} else if (list_empty(&umm->queued)) {
+		refcount_inc(&umm->ref);
+		list_add_tail(&umm->queued, &owner->queued);
+	}
+	spin_unlock(&owner->lock);
+	return may;
+}
+
+/* The next address space of @owner for this work item, referenced, or NULL */
+static struct user_event_mm *next_work(struct user_event_owner *owner)
+{
+	struct user_event_mm *umm;
+
+	spin_lock(&owner->lock);
+	umm = list_first_entry_or_null(&owner->queued, struct user_event_mm, queued);
+	if (umm)
+		list_del_init(&umm->queued);
+	else
+		owner->nr_works--;
+	spin_unlock(&owner->lock);
+	return umm;
+}
 
 /**
  * user_event_register_work() - do what could not be done at once
  * @work: user_event_mm.work
+ *
+ * Others must not wait until all that one user has is done: its address spaces
+ * take turns in a few work items.
  *
  * Context: a workqueue; takes event_mutex.
  */
@@ -231,20 +267,23 @@ void user_event_register_work(struct work_struct *work)
 {
 	struct user_event_mm *umm = container_of(to_delayed_work(work),
 						 struct user_event_mm, work);
-
 	struct user_event_owner *owner = umm->owner;
 
-	if (atomic_inc_return(&owner->nr_works) > OWNER_WORKS) {
-		/* Others must not queue behind all that one user has */
-		user_event_repair_queue_work(umm, HZ / 10);
-	} else {
+	if (!begin_work(umm)) {
+		user_event_mm_put(umm);
+		return;
+	}
+	user_event_owner_get(owner);
+	do {
 		user_event_repair(umm);
 		/* A race with unmapping queues another run */
 		if (data_race(!RB_EMPTY_ROOT(&umm->gone)))
 			clean(umm);
-	}
-	atomic_dec(&owner->nr_works);
-	user_event_mm_put(umm);
+		user_event_mm_put(umm);
+		cond_resched();
+		umm = next_work(owner);
+	} while (umm);
+	user_event_owner_put(owner);
 }
 
 static void drop_empty_set(struct user_event_mm *umm)
@@ -352,7 +391,7 @@ int user_event_register(struct user_event_mm *umm, struct user_event *event,
 			.umm = umm,
 			.visit = visit_register,
 			.addr = addr,
-			.flags = USER_EVENT_ACCESS_WAIT,
+			.flags = USER_EVENT_ACCESS_WAIT | USER_EVENT_ACCESS_NEW,
 		},
 		.addr = addr,
 		.bit = bit,

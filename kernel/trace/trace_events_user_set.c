@@ -380,6 +380,7 @@ static void free_retired_sets(struct work_struct *work)
 void user_event_set_put(struct user_event_set *set)
 {
 	struct user_event_enabler *enabler;
+	unsigned int nr = 0;
 
 	if (!refcount_dec_and_test(&set->users))
 		return;
@@ -388,6 +389,8 @@ void user_event_set_put(struct user_event_set *set)
 	     enabler = enabler_next(enabler)) {
 		if (!enabler_is_gone(enabler))
 			user_event_life_unhold(enabler_event(enabler));
+		if (!(++nr % SET_PIECE))
+			cond_resched();
 	}
 	user_event_limit_uncharge(set->user, UCOUNT_USER_EVENT_BITS, set->nr);
 
@@ -430,7 +433,8 @@ void user_event_set_join(struct user_event_set *set, struct user_event_mm *umm)
  *
  * Context: process context. Takes no mutex: it can be an exiting task.
  * Return: one of those that still have the set, referenced, if it has unmapped
- * anything, or NULL. What it has unmapped may now hold an event for nobody.
+ * anything, or NULL. An enabler may be gone in all that are left: the caller
+ * has the returned one look.
  */
 struct user_event_mm *user_event_set_leave(struct user_event_set *set,
 					   struct user_event_mm *umm)
@@ -440,7 +444,7 @@ struct user_event_mm *user_event_set_leave(struct user_event_set *set,
 	spin_lock(&set->lock);
 	hlist_del_rcu(&umm->in_set);
 	other = hlist_entry_safe(set->mms.first, struct user_event_mm, in_set);
-	/* Whoever unmaps the first one meanwhile looks at the others anyway */
+	/* If it unmaps something from now on, that looks at the others, too */
 	if (other && data_race(RB_EMPTY_ROOT(&other->gone)))
 		other = NULL;
 	/* What is in the list is referenced */
@@ -477,11 +481,14 @@ link_piece(struct user_event_enabler *enabler, unsigned int nr,
 static void free_unlinked(struct user_event_set *copy, unsigned int charged)
 {
 	struct user_event_enabler *enabler, *next;
+	unsigned int nr = 0;
 
 	rbtree_postorder_for_each_entry_safe(enabler, next, &copy->enablers, node) {
 		if (!enabler_is_gone(enabler))
 			user_event_life_unhold(enabler_event(enabler));
 		enabler_release(enabler);
+		if (!(++nr % SET_PIECE))
+			cond_resched();
 	}
 	user_event_limit_uncharge(copy->user, UCOUNT_USER_EVENT_BITS, charged);
 	set_free_last(copy);

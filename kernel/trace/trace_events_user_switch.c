@@ -45,7 +45,7 @@ static void switch_one(struct user_event_mm *umm,
 }
 
 /**
- * user_event_switch() - tell programs whether an event has listeners
+ * user_event_switch() - switch the bits of an event
  * @event: the event, user_event.listeners up to date
  *
  * Costs in proportion to the enablers of @event and to the processes that have
@@ -125,6 +125,12 @@ static struct user_event_mm *get_umm(struct mm_struct *mm)
 #define SHARERS_PIECE	32
 #define SHARERS_ROUNDS	64
 
+/* How often they are looked up from the first one on, as one of them has gone */
+#define SHARERS_SWEEPS	8
+
+/* Mappings that are looked at before other tasks may run */
+#define SHARERS_BREAK	1024
+
 /**
  * struct sharer - where an address space has a shared page mapped
  * @mm: the address space; to compare alone, it may be gone
@@ -151,8 +157,8 @@ static unsigned int find_sharers(struct address_space *mapping, pgoff_t pgoff,
 				 unsigned int offset, const struct sharer *last,
 				 struct sharer *sharers)
 {
+	unsigned int nr = 0, seen = 0, i;
 	struct vm_area_struct *vma;
-	unsigned int nr = 0, i;
 	struct sharer one;
 
 	i_mmap_lock_read(mapping);
@@ -163,6 +169,8 @@ static unsigned int find_sharers(struct address_space *mapping, pgoff_t pgoff,
 		one.mm = vma->vm_mm;
 		one.addr = vma->vm_start + offset +
 			((pgoff - vma->vm_pgoff) << PAGE_SHIFT);
+		if (!(++seen % SHARERS_BREAK))
+			cond_resched();
 		if (!sharer_before(last, &one))
 			continue;
 		if (nr < SHARERS_PIECE)
@@ -188,7 +196,7 @@ static unsigned int find_sharers(struct address_space *mapping, pgoff_t pgoff,
  * @bit: number of the bit
  * @nr: number of @sharers
  * @sharers: where else the page is mapped
- * @lost: one of them is no longer registered: a fork of it may be
+ * @lost: one of them has the bit no more: a fork of it may have
  */
 struct restoring {
 	struct user_event_access	access;
@@ -199,6 +207,26 @@ struct restoring {
 	struct sharer			sharers[SHARERS_PIECE];
 	bool				lost;
 };
+
+/*
+ * Was the word of @sharer unmapped since it was registered? If that cannot be told
+ * now, the repair of the sharer finds out, and the search goes on.
+ */
+static bool is_gone_there(const struct sharer *sharer,
+			  struct user_event_enabler *enabler)
+{
+	struct user_event_mm *umm = sharer->umm;
+	bool gone;
+
+	if (!mmap_read_trylock(umm->mm)) {
+		enabler_event(enabler)->switched = user_event_repair_count_switch();
+		leave_to_repair(umm, enabler_event(enabler)->switched);
+		return true;
+	}
+	gone = user_event_mm_is_gone(umm, sharer->addr);
+	mmap_read_unlock(umm->mm);
+	return gone;
+}
 
 /* The enabler of @sharer at @bit, with event_mutex held; NULL if it has none */
 static struct user_event_enabler *enabler_of(struct restoring *restoring,
@@ -214,8 +242,8 @@ static struct user_event_enabler *enabler_of(struct restoring *restoring,
 	enabler = sharer->umm->set ?
 		user_event_set_find(sharer->umm->set, sharer->addr,
 				    restoring->bit) : NULL;
-	/* One that is gone has left its event, which may be freed */
-	if (enabler && enabler_is_gone(enabler)) {
+	/* One that is gone in all has left its event, which may be freed */
+	if (enabler && (enabler_is_gone(enabler) || is_gone_there(sharer, enabler))) {
 		restoring->lost = true;
 		return NULL;
 	}
@@ -236,7 +264,7 @@ static struct user_event_enabler *find_enabler(struct restoring *restoring,
 	return enabler;
 }
 
-/* Does the caller have the word mapped as before, with the mmap_lock held? */
+/* Whether the caller has the word mapped as before, with the mmap_lock held */
 static bool is_mapped(const struct restoring *restoring)
 {
 	struct user_event_mm *umm = restoring->access.umm;
@@ -304,8 +332,8 @@ static int leave_to_sharer(struct restoring *restoring)
  * It is one word for all of them, so the caller writes it, for the first one that is
  * found. The mappings are looked up a few at a time: unmapping takes the lock of the
  * mappings inside an mmap_lock, so no write into an address space may begin under
- * that lock. Who maps a page very often, or comes and goes all the time, can have the
- * search given up: that is no more than what a write to the word does.
+ * that lock. A program that maps the page very often, or comes and goes all
+ * the time, can make the search end early: no worse than writing the word itself.
  *
  * Context: no locks held, takes event_mutex. May sleep.
  */
@@ -324,7 +352,7 @@ void user_event_switch_sharers(struct user_event_mm *umm, unsigned long addr,
 		.pgoff = pgoff,
 		.bit = bit,
 	};
-	unsigned int round, i;
+	unsigned int round, sweep = 1, i;
 	struct sharer last = {};
 	bool more = true;
 	int ret = 0;
@@ -345,8 +373,11 @@ void user_event_switch_sharers(struct user_event_mm *umm, unsigned long addr,
 			if (restoring.sharers[i].umm)
 				user_event_mm_put(restoring.sharers[i].umm);
 		}
-		/* Its child was in the tree of mappings before it went */
-		if (!more && restoring.lost) {
+		/*
+		 * A sharer that is gone may have forked; its child's mapping is
+		 * in the tree, so search again
+		 */
+		if (!more && restoring.lost && sweep++ < SHARERS_SWEEPS) {
 			restoring.lost = false;
 			last = (struct sharer){};
 			more = true;

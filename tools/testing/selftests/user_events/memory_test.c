@@ -15,24 +15,7 @@
 #define EVENT		"mem_event u32 a"
 #define EVENT_NAME	"mem_event"
 
-/* What /proc/PID/pagemap says of the page of @addr */
-static __u64 pagemap_entry(const void *addr)
-{
-	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	__u64 entry = 0;
-
-	if (fd >= 0) {
-		if (pread(fd, &entry, sizeof(entry),
-			  (uintptr_t)addr / uev_page_size() * sizeof(entry)) < 0)
-			entry = 0;
-		close(fd);
-	}
-	return entry;
-}
-
-#define page_is_present(addr)	(pagemap_entry(addr) >> 63 & 1)
-#define page_is_swapped(addr)	(pagemap_entry(addr) >> 62 & 1)
-#define page_frame(addr)	(pagemap_entry(addr) & ((1ULL << 55) - 1))
+#define page_frame(addr)	(uev_page_entry(addr) & ((1ULL << 55) - 1))
 
 static void *map(int prot, int flags, int fd, size_t size)
 {
@@ -199,7 +182,7 @@ static int share(void *arg)
 }
 
 /*
- * Who unregisters from shared memory clears the bit: it is set again if it is
+ * Unregistering from shared memory clears the bit; it is set again if it is
  * registered in any other process, the first or the last of many.
  */
 TEST_F(uev, shared_by_many)
@@ -292,7 +275,7 @@ static __u32 content_of(int fd, off_t at)
 	       content : ~0U;
 }
 
-/* Maps a page of @fd, with something beside the value, and registers that. */
+/* Maps a page of @fd, with something beside the enable word, and registers that. */
 static __u32 *register_in_file(int data, int fd)
 {
 	__u32 *v = map(PROT_READ | PROT_WRITE, MAP_SHARED, fd, uev_page_size());
@@ -561,7 +544,7 @@ TEST_F(uev, discarded_page_comes_back)
 		ASSERT_EQ(0, madvise(self->page, uev_page_size(), advice[i]));
 		ASSERT_OK(uev_enable(EVENT_NAME, true));
 		/* Nobody touches it, so only the kernel brings it back. */
-		EXPECT_TRUE(uev_wait_for(page_is_present(v)));
+		EXPECT_TRUE(uev_wait_for(uev_page_is_present(v)));
 		ASSERT_BECOMES(1, v[0]);
 		ASSERT_EQ(0, madvise(self->page, uev_page_size(), advice[i]));
 		ASSERT_OK(uev_enable(EVENT_NAME, false));
@@ -615,7 +598,7 @@ TEST_F(uev, page_not_read_yet)
 	ASSERT_BECOMES(first | 1, *v);
 	ASSERT_EQ(0, madvise(v, uev_page_size(), MADV_DONTNEED));
 	ASSERT_OK(uev_enable(EVENT_NAME, false));
-	EXPECT_TRUE(uev_wait_for(page_is_present(v)));
+	EXPECT_TRUE(uev_wait_for(uev_page_is_present(v)));
 	ASSERT_BECOMES(first & ~1U, *v);
 	close(fd);
 }
@@ -631,14 +614,14 @@ TEST_F(uev, swapped_page_comes_back)
 	ASSERT_OK(uev_reg(self->fd, v, 0, 4, 0, EVENT, NULL));
 	v[1] = 0x5a5a;
 	swapped = uev_wait_for((madvise(self->page, uev_page_size(),
-					MADV_PAGEOUT), page_is_swapped(v)));
+					MADV_PAGEOUT), uev_page_is_swapped(v)));
 	EXPECT_TRUE(swapped);
 	ASSERT_OK(uev_enable(EVENT_NAME, true));
-	EXPECT_TRUE(uev_wait_for(page_is_present(v)));
+	EXPECT_TRUE(uev_wait_for(uev_page_is_present(v)));
 	EXPECT_TRUE(BECOMES(1, v[0]));
 	EXPECT_EQ(0x5a5a, v[1]);
 	EXPECT_TRUE(uev_wait_for((madvise(self->page, uev_page_size(),
-					  MADV_PAGEOUT), page_is_swapped(v))));
+					  MADV_PAGEOUT), uev_page_is_swapped(v))));
 	ASSERT_OK(uev_enable(EVENT_NAME, false));
 	EXPECT_TRUE(BECOMES(0, v[0]));
 	EXPECT_EQ(0x5a5a, v[1]);

@@ -237,7 +237,7 @@ static pid_t start(int (*fn)(void *), void *arg)
 	return -1;
 }
 
-/* What user_events_enablers says of one value of a process */
+/* What user_events_enablers says of one enable word of a process */
 static bool state_is(pid_t pid, const void *value, const char *state)
 {
 	char *text = uev_get("user_events_enablers"), key[128], *at;
@@ -501,6 +501,59 @@ TEST_F(stuck, can_be_killed)
 	/* Nothing of the file system or the pager was needed for that. */
 	EXPECT_EQ(1, UEV_READ(shared->served));
 	EXPECT_UNDISTURBED(100);
+}
+
+/* A page of a program's own takes no server to bring it back, whatever file it is from */
+TEST(swapped_out_beside_a_silent_server)
+{
+	size_t size = uev_page_size();
+	char path[64];
+	const char *why;
+	__u32 *value;
+	pid_t server;
+	int fd;
+
+	uev_reset();
+	shared = uev_shared(sizeof(*shared));
+	data_fd = uev_open();
+	ASSERT_LE(0, data_fd);
+	why = uev_swap_on(0);
+	if (!why)
+		why = mount_fuse();
+	if (why)
+		SKIP(return, "%s", why);
+	UEV_WRITE(shared->answer, 1);
+	server = uev_fork(serve, NULL);
+	ASSERT_LT(0, server);
+	snprintf(path, sizeof(path), "%s/file", mount_point);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	ASSERT_LE(0, fd);
+	value = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	ASSERT_NE(MAP_FAILED, value);
+	ASSERT_OK(uev_reg(data_fd, value, 0, 4, 0, EVENT, NULL));
+	ASSERT_EQ(0, UEV_READ(*value));
+
+	kill(server, SIGSTOP);
+	EXPECT_TRUE(uev_wait_for((madvise(value, size, MADV_PAGEOUT),
+				  uev_page_is_swapped(value))));
+	EXPECT_OK(uev_enable(EVENT_NAME, true));
+	/* To look at it before would bring it back. */
+	EXPECT_TRUE(uev_wait_for(!state_is(getpid(), value, "repair")));
+	EXPECT_TRUE(uev_page_is_present(value));
+	EXPECT_EQ(1, UEV_READ(*value));
+
+	EXPECT_OK(uev_enable(EVENT_NAME, false));
+	munmap(value, size);
+	kill(server, SIGCONT);
+	close(fd);
+	umount2(mount_point, MNT_DETACH);
+	close(fuse_fd);
+	kill(server, SIGKILL);
+	uev_join(server);
+	rmdir(mount_point);
+	close(data_fd);
+	EXPECT_OK(uev_swap_off(0));
+	uev_reset();
 }
 
 TEST_HARNESS_MAIN

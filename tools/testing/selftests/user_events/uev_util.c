@@ -604,6 +604,20 @@ size_t uev_page_size(void)
 	return sysconf(_SC_PAGESIZE);
 }
 
+__u64 uev_page_entry(const void *addr)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	__u64 entry = 0;
+
+	if (fd >= 0) {
+		if (pread(fd, &entry, sizeof(entry),
+			  (uintptr_t)addr / uev_page_size() * sizeof(entry)) < 0)
+			entry = 0;
+		close(fd);
+	}
+	return entry;
+}
+
 long uev_mem_kb(const char *name)
 {
 	char *text = uev_get("/proc/meminfo"), *at = strstr(text, name);

@@ -193,10 +193,15 @@ const char *uev_open_on_disk(int disk, int *fd);
 /* Checkers are built in that make the kernel ten times slower. */
 bool uev_kernel_is_slow(void);
 
+/* What /proc/self/pagemap says of the page of @addr */
+__u64 uev_page_entry(const void *addr);
+#define uev_page_is_present(addr)	(uev_page_entry(addr) >> 63 & 1)
+#define uev_page_is_swapped(addr)	(uev_page_entry(addr) >> 62 & 1)
+
 /* A line of /proc/meminfo, whose name follows a newline in @name, in KiB */
 long uev_mem_kb(const char *name);
 
-/* It has 64 bits, whatever this program has, and so takes values of 8 bytes. */
+/* It has 64 bits, whatever this program has, and so takes enable words of 8 bytes. */
 bool uev_kernel_is_64(void);
 
 /*

@@ -118,6 +118,27 @@ static char *(*const nexts[])(void *at, size_t page, int fd) = {
 	next_anonymous, next_file, next_private_file, next_shared, next_code,
 };
 
+/* Words of a page that three processes share: more than are looked at for all of them */
+#define SHARED_WORDS	600
+
+struct again {
+	char *area;
+	int memory;
+	int *ready, *quit;
+};
+
+static int maps_again(void *arg)
+{
+	struct again *again = arg;
+	size_t page = uev_page_size();
+
+	if (munmap(again->area, page) ||
+	    map_at(again->area, page, MAP_SHARED, again->memory) != again->area)
+		return 1;
+	__atomic_fetch_add(again->ready, 1, __ATOMIC_SEQ_CST);
+	return !uev_wait_for(UEV_READ(*again->quit));
+}
+
 /* True if no enabler of the event is left; its open file may still hold it. */
 static bool only_file_holds(int fd)
 {
@@ -215,6 +236,44 @@ TEST_F(uev, shared_memory_where_something_was)
 }
 
 /* Neighbours stay registered, and right. */
+/* What children have mapped again is theirs no more, also when the bit is cleared */
+TEST_F(uev, children_map_it_again)
+{
+	size_t page = uev_page_size();
+	struct again again = { .memory = memfd_create("uev", MFD_CLOEXEC) };
+	pid_t pid[2];
+	__u32 *words;
+	int i;
+
+	again.ready = uev_shared(2 * sizeof(int));
+	again.quit = again.ready + 1;
+	ASSERT_EQ(0, ftruncate(again.memory, page));
+	again.area = map_at(NULL, page, MAP_SHARED, again.memory);
+	ASSERT_NE(NULL, again.area);
+	words = (__u32 *)again.area;
+	for (i = 0; i < SHARED_WORDS; i++)
+		ASSERT_OK(uev_reg(self->fd, &words[i], 3, 4, 0, EVENT, NULL));
+	for (i = 0; i < 2; i++) {
+		pid[i] = uev_fork(maps_again, &again);
+		ASSERT_LT(0, pid[i]);
+	}
+	ASSERT_TRUE(uev_wait_for(UEV_READ(*again.ready) == 2));
+	ASSERT_OK(uev_enable(EVENT_NAME, true));
+	ASSERT_EQ(8, UEV_READ(words[0]));
+	for (i = 0; i < SHARED_WORDS; i++) {
+		ASSERT_OK(uev_unreg(self->fd, &words[i], 3));
+		ASSERT_EQ(0, UEV_READ(words[i])) TH_LOG("word %d", i);
+	}
+	/* Nor later */
+	usleep(300000);
+	for (i = 0; i < SHARED_WORDS; i++)
+		ASSERT_EQ(0, UEV_READ(words[i])) TH_LOG("word %d", i);
+	UEV_WRITE(*again.quit, 1);
+	for (i = 0; i < 2; i++)
+		EXPECT_EQ(0, uev_join(pid[i]));
+	close(again.memory);
+}
+
 TEST_F(uev, only_what_was_unmapped_goes)
 {
 	size_t page = uev_page_size();

@@ -56,6 +56,17 @@ static struct trace_event_fields call_fields[] = {
 	{ }
 };
 
+static LIST_HEAD(no_fields);
+
+/*
+ * Of an event that is taken away, the trace core frees what it gets here. The fields
+ * stay, in their list: somebody may be printing records by them at this moment.
+ */
+static struct list_head *get_fields(struct trace_event_call *call)
+{
+	return call->event.funcs ? &call->class->fields : &no_fields;
+}
+
 /*
  * How many instances there were when an event was declared last. Changed under
  * event_mutex, read without
@@ -69,8 +80,8 @@ static unsigned int nr_instances = 1;
  * user_event_call_size() - tell how much memory the trace core needs for an event
  * @format: its fields
  *
- * What an instance costs that is made while events are declared does not count, nor
- * what one costs that is made later: an administrator makes them.
+ * Instances made since the last declaration, or later, are not counted: an
+ * administrator makes them.
  *
  * Context: any.
  * Return: bytes, roughly.
@@ -166,6 +177,7 @@ int user_event_call_init(struct user_event *event,
 	event->class.system = event->multi ? event->group->multi_system :
 					     event->group->system;
 	event->class.fields_array = call_fields;
+	event->class.get_fields = get_fields;
 	event->class.reg = reg;
 	event->call.class = &event->class;
 	event->call.tp = &event->tp;
@@ -189,16 +201,11 @@ int user_event_call_init(struct user_event *event,
  */
 int user_event_call_remove(struct user_event *event)
 {
-	LIST_HEAD(fields);
 	int ret;
 
 	/* Else the trace core would return the number, and free the fields */
 	event->call.event.funcs = NULL;
-	list_splice_init(&event->class.fields, &fields);
-
 	ret = trace_remove_event_call(&event->call);
-
-	list_splice(&fields, &event->class.fields);
 	if (ret)
 		event->call.event.funcs = &call_funcs;
 	return ret;

@@ -73,8 +73,8 @@ static struct user_event *find_spelled(struct user_event_group *group, char *cmd
 }
 
 /*
- * With event_mutex held: the event, held. @format, charged, is taken over if it is that
- * of the event.
+ * Find or create the event, with event_mutex held; returns it held. Takes over
+ * @format, which is charged, only if the event uses it.
  */
 static struct user_event *find_or_create(struct user_event_group *group,
 					 struct user_event_format *format,
@@ -116,13 +116,13 @@ static struct user_event *declare(struct user_event_group *group,
 				  struct user_event_owner *owner,
 				  struct user_event_format *format, bool multi)
 {
-	unsigned long round = 0;
+	struct user_event_room room = {};
 	struct user_event *event;
 	bool again = true;
 
 	event = find_or_create(group, format, multi);
 	while (event == ERR_PTR(-EMFILE) && again) {
-		again = user_event_life_make_room(&round);
+		again = user_event_life_make_room(&room);
 		event = find_or_create(group, format, multi);
 		if (event != ERR_PTR(-EMFILE) || !again)
 			break;

@@ -35,7 +35,7 @@ static struct user_event *idle_again;
 static unsigned long idle_rounds;	/* how often idle_now was filled */
 static DEFINE_SPINLOCK(idle_lock);
 
-/* Deleted events that have a type number; event_mutex */
+/* Deleted events that have a type number, by when they were looked at; event_mutex */
 static LIST_HEAD(remembered);
 
 /* How soon to look again at an event that something else in the kernel uses */
@@ -49,6 +49,9 @@ static LIST_HEAD(remembered);
 
 /* Deleted events whose records are looked for when no type number is free */
 #define FORGET_MANY	4096
+
+/* How soon a registration that finds no room looks for their records again */
+#define FORGET_AGAIN	HZ
 
 /* Much longer than the trace clocks of two CPUs can be apart */
 #define CLOCKS_AGREE	HZ
@@ -89,13 +92,14 @@ bool user_event_life_is_busy(struct user_event *event)
 }
 
 /**
- * user_event_life_has_other_user() - check for users besides ftrace and perf
+ * user_event_life_has_other_user() - check for uses besides those of ftrace and
+ * perf
  * @event: the event
  *
  * An event probe on it is such a use.
  *
  * Context: event_mutex held.
- * Return: whether it is.
+ * Return: whether there is one.
  */
 bool user_event_life_has_other_user(struct user_event *event)
 {
@@ -220,8 +224,7 @@ static bool is_record_of(const void *record, void *data)
 
 /*
  * Check if what @buffer has of a CPU may have a record of @event that was made
- * before @tracer left the instance. Time stamps tell; after a change of the
- * instance's clock they do not, and any that is not empty may have one.
+ * before @tracer left the instance. Time stamps tell.
  */
 static bool cpu_has_records(struct trace_buffer *buffer, int cpu,
 			    struct user_event *event,
@@ -230,7 +233,7 @@ static bool cpu_has_records(struct trace_buffer *buffer, int cpu,
 	if (!buffer || ring_buffer_empty_cpu(buffer, cpu))
 		return false;
 	/* The oldest record is that of another page than the reader's */
-	return !tracer->left_at || tracer->clock_id != tracer->tr->clock_id ||
+	return !tracer->left_at ||
 		ring_buffer_oldest_event_ts(buffer, cpu) <= tracer->left_at ||
 		ring_buffer_any_on_reader_page(buffer, cpu, is_record_of, event);
 }
@@ -269,12 +272,15 @@ static bool instance_has_records(struct user_event *event,
 	 * between.
 	 */
 	if (!poll_state_synchronize_rcu(tracer->left_rcu) ||
-	    time_before(jiffies, tracer->left_jiffies + CLOCKS_AGREE))
+	    time_before64(get_jiffies_64(), tracer->left_jiffies + CLOCKS_AGREE))
 		return true;
 
 	list_for_each_entry(tr, &ftrace_trace_arrays, list) {
 		if (tr != tracer->tr)
 			continue;
+		/* With another clock, the instance began anew after that */
+		if (tracer->left_at && tracer->clock_id != tr->clock_id)
+			return false;
 		if (!tracer->left_at) {
 			tracer->clock_id = tr->clock_id;
 			tracer->left_at =
@@ -325,6 +331,7 @@ static bool forget(unsigned int max)
 			break;
 		if (has_records(event)) {
 			/* Behind those that were not looked at */
+			event->looked_at = jiffies;
 			list_move_tail(&event->remembered, &kept);
 			continue;
 		}
@@ -371,6 +378,7 @@ int user_event_life_destroy(struct user_event *event)
 
 	user_event_registry_remove(event);
 	event->dead = true;
+	event->looked_at = jiffies;
 	if (has_records(event))
 		list_add_tail(&event->remembered, &remembered);
 	else
@@ -446,25 +454,43 @@ static void reap(struct work_struct *work)
 	reap_again();
 }
 
+/* Have those that could not be deleted looked at with the others */
+static void reap_again_now(void)
+{
+	struct user_event *event;
+
+	spin_lock(&idle_lock);
+	while ((event = idle_again)) {
+		idle_again = event->next_idle;
+		event->next_idle = idle_events;
+		idle_events = event;
+	}
+	spin_unlock(&idle_lock);
+}
+
 /**
  * user_event_life_make_room() - delete a few events that the reaper would, and
  * forget a few that have no records left
- * @round: 0 at first; for the next calls
+ * @room: zeroed at first; for the next calls
  *
  * For a caller who may have no more events than there are: those that count as
  * deleted must not be in the way. Others get event_mutex between the calls.
  *
  * Context: event_mutex held. May sleep.
- * Return: whether some are left of those that were to be deleted at the first call.
+ * Return: whether some are left of those that were to be deleted at the first call,
+ * or that nobody has looked at for a while then.
  */
-bool user_event_life_make_room(unsigned long *round)
+bool user_event_life_make_room(struct user_event_room *room)
 {
-	struct user_event *event = NULL;
+	struct user_event *event = NULL, *oldest;
 	int i;
 
-	/* The rest of this round, and what waits for the next one */
-	if (!*round)
-		*round = idle_rounds + 2;
+	if (!room->round) {
+		reap_again_now();
+		/* The rest of this round, and what waits for the next one */
+		room->round = READ_ONCE(idle_rounds) + 2;
+		room->since = jiffies - FORGET_AGAIN;
+	}
 	for (i = 0; i < REAP_SOME; i++) {
 		event = pop_idle(&idle_now);
 		if (!event)
@@ -473,5 +499,7 @@ bool user_event_life_make_room(unsigned long *round)
 	}
 	reap_again();
 	forget(REAP_SOME);
-	return event && (long)(*round - READ_ONCE(idle_rounds)) > 0;
+	oldest = list_first_entry_or_null(&remembered, struct user_event, remembered);
+	return (event && (long)(room->round - READ_ONCE(idle_rounds)) > 0) ||
+		(oldest && time_before(oldest->looked_at, room->since));
 }

@@ -59,7 +59,7 @@ static void leave_instance(struct user_event *event,
 		}
 	}
 	tracer->left_rcu = get_state_synchronize_rcu();
-	tracer->left_jiffies = jiffies;
+	tracer->left_jiffies = get_jiffies_64();
 	hlist_add_head(&tracer->left_node, &event->left);
 }
 

@@ -167,7 +167,7 @@ struct enablers_state {
 	char				comm[TASK_COMM_LEN];
 };
 
-/* Enablers that are passed over before others get event_mutex */
+/* Enablers and tasks that are passed over before others get event_mutex */
 #define PASS_PIECE	256
 
 /* What a process has registered, if anything; referenced */
@@ -194,6 +194,15 @@ static struct user_event_mm *umm_of(struct task_struct *leader)
 	return umm;
 }
 
+/* Much was passed over, without a process at hand: others get event_mutex */
+static void let_others_go(struct enablers_state *state)
+{
+	mutex_unlock(&event_mutex);
+	cond_resched();
+	mutex_lock(&event_mutex);
+	state->passed = 0;
+}
+
 /* The first process from @state->tgid on that has registered something */
 static bool find_process(struct enablers_state *state)
 {
@@ -203,6 +212,8 @@ static bool find_process(struct enablers_state *state)
 	struct pid *pid;
 
 	for (tgid = from; !state->umm; tgid++) {
+		if (++state->passed > PASS_PIECE)
+			let_others_go(state);
 		rcu_read_lock();
 		pid = find_ge_pid(tgid, ns);
 		if (!pid) {
@@ -223,7 +234,6 @@ static bool find_process(struct enablers_state *state)
 		}
 		if (state->umm)
 			state->tgid = tgid;
-		cond_resched();
 	}
 	return true;
 }
@@ -280,12 +290,9 @@ static void *enablers_next(struct seq_file *seq, void *v, loff_t *pos)
 {
 	struct enablers_state *state = seq->private;
 
-	if (state->passed == PASS_PIECE) {
+	if (state->passed >= PASS_PIECE) {
 		leave_process(state);
-		mutex_unlock(&event_mutex);
-		cond_resched();
-		mutex_lock(&event_mutex);
-		state->passed = 0;
+		let_others_go(state);
 	}
 	++*pos;
 	/* bit + 1 resumes at the next bit or address */

@@ -4,9 +4,9 @@
  *
  * A record goes from user space straight into the buffer of each listener: one
  * copy each, no allocation, no lock. That needs preemption off and page faults
- * with it. Only when a page turns out to be missing is the record fetched into
- * memory of the kernel, and the listeners go on from there; likewise when it is
- * too large for the buffer that perf has for each CPU.
+ * with it. The record is fetched into kernel memory first only if a page is
+ * missing, a trigger without a condition needs it, or it is too large for
+ * perf's per-CPU buffer; the listeners go on from there.
  */
 #include <linux/perf_event.h>
 #include <linux/rculist.h>
@@ -72,7 +72,7 @@
  * @copy: where the kernel has it, after a page was missing, because it has to be
  *	known early, or because it is too large for perf's buffer; behind room for
  *	the common fields, and padded with zeroes as perf wants it
- * @done: serial number of the last tracer that has been asked already
+ * @done: serial number of the last trace instance that has been asked already
  * @result: -EMSGSIZE if one of these does not take it, else 0
  */
 struct user_event_payload {
@@ -288,6 +288,8 @@ static noinline int write_by_core(struct user_event *event,
 	if (unlikely(fbuffer.buffer != file->tr->array_buffer.buffer))
 		return write_elsewhere(&fbuffer);
 
+	/* Events that do not look at it leave their numbers there */
+	__this_cpu_write(trace_buffered_event_lost, 0);
 	trace_event_buffer_commit(&fbuffer);
 	if (unlikely(__this_cpu_read(trace_buffered_event_lost) ==
 		     event->call.event.type)) {
@@ -340,7 +342,7 @@ write_to_tracer(struct user_event *event, struct trace_event_file *file,
 }
 
 #ifdef CONFIG_PERF_EVENTS
-/* Does a sample for @perf, with a record of @size bytes, fit into 16 bits? */
+/* Whether a sample for @perf with a record of @size bytes fits into 16 bits */
 static bool sample_fits(const struct perf_event *perf, size_t size)
 {
 	const struct perf_event_attr *attr = &perf->attr;
@@ -521,7 +523,7 @@ write_to_listeners(struct user_event *event, unsigned int listeners,
 				return error;
 		}
 	} else if (unlikely(!payload->done)) {
-		/* The last tracer left after it was seen to listen */
+		/* The last trace instance left after it was seen to listen */
 		return -EBADF;
 	}
 	return payload->result;

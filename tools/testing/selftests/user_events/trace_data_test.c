@@ -4,6 +4,7 @@
  * records that could forge lines, run into the next field, match a filter by data
  * that is not theirs, or fire triggers although they are refused.
  */
+#include <signal.h>
 #include <sys/mman.h>
 
 #include "uev_harness.h"
@@ -418,13 +419,15 @@ TEST_F(uev, arrays_in_event_probes)
 	add(&r[0], "ABCDEFG\0\1\2\3\4", 12);
 	add(&r[1], "AB\0DEFGHIJKL", 12);
 	ASSERT_OK(declare(self->fd, self->value, command));
-	if (uev_dynamic(PROBE " a=$a:string b=$b:string c=$c:x64"))
+	if (uev_dynamic(PROBE " a=$a:string b=$b:string a1=+1($a):string b3=+3($b):string c=$c:x64"))
 		SKIP(return, "kernel without event probes");
 	EXPECT_OK(uev_put("events/uev_probes/td_probe/enable", "1"));
 	EXPECT_EQ(0, uev_in_child(write_as_nobody, &w));
 	shown = uev_trace_of("trace", "td_probe");
-	EXPECT_NE(NULL, strstr(shown, " a=\"ABCD\" b=\"EFG\"")) TH_LOG("%s", shown);
-	EXPECT_NE(NULL, strstr(shown, " a=\"AB\" b=\"EFGH\"")) TH_LOG("%s", shown);
+	EXPECT_NE(NULL, strstr(shown, " a=\"ABCD\" b=\"EFG\"" " a1=\"BCD\" b3=\"\""))
+		TH_LOG("%s", shown);
+	EXPECT_NE(NULL, strstr(shown, " a=\"AB\" b=\"EFGH\"" " a1=\"B\" b3=\"H\""))
+		TH_LOG("%s", shown);
 	if (sizeof(long) == 8)
 		EXPECT_NE(NULL, strstr(shown, three)) TH_LOG("%s", shown);
 	free(shown);
@@ -608,6 +611,99 @@ TEST_F(uev, type_number_of_records_that_are_swapped)
 	EXPECT_OK(uev_event_put("td_swap", "trigger", "!snapshot"));
 	EXPECT_OK(uev_unreg(fd, self->value + 1, 0));
 	close(fd);
+}
+
+struct reader {
+	int fd;		/* of user_events_data, not for this process */
+	int *bad;	/* becomes 1 when a record is shown without fields */
+};
+
+/* Reads "trace" again and again */
+static int reads_fields(void *arg)
+{
+	struct reader *reader = arg;
+	char *text;
+
+	close(reader->fd);
+	for (;;) {
+		text = uev_get("trace");
+		if (strstr(text, "No fields found"))
+			UEV_WRITE(*reader->bad, 1);
+		free(text);
+	}
+}
+
+/* Records are shown by the fields of their event while it goes */
+TEST_F(uev, fields_of_an_event_that_goes)
+{
+	static const char command[] =
+		"td_goes u64 a;u64 b;u64 c;u64 d;u64 e;u64 f;u64 g;u64 h";
+	int rounds = uev_rounds(200), round, i, index;
+	static const char zeroes[64];
+	struct reader reader = { self->fd, uev_shared(sizeof(int)) };
+	pid_t pid;
+
+	if (uev_put("options/fields", "1"))
+		SKIP(return, "kernel that shows no record by its fields");
+	pid = uev_fork(reads_fields, &reader);
+	ASSERT_LT(0, pid);
+	for (round = 0; round < rounds && !UEV_READ(*reader.bad); round++) {
+		index = uev_reg_index(self->fd, self->value, command);
+		ASSERT_LE(0, index);
+		ASSERT_OK(uev_enable("td_goes", true));
+		for (i = 0; i < 50; i++)
+			ASSERT_EQ(68, uev_emit(self->fd, index, zeroes, 64));
+		ASSERT_OK(uev_enable("td_goes", false));
+		ASSERT_OK(uev_unreg(self->fd, self->value, 0));
+		close(self->fd);
+		self->fd = uev_open();
+		ASSERT_TRUE(uev_wait_for(!uev_alive("td_goes")));
+		if (round % 20 == 19)
+			uev_trace_clear();
+	}
+	EXPECT_EQ(0, UEV_READ(*reader.bad)) TH_LOG("in round %d", round);
+	kill(pid, SIGKILL);
+	uev_join(pid);
+	uev_put("options/fields", "0");
+}
+
+/* A CPU that is offline keeps no records that another clock makes look new */
+TEST_F(uev, type_number_of_records_of_an_offline_cpu)
+{
+	static const char online[] = "/sys/devices/system/cpu/cpu1/online";
+	struct record some = { .size = 4 };
+	struct writer w = {
+		.command = "td_old u32 n", .records = &some, .nr_records = 1,
+	};
+	char *clocks = uev_get("trace_clock"), *clock, *shown;
+	int round;
+
+	if (access(online, W_OK))
+		SKIP(return, "CPUs stay online");
+	clock = strchr(clocks, '[');
+	ASSERT_NE(NULL, clock);
+	*strchr(clock++, ']') = '\0';
+	uev_stay_on_cpu(1);
+	ASSERT_OK(declare(self->fd, self->value, w.command));
+	ASSERT_EQ(0, uev_in_child(write_as_nobody, &w));
+	ASSERT_OK(uev_enable("td_old", false));
+	uev_stay_on_cpu(0);
+	ASSERT_OK(uev_put(online, "0"));
+	/* Its time stamps are small numbers. */
+	EXPECT_OK(uev_put("trace_clock", "counter"));
+	ASSERT_TRUE(go(&self->fd, self->value, "td_old"));
+	for (round = 0; round < 4; round++) {
+		/* The kernel looks for records a second after the last listener. */
+		usleep(1200000);
+		ASSERT_OK(declare(self->fd, self->value, "td_next u32 n"));
+		shown = uev_trace_of("trace", "td_next");
+		EXPECT_STREQ("", shown);
+		free(shown);
+		ASSERT_TRUE(go(&self->fd, self->value, "td_next"));
+	}
+	EXPECT_OK(uev_put(online, "1"));
+	EXPECT_OK(uev_put("trace_clock", clock));
+	free(clocks);
 }
 
 TEST_HARNESS_MAIN

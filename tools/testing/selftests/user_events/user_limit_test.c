@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "uev_harness.h"
@@ -72,6 +73,9 @@ FIXTURE_TEARDOWN(user_limit)
 struct task {
 	int fd;
 	__u32 *v;
+	const char *name;	/* of its events, but for their numbers */
+	int nr;			/* of them */
+	int *step;
 };
 
 #define CHECK(condition) do {						\
@@ -143,6 +147,120 @@ TEST_F(user_limit, events)
 	self->fd = -1;
 	EXPECT_STREQ("", uev_census_diff(&before));
 	uev_census_free(&before);
+}
+
+/* Registers t->nr events, waits until they have a listener, and writes a record each */
+static int traced_as_nobody(void *arg)
+{
+	struct task *t = arg;
+	int i, index[64], zero = 0;
+	char command[64];
+
+	CHECK(!uev_become_nobody());
+	for (i = 0; i < t->nr; i++) {
+		snprintf(command, sizeof(command), "%s%d u32 n", t->name, i);
+		index[i] = uev_reg_index(t->fd, t->v + i, command);
+		CHECK(index[i] >= 0);
+	}
+	UEV_WRITE(*t->step, 1);
+	CHECK(uev_wait_for(UEV_READ(*t->step) == 2));
+	for (i = 0; i < t->nr; i++)
+		CHECK(uev_emit(t->fd, index[i], &zero, 4) == 8);
+	return 0;
+}
+
+/* Leaves deleted events of nobody that have records in the top instance, or in another */
+static int leave_records(struct task *t, const char *name, int nr, const char *instance)
+{
+	pid_t pid;
+	char event[64];
+	int i, ret;
+
+	t->name = name;
+	t->nr = nr;
+	t->fd = uev_open();
+	UEV_WRITE(*t->step, 0);
+	pid = uev_fork(traced_as_nobody, t);
+	if (pid < 0 || !uev_wait_for(UEV_READ(*t->step) == 1))
+		return -1;
+	for (i = 0; i < 2 * nr; i++) {
+		if (i == nr) {
+			UEV_WRITE(*t->step, 2);
+			ret = uev_join(pid);
+			if (ret)
+				return ret;
+		}
+		snprintf(event, sizeof(event), "%s%d", name, i % nr);
+		ret = instance ? uev_instance_enable(instance, event, i < nr) :
+				 uev_enable(event, i < nr);
+		if (ret)
+			return ret;
+	}
+	close(t->fd);
+	t->fd = -1;
+	return uev_wait_for(!uev_alive(event)) ? 0 : -1;
+}
+
+/* A user's deleted events count while they have records, whatever others have left. */
+TEST_F(user_limit, deleted_events_of_others_have_records)
+{
+	struct task t = { .v = self->values, .step = (int *)self->values + 1000 };
+	__u32 value = 0;
+	int fd, i, index, zero = 0;
+	char text[64];
+
+	/* Of root, more than a registration looks at in one go */
+	fd = uev_open();
+	for (i = 0; i < 40; i++) {
+		snprintf(text, sizeof(text), "ul_v%d u32 n", i);
+		index = uev_reg_index(fd, &value, text);
+		ASSERT_LE(0, index);
+		*strchr(text, ' ') = '\0';
+		ASSERT_OK(uev_enable(text, true));
+		ASSERT_EQ(8, uev_emit(fd, index, &zero, 4));
+		ASSERT_OK(uev_enable(text, false));
+		ASSERT_OK(uev_unreg(fd, &value, 0));
+	}
+	close(fd);
+	ASSERT_TRUE(uev_wait_for(!uev_alive("ul_v39")));
+
+	ASSERT_OK(uev_put(EVENTS, "2"));
+	mkdir(TRACEFS "instances/" UEV_INSTANCE, 0700);
+	ASSERT_EQ(0, leave_records(&t, "ul_u", 2, UEV_INSTANCE));
+	sleep(2);
+	EXPECT_EQ(EMFILE, uev_in_child(declare_one, &self->fd));
+	ASSERT_OK(uev_put("instances/" UEV_INSTANCE "/trace", ""));
+	sleep(2);
+	EXPECT_EQ(0, uev_in_child(declare_one, &self->fd));
+}
+
+/* With another clock a trace begins anew. */
+TEST_F(user_limit, deleted_event_and_another_clock)
+{
+	struct task t = { .v = self->values, .step = (int *)self->values + 1000 };
+	char *clocks = uev_get("trace_clock"), *clock;
+	__u32 value = 0;
+	int index, zero = 0;
+
+	/* The one that is set has brackets. */
+	clock = strchr(clocks, '[');
+	ASSERT_NE(NULL, clock);
+	*strchr(clock++, ']') = '\0';
+	ASSERT_OK(uev_put(EVENTS, "1"));
+	ASSERT_EQ(0, leave_records(&t, "ul_c", 1, NULL));
+	sleep(2);
+	EXPECT_EQ(EMFILE, uev_in_child(declare_one, &self->fd));
+
+	ASSERT_OK(uev_put("trace_clock", "mono"));
+	index = uev_reg_index(self->fd, &value, "ul_other u32 n");
+	ASSERT_LE(0, index);
+	ASSERT_OK(uev_enable("ul_other", true));
+	EXPECT_EQ(8, uev_emit(self->fd, index, &zero, 4));
+	sleep(2);
+	EXPECT_EQ(0, uev_in_child(declare_one, &self->fd));
+	EXPECT_OK(uev_enable("ul_other", false));
+	ASSERT_OK(uev_put("trace_clock", clock));
+	free(clocks);
 }
 
 /* A persistent one counts until it is deleted. */

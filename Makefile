@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Commands of this repository; "make help" lists them. What they do is in
-# scripts/, settings have their defaults in scripts/lib.sh. (The kernel's own
+# scripts/; README.md lists the settings and their defaults. (The kernel's own
 # Makefile is in the prepared tree.)
 
 # As it was typed: it is for the guest's shell, not for make.

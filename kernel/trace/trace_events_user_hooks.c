@@ -183,7 +183,10 @@ int __user_events_dup_mmap(struct mm_struct *mm, struct mm_struct *oldmm)
 		return ret;
 	}
 
-	/* It only rises, and an older one means more to look at */
+	/*
+	 * @right only rises; reading an old value only makes the first repair
+	 * look at more bits
+	 */
 	umm->right = wiped ? 0 : data_race(parent->right);
 	/* A switch that finds the child from now on leaves @right as it is */
 	umm->stale = USER_EVENT_MM_FORKING;

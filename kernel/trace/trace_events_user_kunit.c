@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Unit tests of what trace_events_user_format.c makes of command strings and
- * records.
+ * Unit tests of trace_events_user_format.c and trace_events_user_record.c.
  */
 #include <kunit/test.h>
 #include <linux/seq_file.h>

@@ -26,7 +26,7 @@ static unsigned int nr_events;
  */
 static unsigned int max_events = 32768;
 
-/* Sees to the alignment of struct user_event */
+/* Aligns struct user_event */
 static struct kmem_cache *event_cache;
 
 /* How dynamic_events treats a user event; constant */

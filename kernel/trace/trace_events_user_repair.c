@@ -48,12 +48,12 @@ static DEFINE_RATELIMIT_STATE(all_complaints, 60 * HZ, 100);
  * @timeout: what ends a wait of a thread, or NULL in a work item
  * @bit: of the enable word at @access.addr, where it has got to
  * @event: of this bit, referenced, once it could not be written
- * @switches: number of switches when it began
+ * @switches: value of nr_switches when it began
  * @whole: it began at the first enabler
- * @begun: it has held the locks
+ * @begun: @switches is set
  * @given_up: number of enablers that were passed over for good
  * @left: an enabler was passed over that has to wait
- * @busy: how often that was so
+ * @busy: pages passed over because they would have to wait
  */
 struct repair {
 	struct user_event_access	access;

@@ -45,7 +45,8 @@ static const struct advice register_advice[] = {
 		  "this address and bit are registered already, or there is an event of\n"
 		  "    this name with other fields (see " TRACEFS "/dynamic_events):\n"
 		  "    take another name, or register with USER_EVENT_REG_MULTI_FORMAT" },
-	{ EMFILE, "no more user events fit: raise /proc/sys/kernel/user_events_max" },
+	{ EMFILE, "a limit is reached: see kernel.user_events_max, user.max_user_events,\n"
+		  "    user.max_user_event_bits, or max= of the group" },
 	{ EINVAL, "a name, field, flag, bit or address that the kernel does not take:\n"
 		  "    a name has letters, digits, '_', '-' and '.', a field is TYPE NAME,\n"
 		  "    and the address is a multiple of enable_size" },

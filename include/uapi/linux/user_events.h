@@ -82,7 +82,7 @@ struct user_unreg {
 /* Register an event and an enable bit for it */
 #define DIAG_IOCSREG _IOWR(DIAG_IOC_MAGIC, 0, struct user_reg *)
 
-/* Delete an event by its name */
+/* Delete all events of a name */
 #define DIAG_IOCSDEL _IOW(DIAG_IOC_MAGIC, 1, char *)
 
 /* Unregister an enable bit */

@@ -540,7 +540,7 @@ USER_EVENT_FN const char *user_event_reason(const struct user_event *event)
 	case EMFILE:
 	case ENFILE:
 		return in_open ? "too many open files: raise ulimit -n" :
-				 "too many user events: raise kernel.user_events_max, user.max_user_events or user.max_user_event_bits";
+				 "too many user events: raise kernel.user_events_max, user.max_user_events or user.max_user_event_bits, or the group's limit";
 	case EADDRINUSE:
 		return "an event of this name has other fields: rename it, end the other program, or use USER_EVENT_MULTI_FORMAT";
 	case EINVAL:

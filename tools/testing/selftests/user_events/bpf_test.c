@@ -399,7 +399,7 @@ TEST_F(bpf, decides_about_samples)
 }
 
 /* Two programs, ftrace, and perf without a program: each gets the record. */
-TEST_F(bpf, beside_other_consumers)
+TEST_F(bpf, beside_other_listeners)
 {
 	int other_map = create_map(), prog, other_prog, bpf_fd, other_fd;
 	struct uev_perf perf;

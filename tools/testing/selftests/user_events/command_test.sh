@@ -243,7 +243,7 @@ list_odd_names()
 	close_writer
 }
 
-# Whoever may read the status, and nothing else
+# A user who may read the status alone
 list_without_permission()
 {
 	mkdir -p "$scratch/bin"

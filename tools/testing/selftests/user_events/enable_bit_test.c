@@ -10,15 +10,15 @@
 #include "uev_harness.h"
 
 /* Every kind of listener, attached one after the other. */
-enum consumer { FTRACE, INSTANCE, TRIGGER, PERF, CONSUMERS };
+enum listener { FTRACE, INSTANCE, TRIGGER, PERF, LISTENERS };
 
-static const char * const consumer_names[] = {
+static const char * const listener_names[] = {
 	"ftrace", "instance", "trigger", "perf",
 };
 
 static int perf_fd = -1;
 
-static int attach(enum consumer who, const char *event)
+static int attach(enum listener who, const char *event)
 {
 	switch (who) {
 	case FTRACE:
@@ -36,7 +36,7 @@ static int attach(enum consumer who, const char *event)
 	}
 }
 
-static int detach(enum consumer who, const char *event)
+static int detach(enum listener who, const char *event)
 {
 	switch (who) {
 	case FTRACE:
@@ -52,20 +52,20 @@ static int detach(enum consumer who, const char *event)
 	}
 }
 
-TEST_F(uev, set_by_each_consumer)
+TEST_F(uev, set_by_each_listener)
 {
 	__u32 *v = self->value;
 	int who;
 
 	ASSERT_OK(uev_reg(self->fd, v, 9, 4, 0, "bit_who u32 a", NULL));
-	for (who = 0; who < CONSUMERS; who++) {
+	for (who = 0; who < LISTENERS; who++) {
 		ASSERT_EQ(0, UEV_READ(*v));
 		ASSERT_OK(attach(who, "bit_who"))
-			TH_LOG("%s", consumer_names[who]);
+			TH_LOG("%s", listener_names[who]);
 		ASSERT_TRUE(BECOMES(1U << 9, *v))
-			TH_LOG("%s", consumer_names[who]);
+			TH_LOG("%s", listener_names[who]);
 		ASSERT_OK(detach(who, "bit_who"));
-		ASSERT_TRUE(BECOMES(0, *v)) TH_LOG("%s", consumer_names[who]);
+		ASSERT_TRUE(BECOMES(0, *v)) TH_LOG("%s", listener_names[who]);
 	}
 }
 
@@ -75,18 +75,18 @@ TEST_F(uev, set_as_long_as_one_is_left)
 	int first, who, last;
 
 	ASSERT_OK(uev_reg(self->fd, v, 0, 4, 0, "bit_last u32 a", NULL));
-	for (first = 0; first < CONSUMERS; first++) {
-		for (who = 0; who < CONSUMERS; who++) {
-			ASSERT_OK(attach((first + who) % CONSUMERS, "bit_last"));
+	for (first = 0; first < LISTENERS; first++) {
+		for (who = 0; who < LISTENERS; who++) {
+			ASSERT_OK(attach((first + who) % LISTENERS, "bit_last"));
 			ASSERT_BECOMES(1, *v);
 		}
-		for (who = 0; who < CONSUMERS; who++) {
+		for (who = 0; who < LISTENERS; who++) {
 			ASSERT_EQ(1, UEV_READ(*v));
-			last = (first + who) % CONSUMERS;
+			last = (first + who) % LISTENERS;
 			ASSERT_OK(detach(last, "bit_last"));
 		}
 		ASSERT_TRUE(BECOMES(0, *v))
-			TH_LOG("%s was last", consumer_names[last]);
+			TH_LOG("%s was last", listener_names[last]);
 	}
 }
 
@@ -297,7 +297,7 @@ static void hammer_while_switching(struct __test_metadata *_metadata, int fd,
 		/* Wait until the hammer has run between the two switches. */
 		EXPECT_TRUE(uev_wait_for(UEV_READ(h->rounds) > rounds));
 	}
-	/* The registration itself changes the value as well. */
+	/* The registration itself changes the bit as well. */
 	for (i = 0; i < 100; i++) {
 		EXPECT_OK(uev_unreg(fd, v, bit));
 		EXPECT_OK(uev_reg(fd, v, bit, h->size, 0, "bit_hammer u32 a",

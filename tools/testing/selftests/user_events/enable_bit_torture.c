@@ -45,7 +45,7 @@
 #define HUGE		(2UL << 20)
 #define GUEST_VALUES	4	/* of a task that shares memory for a while */
 #define SHARED_PAGES	4	/* of each kind, of many processes */
-#define SLOTS		6	/* values in a page */
+#define SLOTS		6	/* enable words in a page */
 #define RUN_MS		2500
 #define QUIET_MS	1000
 #define STACK_SIZE	(64 * 1024)

@@ -523,7 +523,7 @@ TEST_F(uev, race_with_deletion)
  * A listener attaches while the last holder leaves: it gets the event and holds
  * it, or finds nothing.
  */
-TEST_F(uev, race_with_a_consumer)
+TEST_F(uev, race_with_a_listener)
 {
 	struct racer r = {
 		EVENT, self->value, 1, uev_rounds(1000),

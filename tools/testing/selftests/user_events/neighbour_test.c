@@ -414,7 +414,7 @@ TEST_F(neighbour, who_is_killed_takes_its_memory_along)
 	close(waits.fd);
 }
 
-/* Many children of a stuck process, each with many values that cannot be written */
+/* Many children of a stuck process, each with many unwritable enable words */
 #define LOST_CHILDREN	50
 
 static int forks_with_lost_values(void *arg)
@@ -491,7 +491,7 @@ TEST_F(neighbour, who_forks_with_lost_values)
 	TH_LOG("%ld ms of CPU time in %llu ms, %ld lines suppressed",
 	       ticks * 1000 / hz, (unsigned long long)took, lines);
 	EXPECT_GT(took / 2, (__u64)ticks * 1000 / hz);
-	/* One for each process and pass at most, not for each value */
+	/* One for each process and pass at most, not for each enable word */
 	EXPECT_GT(10 * (LOST_CHILDREN + 1), lines);
 }
 

@@ -138,7 +138,7 @@ static int tell(struct remote *r, enum order order)
 	       r->result;
 }
 
-/* The value in the memory of another process; ~0 if it has none there. */
+/* The enable word in the memory of another process; ~0 if it has none there. */
 static __u32 peek(pid_t pid, const __u32 *at)
 {
 	__u32 value = ~0U;
@@ -230,8 +230,8 @@ static pid_t start_registered(FIXTURE_DATA(process) *self)
 		TH_LOG("process has 0x%x, not 0x%x", peek(pid, at), want)
 
 /*
- * Switches the event many times: nothing may be written to @at meanwhile. @value,
- * which this process has registered, must follow each switch, so that there is
+ * Switches the event many times: nothing may be written to @at meanwhile.
+ * @value, an enable word of this process, must follow each switch, so that there is
  * something to write.
  */
 static void expect_no_write(struct __test_metadata *_metadata,

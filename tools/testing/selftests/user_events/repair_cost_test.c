@@ -113,7 +113,7 @@ static int log_lines(int kmsg, const void *from, const void *to)
 	return count;
 }
 
-/* Values that can neither be written nor brought in take no round of their own. */
+/* Enable words that can be neither written nor brought in take no round of their own. */
 TEST_F(bounded, read_only_values)
 {
 	const int count = uev_rounds(10000);

@@ -19,7 +19,7 @@
 #define ASSERT_ERR(err, call)	ASSERT_EQ(-(err), call)
 #define EXPECT_ERR(err, call)	EXPECT_EQ(-(err), call)
 
-/* The bits of a value become what they should be, at once or a little later. */
+/* The bits of an enable word become what they should be, at once or a little later. */
 #define BECOMES(want, value)	uev_wait_for(UEV_READ(value) == (want))
 #define ASSERT_BECOMES(want, value)					\
 	ASSERT_TRUE(BECOMES(want, value))				\

@@ -110,6 +110,14 @@ check()
 	result $status "$what" "$scratch/said"
 }
 
+# kunit LOG: the TAP of the unit tests in the log of a kernel of $BASE, which says it all
+kunit()
+{
+	# They are one suite, whose tests are indented
+	python3 -B "$BUILD/$BASE/source/tools/testing/kunit/kunit.py" parse --raw_output=kunit "$1" |
+		sed -n 's/^    //p' || true
+}
+
 # summary FOLDER: of the tests in FOLDER/results
 summary()
 {

@@ -419,14 +419,15 @@ TEST_F(uev, arrays_in_event_probes)
 	add(&r[0], "ABCDEFG\0\1\2\3\4", 12);
 	add(&r[1], "AB\0DEFGHIJKL", 12);
 	ASSERT_OK(declare(self->fd, self->value, command));
-	if (uev_dynamic(PROBE " a=$a:string b=$b:string a1=+1($a):string b3=+3($b):string c=$c:x64"))
+	if (uev_dynamic(PROBE " a=$a:string b=$b:string"
+			" a1=+1($a):string b3=+3($b):string c=$c:x64"))
 		SKIP(return, "kernel without event probes");
 	EXPECT_OK(uev_put("events/uev_probes/td_probe/enable", "1"));
 	EXPECT_EQ(0, uev_in_child(write_as_nobody, &w));
 	shown = uev_trace_of("trace", "td_probe");
-	EXPECT_NE(NULL, strstr(shown, " a=\"ABCD\" b=\"EFG\"" " a1=\"BCD\" b3=\"\""))
+	EXPECT_NE(NULL, strstr(shown, " a=\"ABCD\" b=\"EFG\" a1=\"BCD\" b3=\"\""))
 		TH_LOG("%s", shown);
-	EXPECT_NE(NULL, strstr(shown, " a=\"AB\" b=\"EFGH\"" " a1=\"B\" b3=\"H\""))
+	EXPECT_NE(NULL, strstr(shown, " a=\"AB\" b=\"EFGH\" a1=\"B\" b3=\"H\""))
 		TH_LOG("%s", shown);
 	if (sizeof(long) == 8)
 		EXPECT_NE(NULL, strstr(shown, three)) TH_LOG("%s", shown);

@@ -721,8 +721,8 @@ enum user_event_mm_stale {
  * @last: a reference of mm_users that a work item has left to a thread, since it
  *	may be the last one; exchanged
  * @resume: address at which the next pass of a thread goes on; used by threads
- * @waiting: in a list of @owner, for a thread; user_event_owner.lock
- * @queued: in a list of @owner, for a work item; user_event_owner.lock
+ * @waiting: in a list of @owner; user_event_owner.lock
+ * @queued: if so, in the one for work items, not for threads; user_event_owner.lock
  * @gone: unmapped ranges that had enablers; they neither overlap nor touch.
  *	Changes under the mmap_lock for writing, or for reading and event_mutex;
  *	read under the mmap_lock and event_mutex
@@ -752,13 +752,13 @@ struct user_event_mm {
 	struct mutex		access;	/* writes, dead */
 	bool			dead;
 	bool			special;
+	bool			queued;
 	int			last;
 	int			stale;
 	u64			right;
 	u64			failed;
 	unsigned long		resume;
 	struct list_head	waiting;
-	struct list_head	queued;
 	struct rb_root		gone;
 	struct user_event_gap	gap;
 	unsigned int		unmaps;

@@ -43,7 +43,6 @@ struct user_event_mm *user_event_mm_alloc(struct mm_struct *mm,
 	mutex_init(&umm->access);
 	refcount_set(&umm->ref, 1);
 	INIT_LIST_HEAD(&umm->waiting);
-	INIT_LIST_HEAD(&umm->queued);
 	umm->gone = RB_ROOT;
 	INIT_DELAYED_WORK(&umm->work, mm_work);
 	return umm;

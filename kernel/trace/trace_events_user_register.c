@@ -221,21 +221,29 @@ static void clean(struct user_event_mm *umm)
 /* Work items that are busy with address spaces of one owner at a time */
 #define OWNER_WORKS	4
 
-/* May another work item be busy with @umm? If not, @umm is queued for one that is. */
+/*
+ * May another work item be busy with @umm? If not, @umm is queued for one that is, or
+ * comes back when a thread has had its turn.
+ */
 static bool begin_work(struct user_event_mm *umm)
 {
 	struct user_event_owner *owner = umm->owner;
-	bool may;
+	bool may, again = false;
 
 	spin_lock(&owner->lock);
 	may = owner->nr_works < OWNER_WORKS;
 	if (may) {
 		owner->nr_works++;
-	} else if (list_empty(&umm->queued)) {
+	} else if (list_empty(&umm->waiting)) {
 		refcount_inc(&umm->ref);
-		list_add_tail(&umm->queued, &owner->queued);
+		umm->queued = true;
+		list_add_tail(&umm->waiting, &owner->queued);
+	} else {
+		again = !umm->queued;
 	}
 	spin_unlock(&owner->lock);
+	if (again)
+		user_event_repair_queue_work(umm, HZ / 10);
 	return may;
 }
 
@@ -245,9 +253,9 @@ static struct user_event_mm *next_work(struct user_event_owner *owner)
 	struct user_event_mm *umm;
 
 	spin_lock(&owner->lock);
-	umm = list_first_entry_or_null(&owner->queued, struct user_event_mm, queued);
+	umm = list_first_entry_or_null(&owner->queued, struct user_event_mm, waiting);
 	if (umm)
-		list_del_init(&umm->queued);
+		list_del_init(&umm->waiting);
 	else
 		owner->nr_works--;
 	spin_unlock(&owner->lock);

@@ -300,6 +300,7 @@ static void wait_in(struct list_head *list, struct user_event_mm *umm)
 	spin_lock(&umm->owner->lock);
 	if (list_empty(&umm->waiting)) {
 		refcount_inc(&umm->ref);
+		umm->queued = false;
 		list_add_tail(&umm->waiting, list);
 	}
 	spin_unlock(&umm->owner->lock);

@@ -184,8 +184,8 @@ int __user_events_dup_mmap(struct mm_struct *mm, struct mm_struct *oldmm)
 	}
 
 	/*
-	 * @right only rises; reading an old value only makes the first repair
-	 * look at more bits
+	 * A value of @right that is too low only makes the first repair look
+	 * at more bits
 	 */
 	umm->right = wiped ? 0 : data_race(parent->right);
 	/* A switch that finds the child from now on leaves @right as it is */

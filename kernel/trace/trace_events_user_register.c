@@ -222,8 +222,9 @@ static void clean(struct user_event_mm *umm)
 #define OWNER_WORKS	4
 
 /*
- * May another work item be busy with @umm? If not, @umm is queued for one that is, or
- * comes back when a thread has had its turn.
+ * Count another work item as busy, with @umm. False if the owner of @umm has enough of
+ * them: then @umm is queued for one of these, or, while it waits for a thread, comes
+ * back later.
  */
 static bool begin_work(struct user_event_mm *umm)
 {

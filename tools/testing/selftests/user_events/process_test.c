@@ -22,7 +22,7 @@
  */
 enum order {
 	IDLE, REGISTER, UNREGISTER, SET_VALUE, FORK, SHARE, EXEC, BAD_EXEC,
-	THREAD_EXEC, THREAD_EXIT, CLOSE_FILE, QUIT,
+	THREAD_EXEC, LAST_THREAD_EXEC, THREAD_EXIT, CLOSE_FILE, QUIT,
 };
 
 struct remote {
@@ -50,12 +50,24 @@ static char *new_stack(void)
 		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 }
 
+static bool is_zombie(pid_t pid)
+{
+	char path[64], *text;
+	bool zombie;
+
+	sprintf(path, "/proc/%d/stat", pid);
+	text = uev_get(path);
+	zombie = strstr(text, ") Z ");
+	free(text);
+	return zombie;
+}
+
 static void *exec_thread(void *arg)
 {
 	struct remote *r = arg;
 
-	/* The leader goes first, so that another thread replaces it. */
-	usleep(1000);
+	if (r->order == LAST_THREAD_EXEC && !uev_wait_for(is_zombie(getpid())))
+		return NULL;
 	UEV_WRITE(r->order, IDLE);
 	uev_exec_and_wait(r->wait_fd);
 	return NULL;
@@ -112,6 +124,10 @@ static int obey(void *arg)
 			break;
 		case THREAD_EXEC:
 			pthread_create(&thread, NULL, exec_thread, r);
+			pthread_join(thread, NULL);
+			return 1;
+		case LAST_THREAD_EXEC:
+			pthread_create(&thread, NULL, exec_thread, r);
 			pthread_exit(NULL);
 		case THREAD_EXIT:
 			pthread_create(&thread, NULL, register_thread, r);
@@ -134,8 +150,8 @@ static int tell(struct remote *r, enum order order)
 	UEV_WRITE(r->order, order);
 	if (!uev_wait_for(UEV_READ(r->order) == IDLE))
 		return -ETIME;
-	return order == EXEC || order == THREAD_EXEC || order == QUIT ? 0 :
-	       r->result;
+	return order == EXEC || order == THREAD_EXEC ||
+	       order == LAST_THREAD_EXEC || order == QUIT ? 0 : r->result;
 }
 
 /* The enable word in the memory of another process; ~0 if it has none there. */
@@ -627,15 +643,26 @@ TEST_F(process, exec_drops_everything)
 	expect_no_write(_metadata, self->value, &self->shared[8]);
 }
 
-TEST_F(process, exec_of_a_thread_drops_everything)
+static void exec_by_thread(struct __test_metadata *_metadata,
+			   FIXTURE_DATA(process) *self, enum order order)
 {
-	struct remote *r = &self->remote[0];
 	pid_t pid = start_registered(self);
 
 	ASSERT_LT(0, pid);
-	ASSERT_OK(tell(r, THREAD_EXEC));
+	ASSERT_OK(tell(&self->remote[0], order));
 	ASSERT_TRUE(uev_wait_for(uev_is_exec_waiter(pid)));
 	expect_no_write(_metadata, self->value, &self->shared[8]);
+}
+
+TEST_F(process, exec_of_a_thread_drops_everything)
+{
+	exec_by_thread(_metadata, self, THREAD_EXEC);
+}
+
+/* The first thread has left before. */
+TEST_F(process, exec_of_the_last_thread_drops_everything)
+{
+	exec_by_thread(_metadata, self, LAST_THREAD_EXEC);
 }
 
 TEST_F(process, failed_exec_drops_nothing)

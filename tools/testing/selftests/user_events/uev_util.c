@@ -575,7 +575,8 @@ int uev_exec_and_wait(int fd)
 	snprintf(number, sizeof(number), EXEC_WAIT_ENV "=%d", fd);
 	envp[0] = number;
 	envp[1] = NULL;
-	execle("/proc/self/exe", "uev_exec_and_wait", NULL, envp);
+	/* Not self: that names the first thread, which may have left. */
+	execle("/proc/thread-self/exe", "uev_exec_and_wait", NULL, envp);
 	return errno;
 }
 

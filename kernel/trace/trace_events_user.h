@@ -251,8 +251,8 @@ void user_event_limit_init(void);
  * @waited: address spaces that have been waited for in vain; come after @fresh
  * @waiters: threads that wait
  * @nr_threads: number of these threads, and of those being started
- * @nr_works: work items that are busy with these address spaces
- * @queued: address spaces that wait for one of them
+ * @nr_works: work items of these address spaces that run, or are to run next
+ * @queued: address spaces whose work items wait until fewer do
  * @complaints: rate limit of lines in the log; has a lock of its own
  */
 struct user_event_owner {
@@ -723,6 +723,8 @@ enum user_event_mm_stale {
  * @resume: address at which the next pass of a thread goes on; used by threads
  * @waiting: in a list of @owner; user_event_owner.lock
  * @queued: if so, in the one for work items, not for threads; user_event_owner.lock
+ * @counted: @work is to run, and in user_event_owner.nr_works by now;
+ *	user_event_owner.lock
  * @gone: unmapped ranges that had enablers; they neither overlap nor touch.
  *	Changes under the mmap_lock for writing, or for reading and event_mutex;
  *	read under the mmap_lock and event_mutex
@@ -753,6 +755,7 @@ struct user_event_mm {
 	bool			dead;
 	bool			special;
 	bool			queued;
+	bool			counted;
 	int			last;
 	int			stale;
 	u64			right;

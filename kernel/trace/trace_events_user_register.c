@@ -218,13 +218,12 @@ static void clean(struct user_event_mm *umm)
 		user_event_repair_queue_work(umm, HZ / 10);
 }
 
-/* Work items that are busy with address spaces of one owner at a time */
+/* Work items of one owner that run at a time */
 #define OWNER_WORKS	4
 
 /*
- * Count another work item as busy, with @umm. False if the owner of @umm has enough of
- * them: then @umm is queued for one of these, or, while it waits for a thread, comes
- * back later.
+ * Count the work item of @umm as running. False if enough of the owner's do: then its
+ * turn comes after these, or, while it waits for a thread, it comes back later.
  */
 static bool begin_work(struct user_event_mm *umm)
 {
@@ -232,9 +231,10 @@ static bool begin_work(struct user_event_mm *umm)
 	bool may, again = false;
 
 	spin_lock(&owner->lock);
-	may = owner->nr_works < OWNER_WORKS;
+	may = umm->counted || owner->nr_works < OWNER_WORKS;
 	if (may) {
-		owner->nr_works++;
+		owner->nr_works += !umm->counted;
+		umm->counted = false;
 	} else if (list_empty(&umm->waiting)) {
 		refcount_inc(&umm->ref);
 		umm->queued = true;
@@ -248,19 +248,27 @@ static bool begin_work(struct user_event_mm *umm)
 	return may;
 }
 
-/* The next address space of @owner for this work item, referenced, or NULL */
-static struct user_event_mm *next_work(struct user_event_owner *owner)
+/*
+ * Let the work item run whose turn it is. This one does not do what that is to do: who
+ * queues this one again would wait for all of it, as a work item runs once at a time.
+ */
+static void end_work(struct user_event_owner *owner)
 {
 	struct user_event_mm *umm;
 
 	spin_lock(&owner->lock);
 	umm = list_first_entry_or_null(&owner->queued, struct user_event_mm, waiting);
-	if (umm)
+	if (umm) {
 		list_del_init(&umm->waiting);
-	else
+		umm->counted = true;
+	} else {
 		owner->nr_works--;
+	}
 	spin_unlock(&owner->lock);
-	return umm;
+	if (!umm)
+		return;
+	user_event_repair_queue_work(umm, 0);
+	user_event_mm_put(umm);
 }
 
 /**
@@ -276,23 +284,15 @@ void user_event_register_work(struct work_struct *work)
 {
 	struct user_event_mm *umm = container_of(to_delayed_work(work),
 						 struct user_event_mm, work);
-	struct user_event_owner *owner = umm->owner;
 
-	if (!begin_work(umm)) {
-		user_event_mm_put(umm);
-		return;
-	}
-	user_event_owner_get(owner);
-	do {
+	if (begin_work(umm)) {
 		user_event_repair(umm);
 		/* A race with unmapping queues another run */
 		if (data_race(!RB_EMPTY_ROOT(&umm->gone)))
 			clean(umm);
-		user_event_mm_put(umm);
-		cond_resched();
-		umm = next_work(owner);
-	} while (umm);
-	user_event_owner_put(owner);
+		end_work(umm->owner);
+	}
+	user_event_mm_put(umm);
 }
 
 static void drop_empty_set(struct user_event_mm *umm)

@@ -518,9 +518,9 @@ void user_event_life_check(struct user_event *event);
 bool user_event_life_is_idle(struct user_event *event);
 bool user_event_life_is_busy(struct user_event *event);
 bool user_event_life_has_other_user(struct user_event *event);
-int user_event_life_get_type(struct user_event *event);
 int user_event_life_destroy(struct user_event *event);
-bool user_event_life_make_room(struct user_event_room *room);
+bool user_event_life_make_room(const struct user_event_group *group,
+			       struct user_event_room *room);
 
 /*
  * trace_events_user_set.c - what address spaces have registered

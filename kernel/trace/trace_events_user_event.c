@@ -36,7 +36,7 @@ static struct user_event *create_event(struct user_event_group *group,
 	if (ret)
 		goto err_free;
 	ret = -ENODEV;
-	event->call.event.type = user_event_life_get_type(event);
+	event->call.event.type = register_trace_event(&event->shown.event);
 	if (!event->call.event.type)
 		goto err_remove;
 	ret = user_event_call_add(event);
@@ -108,6 +108,14 @@ static struct user_event *find_or_create(struct user_event_group *group,
 	return event;
 }
 
+/* Whether find_or_create() failed with @event for want of room */
+static bool lacks_room(const struct user_event_group *group,
+		       const struct user_event *event)
+{
+	return event == ERR_PTR(-EMFILE) ||
+		(event == ERR_PTR(-ENODEV) && !group->dead);
+}
+
 /*
  * find_or_create(), after room was made if that is what it takes. Takes @format over,
  * also if this fails. Drops event_mutex.
@@ -121,10 +129,10 @@ static struct user_event *declare(struct user_event_group *group,
 	bool again = true;
 
 	event = find_or_create(group, format, multi);
-	while (event == ERR_PTR(-EMFILE) && again) {
-		again = user_event_life_make_room(&room);
+	while (lacks_room(group, event) && again) {
+		again = user_event_life_make_room(group, &room);
 		event = find_or_create(group, format, multi);
-		if (event != ERR_PTR(-EMFILE) || !again)
+		if (!lacks_room(group, event) || !again)
 			break;
 		mutex_unlock(&event_mutex);
 		cond_resched();

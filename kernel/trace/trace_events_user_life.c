@@ -47,9 +47,6 @@ static LIST_HEAD(remembered);
 /* Deleted events whose records are looked for when another one is deleted */
 #define FORGET_SOME	2
 
-/* Deleted events whose records are looked for when no type number is free */
-#define FORGET_MANY	4096
-
 /* How soon a registration that finds no room looks for their records again */
 #define FORGET_AGAIN	HZ
 
@@ -320,10 +317,9 @@ static void release_type(struct user_event *event)
 }
 
 /* Return the type numbers of some deleted events that have no records left */
-static bool forget(unsigned int max)
+static void forget(unsigned int max)
 {
 	struct user_event *event, *next;
-	bool forgot = false;
 	LIST_HEAD(kept);
 
 	list_for_each_entry_safe(event, next, &remembered, remembered) {
@@ -337,26 +333,8 @@ static bool forget(unsigned int max)
 		}
 		list_del(&event->remembered);
 		release_type(event);
-		forgot = true;
 	}
 	list_splice_tail(&kept, &remembered);
-	return forgot;
-}
-
-/**
- * user_event_life_get_type() - get a type number for the records of an event
- * @event: the event
- *
- * Context: event_mutex held. May sleep.
- * Return: the number, or 0 when all are taken.
- */
-int user_event_life_get_type(struct user_event *event)
-{
-	int type = register_trace_event(&event->shown.event);
-
-	if (!type && forget(FORGET_MANY))
-		type = register_trace_event(&event->shown.event);
-	return type;
 }
 
 /**
@@ -471,16 +449,19 @@ static void reap_again_now(void)
 /**
  * user_event_life_make_room() - delete a few events that the reaper would, and
  * forget a few that have no records left
+ * @group: the group that another event is wanted in
  * @room: zeroed at first; for the next calls
  *
  * For a caller who may have no more events than there are: those that count as
- * deleted must not be in the way. Others get event_mutex between the calls.
+ * deleted must not be in the way, nor their type numbers. Others get event_mutex
+ * between the calls.
  *
  * Context: event_mutex held. May sleep.
  * Return: whether some are left of those that were to be deleted at the first call,
  * or that nobody has looked at for a while then.
  */
-bool user_event_life_make_room(struct user_event_room *room)
+bool user_event_life_make_room(const struct user_event_group *group,
+			       struct user_event_room *room)
 {
 	struct user_event *event = NULL, *oldest;
 	int i;
@@ -498,8 +479,12 @@ bool user_event_life_make_room(struct user_event_room *room)
 		reap_one(event);
 	}
 	reap_again();
+	if (event && (long)(room->round - READ_ONCE(idle_rounds)) > 0)
+		return true;
+	/* Deleted ones do not count there */
+	if (user_event_registry_is_full(group))
+		return false;
 	forget(REAP_SOME);
 	oldest = list_first_entry_or_null(&remembered, struct user_event, remembered);
-	return (event && (long)(room->round - READ_ONCE(idle_rounds)) > 0) ||
-		(oldest && time_before(oldest->looked_at, room->since));
+	return oldest && time_before(oldest->looked_at, room->since);
 }

@@ -125,6 +125,7 @@ static int inherit_gone(struct user_event_mm *umm, struct user_event_mm *parent)
 					     GFP_KERNEL_ACCOUNT);
 		if (ret)
 			return ret;
+		cond_resched();
 	}
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
+#include <linux/workqueue.h>
 
 #include "trace_events_user.h"
 
@@ -53,6 +54,28 @@ static void umm_free(struct rcu_head *rcu)
 	kmem_cache_free(mm_cache, container_of(rcu, struct user_event_mm, rcu));
 }
 
+static void umm_release(struct user_event_mm *umm)
+{
+	mmdrop(umm->mm);
+	user_event_owner_put(umm->owner);
+	/* A walk of the set under RCU may be looking at it */
+	call_rcu(&umm->rcu, umm_free);
+}
+
+/* With many ranges: not under the locks of who drops the last reference */
+static void umm_release_work(struct work_struct *work)
+{
+	struct user_event_mm *umm = container_of(to_delayed_work(work),
+						 struct user_event_mm, work);
+	struct user_event_range *range, *next;
+
+	rbtree_postorder_for_each_entry_safe(range, next, &umm->gone, node) {
+		kfree(range);
+		cond_resched();
+	}
+	umm_release(umm);
+}
+
 /**
  * user_event_mm_put() - drop a reference on the object of an address space
  * @umm: the address space
@@ -61,17 +84,15 @@ static void umm_free(struct rcu_head *rcu)
  */
 void user_event_mm_put(struct user_event_mm *umm)
 {
-	struct user_event_range *range, *next;
-
 	if (!refcount_dec_and_test(&umm->ref))
 		return;
-
-	rbtree_postorder_for_each_entry_safe(range, next, &umm->gone, node)
-		kfree(range);
-	mmdrop(umm->mm);
-	user_event_owner_put(umm->owner);
-	/* A walk of the set under RCU may be looking at it */
-	call_rcu(&umm->rcu, umm_free);
+	if (RB_EMPTY_ROOT(&umm->gone)) {
+		umm_release(umm);
+		return;
+	}
+	/* Its work item is not queued, as it would have a reference */
+	INIT_WORK(&umm->work.work, umm_release_work);
+	queue_work(system_unbound_wq, &umm->work.work);
 }
 
 /**

@@ -31,8 +31,9 @@ static void leave_to_repair(struct user_event_mm *umm, u64 switched)
 	user_event_repair_queue(umm);
 }
 
-static void switch_one(struct user_event_mm *umm,
-		       struct user_event_enabler *enabler)
+/* Returns 0 if the bit is right now; what failed is left to a repair */
+static int switch_one(struct user_event_mm *umm,
+		      struct user_event_enabler *enabler)
 {
 	int ret = user_event_mm_begin(umm);
 
@@ -42,6 +43,7 @@ static void switch_one(struct user_event_mm *umm,
 	}
 	if (ret && ret != -ESRCH)
 		leave_to_repair(umm, enabler_event(enabler)->switched);
+	return ret;
 }
 
 /**
@@ -163,14 +165,14 @@ static unsigned int find_sharers(struct address_space *mapping, pgoff_t pgoff,
 
 	i_mmap_lock_read(mapping);
 	vma_interval_tree_foreach(vma, &mapping->i_mmap, pgoff, pgoff) {
+		if (!(++seen % SHARERS_BREAK))
+			cond_resched();
 		if (!(vma->vm_flags & VM_SHARED) ||
 		    !READ_ONCE(vma->vm_mm->user_event_mm))
 			continue;
 		one.mm = vma->vm_mm;
 		one.addr = vma->vm_start + offset +
 			((pgoff - vma->vm_pgoff) << PAGE_SHIFT);
-		if (!(++seen % SHARERS_BREAK))
-			cond_resched();
 		if (!sharer_before(last, &one))
 			continue;
 		if (nr < SHARERS_PIECE)
@@ -250,17 +252,14 @@ static struct user_event_enabler *enabler_of(struct restoring *restoring,
 	return enabler;
 }
 
-/* That of the first sharer that has one, with event_mutex held, and its number */
-static struct user_event_enabler *find_enabler(struct restoring *restoring,
-					       unsigned int *nr)
+/* That of the first sharer that has one, with event_mutex held */
+static struct user_event_enabler *find_enabler(struct restoring *restoring)
 {
 	struct user_event_enabler *enabler = NULL;
+	unsigned int i;
 
-	for (*nr = 0; *nr < restoring->nr; ++*nr) {
-		enabler = enabler_of(restoring, &restoring->sharers[*nr]);
-		if (enabler)
-			break;
-	}
+	for (i = 0; i < restoring->nr && !enabler; i++)
+		enabler = enabler_of(restoring, &restoring->sharers[i]);
 	return enabler;
 }
 
@@ -283,10 +282,9 @@ static int visit_restore(struct user_event_access *access)
 {
 	struct restoring *restoring = container_of(access, struct restoring, access);
 	struct user_event_enabler *theirs, ours;
-	unsigned int i;
 	int ret;
 
-	theirs = find_enabler(restoring, &i);
+	theirs = find_enabler(restoring);
 	if (!theirs)
 		return 0;
 
@@ -303,21 +301,28 @@ static int visit_restore(struct user_event_access *access)
 
 /*
  * The caller cannot write the word any more, or is being killed: have it written through
- * the mapping of that sharer. Returns 1 if there is one.
+ * the mapping of a sharer. Returns 1 if it was: a sharer that is to be repaired can be
+ * gone before that, so the search goes on.
  */
 static int leave_to_sharer(struct restoring *restoring)
 {
 	struct user_event_enabler *enabler;
+	struct sharer *sharer;
+	bool done = false;
 	unsigned int i;
 
 	user_event_owner_lock(restoring->access.umm->owner);
-	enabler = find_enabler(restoring, &i);
-	if (enabler) {
+	for (i = 0; i < restoring->nr && !done; i++) {
+		sharer = &restoring->sharers[i];
+		enabler = enabler_of(restoring, sharer);
+		if (!enabler)
+			continue;
 		enabler_event(enabler)->switched = user_event_repair_count_switch();
-		switch_one(restoring->sharers[i].umm, enabler);
+		done = !switch_one(sharer->umm, enabler) &&
+			!is_gone_there(sharer, enabler);
 	}
 	mutex_unlock(&event_mutex);
-	return !!enabler;
+	return done;
 }
 
 /**

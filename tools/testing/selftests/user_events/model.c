@@ -83,18 +83,24 @@ static void result(struct results *results, int value)
 
 /* Enable words */
 
-/* An enable bit is made right, if it can be written. */
-static void put_bit(struct mm *mm, struct enabler *enabler, bool on)
+/* The bit of an enabler is written through the mapping of @mm, if that is writable. */
+static void write_bit(struct mm *mm, struct enabler *enabler, bool on)
 {
 	struct page *page = &mm->pages[enabler->page];
 	struct word *word = model_word(mm, enabler->page, enabler->word);
 	__u64 mask = model_mask(enabler->bit, enabler->size);
 
-	if (enabler->gone || page->state != PAGE_WRITABLE)
+	if (page->state != PAGE_WRITABLE)
 		return;
 	word->value = on ? word->value | mask : word->value & ~mask;
 	word->unsure &= ~mask;
 	page->absent = false;
+}
+
+static void put_bit(struct mm *mm, struct enabler *enabler, bool on)
+{
+	if (!enabler->gone)
+		write_bit(mm, enabler, on);
 }
 
 static void switch_event(int number)
@@ -831,13 +837,12 @@ static void apply_unregister(const struct op *op, int ret)
 	enabler->used = false;
 	if (op->page != SHARED || enabler->gone)
 		return;
-	/* The bits of the others stay right. */
+	/* The bits of the others stay right, also where they cannot write them. */
 	for (m = 0; m < PROCS; m++) {
 		other = model.mms[m].users ?
 			find_enabler(&model.mms[m], SHARED, op->word, op->bit) : NULL;
-		if (other)
-			put_bit(&model.mms[m], other,
-				listens(&model.events[other->event]));
+		if (other && !other->gone)
+			write_bit(mm, other, listens(&model.events[other->event]));
 	}
 }
 

@@ -30,19 +30,21 @@ start_bpftrace()
 	await used_by tail perf || say "$(cat "$scratch/$1.err")"
 }
 
+catches_sigint()
+{
+	local caught
+
+	caught=$(sed -n 's/^SigCgt:\t//p' "/proc/$1/status" 2>/dev/null)
+	[ ! -e "/proc/$1/fd/0" ] || ((16#${caught:-0} & 2))
+}
+
 stop_bpftrace()
 {
-	local end=$((SECONDS + patience))
-
-	# A background job of a shell ignores SIGINT until it installs a handler: on
-	# a slow machine that may take long. So send it again and again.
-	while kill -INT "$bpftrace" 2>/dev/null && [ $SECONDS -lt $end ]; do
-		for _ in {1..20}; do
-			[ -e "/proc/$bpftrace/fd/0" ] || break 2
-			sleep 0.1
-		done
-	done
-	kill -KILL "$bpftrace" 2>/dev/null
+	# A background job of a shell ignores SIGINT until it installs a handler. Once:
+	# another one while it ends would cut off what it prints.
+	await catches_sigint "$bpftrace"
+	kill -INT "$bpftrace"
+	await eval "[ ! -e /proc/$bpftrace/fd/0 ]" || kill -KILL "$bpftrace"
 	wait "$bpftrace" || wrong "bpftrace: $(cat "$scratch/$1.err")"
 }
 

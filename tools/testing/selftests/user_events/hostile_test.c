@@ -201,7 +201,8 @@ TEST_F(hostile, shared_file_does_not_keep_from_dying)
 		uev_join(stuck);
 		SKIP(return, UEV_NO_PAGER);
 	}
-	usleep(300000);
+	/* It is made under the lock of the file, and then the page is missing */
+	ASSERT_TRUE(uev_wait_for(uev_alive(EVENT_NAME)));
 	h.misses = false;
 	other = uev_fork(register_missing, &h);
 	ASSERT_TRUE(uev_wait_for(UEV_READ(*self->count) == 2));

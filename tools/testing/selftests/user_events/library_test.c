@@ -470,11 +470,18 @@ TEST_F(library, file_handed_over_after_closing)
 }
 
 /* While the file changes a record never has the index of the other file */
+static int emitters;
+
 static void *emit_until(void *arg)
 {
+	bool first = true;
+
 	while (!UEV_READ(*(int *)arg)) {
 		user_event(lib_plain, 1);
 		user_event(lib_persist, 2);
+		if (first)
+			__atomic_add_fetch(&emitters, 1, __ATOMIC_SEQ_CST);
+		first = false;
 	}
 	return NULL;
 }
@@ -488,7 +495,9 @@ static int change_file_beside_writers(void *arg)
 		if (pthread_create(&threads[i], NULL, emit_until, &stop))
 			return 1;
 	}
-	for (i = uev_rounds(300); i && !ret; i--) {
+	if (!uev_wait_for(UEV_READ(emitters) == 2))
+		return 3;
+	for (i = uev_rounds(100); i && !ret; i--) {
 		if (user_event_use_file(*(int *)arg) || user_event_use_file(-1))
 			ret = 2;
 	}
@@ -567,7 +576,7 @@ static int cancel_in_open(void *arg)
 	pthread_join(thread, &result);
 	unlink(path);
 	unsetenv("USER_EVENTS_DATA");
-	alarm(10);
+	alarm(UEV_WAIT_MS / 1000);
 	return result == PTHREAD_CANCELED ? user_event_use_file(-1) : 4;
 }
 
@@ -696,6 +705,7 @@ TEST_F(library, why_and_retry)
 	fclose(p.in);
 	EXPECT_SAYS(&p, "0: nobody listens");
 	EXPECT_EQ(0, finish(&p));
+	EXPECT_TRUE(uev_wait_for(!uev_alive("lib_program")));
 
 	/* The limit */
 	ASSERT_OK(uev_put(UEV_MAX_SYSCTL, "1"));
@@ -705,7 +715,7 @@ TEST_F(library, why_and_retry)
 	fclose(p.in);
 	EXPECT_SAYS(&p, "0: nobody listens");
 	EXPECT_EQ(0, finish(&p));
-
+	EXPECT_TRUE(uev_wait_for(!uev_alive("lib_program")));
 	EXPECT_EQ(NULL, strstr(uev_get("dynamic_events"), "u:lib_program"));
 }
 

@@ -432,8 +432,9 @@ static void run_race(struct __test_metadata *_metadata, struct racer *r, int fd)
 		uev_enable(EVENT_NAME, on = !on);
 		usleep(2000);
 	}
-	ASSERT_EQ(0, pthread_join(thread[1], NULL));
+	/* A listener that stays would keep the event, of the one format */
 	uev_enable(EVENT_NAME, false);
+	ASSERT_EQ(0, pthread_join(thread[1], NULL));
 	for (i = 0; i < 2; i++) {
 		EXPECT_EQ(0, r[i].failed)
 			TH_LOG("thread %d, error %d", i, r[i].first_error);

@@ -35,7 +35,7 @@ static struct {
 	int ready;		/* number of processes that are */
 	int failed;
 	int done;
-	pid_t askers[16];
+	pid_t askers[16], spinner;
 	int go, quit;
 	int uffd;		/* a descriptor of the bad neighbour's */
 	void *page;
@@ -352,10 +352,10 @@ TEST_F(neighbour, user_namespace_counts_as_its_maker)
 	snprintf(path, sizeof(path), "/proc/%d/uid_map", self->bad[0]);
 	ASSERT_OK(uev_put(path, "0 65534 1\n1 100000 1000\n"));
 	UEV_WRITE(shared->go, 1);
-	ASSERT_TRUE(uev_wait_for(UEV_READ(shared->ready) == 1 + UIDS ||
-				 UEV_READ(shared->failed)));
+	ASSERT_TRUE(are_ready(1 + UIDS));
 	ASSERT_EQ(0, UEV_READ(shared->failed));
 	ASSERT_OK(uev_enable(BAD, true));
+	ASSERT_TRUE(uev_wait_for(waiting_threads()));
 	sleep(2);
 	nr = waiting_threads();
 	TH_LOG("%d threads wait for %d UIDs", nr, UIDS);
@@ -433,6 +433,7 @@ static int forks_with_lost_values(void *arg)
 		if (uev_reg(data_fd, area + i * 8UL, 0, 4, 0, BAD " u32 a",
 			    NULL))
 			return failed();
+		ready();
 	}
 	mprotect(area, size, PROT_READ);
 	ready();
@@ -475,14 +476,14 @@ TEST_F(neighbour, who_forks_with_lost_values)
 
 	kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	ASSERT_LE(0, kmsg);
-	START(0, forks_with_lost_values, &count, 1);
+	START(0, forks_with_lost_values, &count, count + 1);
 	ASSERT_LE(0, lseek(kmsg, 0, SEEK_END));
 	ASSERT_OK(uev_enable(BAD, true));
 	sleep(1);
 	before = kernel_threads(&number);
 	begin = uev_now_ms();
 	UEV_WRITE(shared->go, 1);
-	ASSERT_TRUE(uev_wait_for(UEV_READ(shared->ready) == 2));
+	ASSERT_TRUE(uev_wait_for(UEV_READ(shared->ready) == count + 2));
 	sleep(4);
 	ticks = kernel_threads(&number) - before;
 	took = uev_now_ms() - begin;
@@ -542,7 +543,7 @@ static int loses_value(void *arg)
  */
 TEST_F(neighbour, who_comes_back_to_complain)
 {
-	int i, on, kmsg, lines = 0, lives = 4 * LINES_OF_ALL / LINES_OF_ONE;
+	int i, on, kmsg, lines = 0, lives = 6 * LINES_OF_ALL / LINES_OF_ONE;
 	__u64 begin = uev_now_ms();
 	char event[64];
 
@@ -572,7 +573,7 @@ TEST_F(neighbour, who_comes_back_to_complain)
 	TH_LOG("%d lines in %llu ms", lines, (unsigned long long)begin);
 	EXPECT_LT(0, lines);
 	/* Of each minute that has begun, and of the one before */
-	EXPECT_GE(LINES_OF_ALL * (1 + begin / 60000), lines);
+	EXPECT_GE(LINES_OF_ALL * (2 + begin / 60000), lines);
 }
 
 /* event_mutex */
@@ -600,6 +601,7 @@ static int copies(void *arg)
 		if (uev_reg(data_fd, area + i * 8UL, 0, 4, 0, BAD " u32 a",
 			    NULL))
 			return failed();
+		ready();
 	}
 	ready();
 	while (!UEV_READ(shared->go))
@@ -822,7 +824,7 @@ TEST_F(neighbour, who_copies_much_holds_nobody_up)
 	int count = addresses(100000), i, rounds = uev_kernel_is_slow() ? 2 : 5;
 	__u64 worst, best = ~0ULL, took = 0;
 
-	START(0, copies, &count, 1);
+	START(0, copies, &count, count + 1);
 	UEV_WRITE(shared->go, 1);
 	/* Others on a busy host disturb some rounds: the best one counts. */
 	for (i = 0; i < rounds; i++) {
@@ -971,21 +973,29 @@ static int has_event_mutex(void *unused)
 	return ret ? 1 : 0;
 }
 
-/* Makes it take twice as long, for a machine that is too slow to look on meanwhile */
-static int hold_event_mutex_longer(void)
+static int set_policy(pid_t pid, int policy)
 {
-	static int made;
-	char line[32];
-	int i, ret, more = made ?: 500;
+	struct sched_param param = { };
 
-	/* A user may have 16,384 */
-	for (i = 0; i < more && made < 8000; i++) {
-		snprintf(line, sizeof(line), "u:" BAD "_more%d", made++);
-		ret = uev_dynamic(line);
-		if (ret)
-			return ret;
-	}
-	return 0;
+	return sched_setscheduler(pid, policy, &param) ? -errno : 0;
+}
+
+/* Leaves no time for a process that only runs when no other one does */
+static int spins(void *unused)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	UEV_WRITE(shared->spinner, getpid());
+	set_policy(0, SCHED_IDLE);
+	ready();
+	for (;;)
+		;
+}
+
+/* Gives @pid no CPU: what it has locked stays so for as long as a test needs */
+static int starve(pid_t pid, bool on)
+{
+	return set_policy(pid, on ? SCHED_IDLE : SCHED_OTHER) ?:
+	       set_policy(shared->spinner, on ? SCHED_OTHER : SCHED_IDLE);
 }
 
 /*
@@ -1015,25 +1025,53 @@ static void let_others_run(int asker)
 	usleep(500 + 3 * (now_us() - begin));
 }
 
+/* Lets the first one ask. True if it waits, false once it has got what it wants. */
+static bool first_one_waits(long *slept)
+{
+	int same = 0;
+	long now;
+
+	if (write(gate[0][1], "", 1) != 1)
+		return false;
+	while (!UEV_READ(shared->done) && !UEV_READ(shared->failed)) {
+		now = sleeps(0);
+		same = now >= 0 && now == *slept ? same + 1 : 0;
+		*slept = now;
+		if (same == 3)
+			return true;
+		let_others_run(0);
+	}
+	UEV_WRITE(shared->done, 0);
+	return false;
+}
+
 /*
- * Starts the process that holds event_mutex, and then lets the others ask, the first
- * one before the rest; @slept is set to what sleeps() tells of each. False if
- * event_mutex was free again before all of them waited for it.
+ * Starts the process that holds event_mutex, and stops it while it does. Then lets the
+ * others ask, the first one before the rest; @slept is set to what sleeps() tells of
+ * each. False if event_mutex was free again before all of them waited for it.
  */
 static bool let_them_ask(pid_t *holder, long slept[QUEUE])
 {
 	char bytes[QUEUE] = "";
 	int i;
 
+	slept[0] = -1;
+	UEV_WRITE(shared->done, 0);
 	UEV_WRITE(shared->go, 0);
 	*holder = uev_fork(has_event_mutex, NULL);
-	if (*holder < 0 || !uev_wait_for(UEV_READ(shared->go)))
+	if (*holder < 0 || !uev_wait_for(UEV_READ(shared->go)) || starve(*holder, true))
 		return false;
-	/* Give the holder time to get into mkdir() */
-	uev_nap();
-	for (i = 0; i < queue; i++) {
-		if (i < 2 && write(gate[i][1], bytes, i ? queue - 1 : 1) < 0)
+	/* A little of mkdir() at a time */
+	while (!first_one_waits(&slept[0])) {
+		if (UEV_READ(shared->go) != HELD || starve(*holder, false))
 			return false;
+		uev_nap();
+		if (starve(*holder, true))
+			return false;
+	}
+	if (queue > 1 && write(gate[1][1], bytes, queue - 1) < 0)
+		return false;
+	for (i = 1; i < queue; i++) {
 		while ((slept[i] = sleeps(i)) < 0 && UEV_READ(shared->go) == HELD)
 			let_others_run(i);
 	}
@@ -1068,8 +1106,8 @@ static bool release_event_mutex(pid_t holder)
 {
 	int status;
 
-	return !be_first(false) && waitpid(holder, &status, 0) == holder &&
-	       !status && !rmdir(INSTANCE);
+	return !be_first(false) && !starve(holder, false) &&
+	       waitpid(holder, &status, 0) == holder && !status && !rmdir(INSTANCE);
 }
 
 /* Processes whose enablers the kernel takes off their events once they unmap them */
@@ -1088,7 +1126,7 @@ static int unmaps_when_told(void)
 		    uev_reg(data_fd, value, 0, 4, 0, BAD " u32 a", NULL))
 			return failed();
 		ready();
-		if (read(gate[0][0], &c, 1) != 1)
+		if (read(gate[1][0], &c, 1) != 1)
 			return 0;
 		munmap(value, uev_page_size());
 		__atomic_fetch_add(&shared->done, 1, __ATOMIC_SEQ_CST);
@@ -1134,59 +1172,35 @@ static int waiting_workers(void)
 	return nr;
 }
 
-/* Leaves no time for a process that only runs when no other one does */
-static int spins(void *unused)
-{
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	ready();
-	for (;;)
-		;
-}
-
-static int set_policy(pid_t pid, int policy)
-{
-	struct sched_param param = { };
-
-	return sched_setscheduler(pid, policy, &param) ? -errno : 0;
-}
-
 /*
- * The kernel runs few work items of a queue at a time, and they are for all users. Who
- * makes the instance gets no CPU meanwhile, and so keeps event_mutex.
+ * The kernel runs few work items of a queue at a time, and they are for all users.
  */
 TEST_F(neighbour, whose_work_queues_for_event_mutex)
 {
-	int tries, nr, looks, most = 0, count = UNMAPPERS;
+	int nr, looks, most = 0, count = UNMAPPERS;
 	char bytes[200] = "";
 	pid_t holder;
+	long slept;
 
 	ASSERT_OK(share_a_cpu());
+	/* One that asks, to see that event_mutex is held */
+	queue = 1;
 	START(0, many_unmap, &count, count);
 	START(1, spins, NULL, count + 1);
-	for (tries = 1; tries <= 10 && !most; tries++) {
-		ASSERT_OK(be_first(true));
-		UEV_WRITE(shared->go, 0);
-		holder = uev_fork(has_event_mutex, NULL);
-		ASSERT_LT(0, holder);
-		ASSERT_TRUE(uev_wait_for(UEV_READ(shared->go)));
-		/* Give it time to get into mkdir(), and then no more */
-		uev_nap();
-		ASSERT_OK(set_policy(holder, SCHED_IDLE));
-		ASSERT_EQ(count, write(gate[0][1], bytes, count));
-		ASSERT_TRUE(uev_wait_for(UEV_READ(shared->done) == tries * count));
-		for (looks = 0; looks < 20; looks++) {
-			usleep(2000);
-			nr = waiting_workers();
-			if (UEV_READ(shared->go) == HELD && nr > most)
-				most = nr;
-		}
-		ASSERT_OK(set_policy(holder, SCHED_OTHER));
-		ASSERT_TRUE(release_event_mutex(holder));
-		ASSERT_TRUE(are_ready((tries + 1) * count + 1));
-		ASSERT_EQ(0, UEV_READ(shared->failed));
-		if (!most)
-			ASSERT_OK(hold_event_mutex_longer());
+	START(2, many_ask, (void *)&ways[0], count + 2);
+	ASSERT_OK(be_first(true));
+	ASSERT_TRUE(let_them_ask(&holder, &slept));
+	ASSERT_EQ(count, write(gate[1][1], bytes, count));
+	ASSERT_TRUE(uev_wait_for(UEV_READ(shared->done) == count));
+	for (looks = 0; looks < 20; looks++) {
+		usleep(2000);
+		nr = waiting_workers();
+		most = nr > most ? nr : most;
 	}
+	EXPECT_EQ(HELD, UEV_READ(shared->go));
+	ASSERT_TRUE(release_event_mutex(holder));
+	ASSERT_TRUE(are_ready(2 * count + 2));
+	ASSERT_EQ(0, UEV_READ(shared->failed));
 	TH_LOG("%d of %d work items waited for event_mutex", most, count);
 	EXPECT_LT(0, most);
 	EXPECT_GE(WORKERS_OF_ONE, most);
@@ -1200,28 +1214,26 @@ TEST_F(neighbour, a_user_queues_once_for_event_mutex)
 	bool ok;
 
 	ASSERT_OK(share_a_cpu());
+	START(ARRAY_SIZE(ways), spins, NULL, 1);
 	for (way = 0; way < (int)ARRAY_SIZE(ways); way += next_way) {
 		UEV_WRITE(shared->ready, 0);
-		UEV_WRITE(shared->done, 0);
 		START(way, many_ask, (void *)&ways[way], queue);
 		for (tries = 1; tries <= 10; tries++) {
 			ASSERT_OK(be_first(true));
 			ok = let_them_ask(&holder, slept);
 			if (ok) {
+				ASSERT_OK(starve(holder, false));
 				uev_enable(GOOD, true);
 				for (i = nr = 0; i < queue; i++)
 					nr += sleeps(i) != slept[i];
 			}
 			ASSERT_TRUE(release_event_mutex(holder));
 			uev_enable(GOOD, false);
-			ASSERT_TRUE(uev_wait_for(UEV_READ(shared->done) ==
-						 tries * queue ||
-						 UEV_READ(shared->failed)));
+			ASSERT_TRUE(uev_wait_for(!ok || UEV_READ(shared->failed) ||
+						 UEV_READ(shared->done) == queue));
 			ASSERT_EQ(0, UEV_READ(shared->failed));
 			if (ok && nr <= MAY_GO_FIRST)
 				break;
-			if (!ok)
-				ASSERT_OK(hold_event_mutex_longer());
 		}
 		ASSERT_TRUE(ok)
 			TH_LOG("event_mutex was never held for long enough");
@@ -1241,6 +1253,7 @@ TEST_F(neighbour, who_queues_for_event_mutex_can_be_killed)
 	pid_t holder;
 
 	ASSERT_OK(share_a_cpu());
+	START(ARRAY_SIZE(ways), spins, NULL, 1);
 	for (way = 0; way < (int)ARRAY_SIZE(ways); way += next_way) {
 		/* A try can be too slow: event_mutex is free before all is done */
 		for (tries = nr = 0; nr < queue && tries < 10; tries++) {
@@ -1262,8 +1275,6 @@ TEST_F(neighbour, who_queues_for_event_mutex_can_be_killed)
 			kill(-self->bad[way], SIGKILL);
 			uev_join(self->bad[way]);
 			self->bad[way] = 0;
-			if (nr < queue)
-				ASSERT_OK(hold_event_mutex_longer());
 		}
 		EXPECT_EQ(queue, nr)
 			TH_LOG("%s: they wait until event_mutex is free", ways[way].text);
@@ -1299,7 +1310,7 @@ TEST_F(neighbour, who_copies_much_without_memory)
 	int count = addresses(60000);
 	__u64 longest;
 
-	START(0, copies, &count, 1);
+	START(0, copies, &count, count + 1);
 	if (!put_in_cgroup(self->bad[0]))
 		SKIP(return, "no memory controller");
 	longest = longest_without_memory();
@@ -1419,8 +1430,8 @@ static int declares(void *arg)
 		if (uev_reg(data_fd, &shared->value[1], i % 32, 4, 0, command, NULL) ||
 		    uev_unreg(data_fd, &shared->value[1], i % 32))
 			return failed();
+		ready();
 	}
-	ready();
 	for (;;)
 		pause();
 }
@@ -1447,13 +1458,14 @@ TEST_F(neighbour, who_declares_much_is_charged)
 	START(0, declares, &count, 1);
 	if (!put_in_cgroup(self->bad[0]))
 		SKIP(return, "no memory controller");
+	/* Gives back what earlier tests have freed */
+	uev_slab_objects();
 	slab = uev_mem_kb("\nSlab:") * 1024;
 	before = charged();
 	if (before < 0)
 		SKIP(return, "memory.stat does not tell");
 	UEV_WRITE(shared->go, 1);
-	ASSERT_TRUE(uev_wait_for(UEV_READ(shared->ready) == 2 ||
-				 UEV_READ(shared->failed)));
+	ASSERT_TRUE(are_ready(1 + count));
 	ASSERT_EQ(0, UEV_READ(shared->failed));
 	slab = uev_mem_kb("\nSlab:") * 1024 - slab;
 	own = charged() - before;
@@ -1461,8 +1473,8 @@ TEST_F(neighbour, who_declares_much_is_charged)
 	       slab / count, own / count);
 	/* Checkers have slabs of their own, which are charged to no cgroup */
 	if (!uev_kernel_is_slow()) {
-		EXPECT_LT(slab / 10 * 9, own);
-		EXPECT_GT(slab / 2 * 3, own);
+		EXPECT_LT(slab / 2, own);
+		EXPECT_GT(slab * 3, own);
 	}
 	/* It is given back; KASAN keeps what the slabs have of it for a while */
 	kill(self->bad[0], SIGKILL);
@@ -1749,27 +1761,28 @@ TEST_F(neighbour, unregisters_while_the_sharer_forks_and_ends)
 	close(memory);
 }
 
-/* Maps a page as often as it may */
+/* Maps a page as often as it may; how long unregistering takes, and with a quarter */
 static int maps_it_often(void *arg)
 {
-	int i, often = uev_kernel_is_slow() ? 10000 : 60000;
+	int i = 0, part, often = uev_kernel_is_slow() ? 10000 : 60000;
 	__u32 *value = map_word(*(int *)arg);
 	__u64 begin;
 
-	if (!value || uev_reg(data_fd, &value[3], 5, 4, 0, GOOD " u32 a", NULL))
+	if (!value)
 		return failed();
 	uev_become_nobody();
-	for (i = 0; i < often; i++) {
-		if (!map_word(*(int *)arg))
-			break;
+	for (part = 4; part > 0; part -= 3) {
+		if (uev_reg(data_fd, &value[3], 5, 4, 0, GOOD " u32 a", NULL))
+			return failed();
+		for (; i < often / part; i++) {
+			if (!map_word(*(int *)arg))
+				return failed();
+		}
+		begin = now_us();
+		if (uev_unreg(data_fd, &value[3], 5))
+			return failed();
+		shared->value[part] = now_us() - begin;
 	}
-	UEV_WRITE(shared->value[4], i);
-	if (i < often / 2)
-		return failed();
-	begin = now_us();
-	if (uev_unreg(data_fd, &value[3], 5))
-		return failed();
-	UEV_WRITE(shared->took_us, now_us() - begin);
 	ready();
 	return 0;
 }
@@ -1780,9 +1793,10 @@ TEST_F(neighbour, who_maps_a_page_very_often)
 
 	ASSERT_EQ(0, ftruncate(memory, uev_page_size()));
 	START(0, maps_it_often, &memory, 1);
-	TH_LOG("unregistering takes %llu us beside %d mappings",
-	       (unsigned long long)shared->took_us, shared->value[4]);
-	EXPECT_GT(uev_kernel_is_slow() ? QUITE_LONG_US : QUITE_LONG_US / 2, shared->took_us);
+	TH_LOG("unregistering takes %u us, and %u with a quarter of the mappings",
+	       shared->value[1], shared->value[4]);
+	/* As long for each of them, not for each pair of them */
+	EXPECT_GT(8 * shared->value[4] + QUITE_LONG_US / 8, shared->value[1]);
 	close(memory);
 }
 
@@ -1841,7 +1855,8 @@ TEST_F(neighbour, file_system_is_frozen)
 	self->bad[0] = 0;
 	munmap(value, uev_page_size());
 	close(fd);
-	EXPECT_EQ(0, umount2(dir, 0));
+	/* The repair's thread can be the last to leave the mapping */
+	EXPECT_TRUE(uev_wait_for(!umount2(dir, 0)));
 	rmdir(dir);
 }
 

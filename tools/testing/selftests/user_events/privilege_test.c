@@ -214,7 +214,7 @@ static int make_and_delete(void *arg)
 
 	if (!uev_wait_for(UEV_READ(*r->go)) || uev_become_nobody())
 		return 255;
-	for (i = 0; i < ROUNDS; i++) {
+	for (i = 0; i < uev_rounds(ROUNDS); i++) {
 		ret = uev_reg(r->files[i], r->value, 0, 4, 0, "prv_round", NULL);
 		if (!ret)
 			ret = uev_unreg(r->fd, r->value, 0);

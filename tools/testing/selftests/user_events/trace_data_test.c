@@ -610,6 +610,8 @@ TEST_F(uev, type_number_of_records_that_are_swapped)
 	free(shown);
 	EXPECT_EQ(1, nr);
 	EXPECT_OK(uev_event_put("td_swap", "trigger", "!snapshot"));
+	/* It can have that record, and keeps its event then */
+	EXPECT_OK(uev_put("snapshot", "0"));
 	EXPECT_OK(uev_unreg(fd, self->value + 1, 0));
 	close(fd);
 }

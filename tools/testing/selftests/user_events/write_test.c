@@ -589,6 +589,8 @@ TEST_F(write, waits_for_a_page_alone)
 	memcpy(rest, (char *)&late + 4, size - 4);
 	memcpy(edge - 4, &late, 4);
 
+	/* The order of records of two CPUs is that of their clocks */
+	uev_stay_on_cpu(0);
 	for (vector = 0; vector < 2; vector++) {
 		struct one_write waits, passes;
 

@@ -13,9 +13,11 @@
 #include <linux/hugetlb.h>
 #include <linux/jiffies.h>
 #include <linux/magic.h>
+#include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/pagewalk.h>
 #include <linux/sched.h>
+#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/userfaultfd_k.h>
 
@@ -110,6 +112,37 @@ static int check_file(struct vm_area_struct *vma, unsigned long addr)
 }
 
 /*
+ * Until its fork ends, the first task of an address space is in no cgroup that what
+ * is brought in could be charged to.
+ */
+static bool is_being_made(struct mm_struct *mm)
+{
+	bool new = false;
+#ifdef CONFIG_MEMCG
+	struct task_struct *owner;
+
+	rcu_read_lock();
+	owner = rcu_dereference(mm->owner);
+	new = owner && READ_ONCE(owner->__state) == TASK_NEW;
+	rcu_read_unlock();
+#endif
+	return new;
+}
+
+/* handle_mm_fault() that charges page tables, too, to the cgroup of the address space */
+static vm_fault_t handle_fault(struct vm_area_struct *vma, unsigned long addr,
+			       unsigned int flags)
+{
+	struct mem_cgroup *memcg = get_mem_cgroup_from_mm(vma->vm_mm);
+	struct mem_cgroup *old = set_active_memcg(memcg);
+	vm_fault_t fault = handle_mm_fault(vma, addr, flags, NULL);
+
+	set_active_memcg(old);
+	mem_cgroup_put(memcg);
+	return fault;
+}
+
+/*
  * Bring in the page at @access->addr for writing, with the mmap_lock held. Clears
  * @locked if the mmap_lock was dropped for it.
  */
@@ -125,6 +158,8 @@ static int fault_in(struct user_event_access *access, bool *locked)
 	if (!vma || !user_events_vma_writable(vma) ||
 	    !user_events_vma_visible(vma))
 		return -EFAULT;
+	if (is_being_made(vma->vm_mm))
+		return -EAGAIN;
 
 	if (access->flags & USER_EVENT_ACCESS_WAIT) {
 		ret = current->flags & PF_KTHREAD ?
@@ -138,7 +173,7 @@ static int fault_in(struct user_event_access *access, bool *locked)
 		flags |= FAULT_FLAG_RETRY_NOWAIT;
 	}
 
-	fault = handle_mm_fault(vma, access->addr, flags, NULL);
+	fault = handle_fault(vma, access->addr, flags);
 	if (fault & (VM_FAULT_COMPLETED | VM_FAULT_RETRY)) {
 		*locked = flags & FAULT_FLAG_RETRY_NOWAIT;
 		return -EAGAIN;

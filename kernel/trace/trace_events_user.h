@@ -100,6 +100,7 @@
 #define _TRACE_EVENTS_USER_H
 
 #include <linux/kref.h>
+#include <linux/llist.h>
 #include <linux/ratelimit_types.h>
 #include <linux/rbtree.h>
 #include <linux/rhashtable-types.h>
@@ -738,6 +739,7 @@ enum user_event_mm_stale {
  *	or not at all; the mmap_lock for writing
  * @work: takes enablers in @gone off their events and brings bits up to date;
  *	while it is queued it has a reference
+ * @released: in a list of those that are to be freed, once there is no reference
  * @rcu: frees, once there is no reference
  */
 struct user_event_mm {
@@ -747,6 +749,7 @@ struct user_event_mm {
 			struct user_event_set	*set;
 			struct user_event_mm	*next;
 		};
+		struct llist_node	released;
 		struct rcu_head		rcu;
 	};
 	struct hlist_node	in_set;
@@ -796,6 +799,7 @@ struct user_event_mm *user_event_mm_alloc(struct mm_struct *mm,
 					  struct user_event_owner *owner);
 struct user_event_mm *user_event_mm_of_current(void);
 void user_event_mm_put(struct user_event_mm *umm);
+void user_event_mm_put_unlocked(struct user_event_mm *umm);
 int user_event_mm_begin(struct user_event_mm *umm);
 void user_event_mm_end(struct user_event_mm *umm);
 

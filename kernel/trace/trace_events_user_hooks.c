@@ -248,7 +248,7 @@ void __user_events_mmput(struct mm_struct *mm)
 	refcount_inc(&umm->ref);
 	mmput(mm);
 	umm_kill_if_unused(umm);
-	user_event_mm_put(umm);
+	user_event_mm_put_unlocked(umm);
 }
 
 /**
@@ -265,5 +265,5 @@ void __user_events_release(struct mm_struct *mm)
 	umm_kill_if_unused(umm);
 	/* A walk over mappings of @mm finds NULL here, or a reference count of 0 */
 	WRITE_ONCE(mm->user_event_mm, NULL);
-	user_event_mm_put(umm);
+	user_event_mm_put_unlocked(umm);
 }

@@ -54,33 +54,39 @@ static void umm_free(struct rcu_head *rcu)
 	kmem_cache_free(mm_cache, container_of(rcu, struct user_event_mm, rcu));
 }
 
+/* With many ranges this takes long */
 static void umm_release(struct user_event_mm *umm)
 {
-	mmdrop(umm->mm);
-	user_event_owner_put(umm->owner);
-	/* A walk of the set under RCU may be looking at it */
-	call_rcu(&umm->rcu, umm_free);
-}
-
-/* With many ranges: not under the locks of who drops the last reference */
-static void umm_release_work(struct work_struct *work)
-{
-	struct user_event_mm *umm = container_of(to_delayed_work(work),
-						 struct user_event_mm, work);
 	struct user_event_range *range, *next;
 
 	rbtree_postorder_for_each_entry_safe(range, next, &umm->gone, node) {
 		kfree(range);
 		cond_resched();
 	}
-	umm_release(umm);
+	mmdrop(umm->mm);
+	user_event_owner_put(umm->owner);
+	/* A walk of the set under RCU may be looking at it */
+	call_rcu(&umm->rcu, umm_free);
 }
+
+static LLIST_HEAD(released);
+
+static void release(struct work_struct *work)
+{
+	struct llist_node *list = llist_del_all(&released);
+	struct user_event_mm *umm, *next;
+
+	llist_for_each_entry_safe(umm, next, list, released)
+		umm_release(umm);
+}
+
+static DECLARE_WORK(release_work, release);
 
 /**
  * user_event_mm_put() - drop a reference on the object of an address space
  * @umm: the address space
  *
- * Context: process context, event_mutex may be held.
+ * Context: process context, locks may be held.
  */
 void user_event_mm_put(struct user_event_mm *umm)
 {
@@ -88,11 +94,24 @@ void user_event_mm_put(struct user_event_mm *umm)
 		return;
 	if (RB_EMPTY_ROOT(&umm->gone)) {
 		umm_release(umm);
-		return;
+	} else {
+		llist_add(&umm->released, &released);
+		queue_work(system_unbound_wq, &release_work);
 	}
-	/* Its work item is not queued, as it would have a reference */
-	INIT_WORK(&umm->work.work, umm_release_work);
-	queue_work(system_unbound_wq, &umm->work.work);
+}
+
+/**
+ * user_event_mm_put_unlocked() - user_event_mm_put() where that may take long
+ * @umm: the address space
+ *
+ * So that a task that leaves many clears them away in its own time.
+ *
+ * Context: no locks held. May sleep.
+ */
+void user_event_mm_put_unlocked(struct user_event_mm *umm)
+{
+	if (refcount_dec_and_test(&umm->ref))
+		umm_release(umm);
 }
 
 /**

@@ -292,7 +292,7 @@ void user_event_register_work(struct work_struct *work)
 			clean(umm);
 		end_work(umm->owner);
 	}
-	user_event_mm_put(umm);
+	user_event_mm_put_unlocked(umm);
 }
 
 static void drop_empty_set(struct user_event_mm *umm)

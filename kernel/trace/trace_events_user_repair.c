@@ -338,7 +338,7 @@ static int waiter_thread(void *data)
 			/* In case it could not even wait, for want of memory */
 			msleep(20);
 		}
-		user_event_mm_put(umm);
+		user_event_mm_put_unlocked(umm);
 	}
 
 	destroy_delayed_work_on_stack(&waiter.timeout);

@@ -42,13 +42,24 @@ struct change {
 	struct user_event_set		*copy;
 };
 
+/* Drop the reference of @umm on @set, or that of a copier, without @umm */
+static void leave_set(struct user_event_set *set, struct user_event_mm *umm)
+{
+	struct user_event_mm *other = user_event_set_leave(set, umm);
+
+	if (!other)
+		return;
+	user_event_repair_queue_work(other, 0);
+	user_event_mm_put(other);
+}
+
 /* Drop a copy that was not used, and the set that it was made of */
 static void change_end(struct change *change)
 {
 	if (change->copy)
 		user_event_set_put(change->copy);
 	if (change->copied)
-		user_event_set_put(change->copied);
+		leave_set(change->copied, NULL);
 	change->copy = NULL;
 	change->copied = NULL;
 }
@@ -81,12 +92,7 @@ static int change_prepare(struct change *change)
  */
 void user_event_register_leave(struct user_event_mm *umm)
 {
-	struct user_event_mm *other = user_event_set_leave(umm->set, umm);
-
-	if (!other)
-		return;
-	user_event_repair_queue_work(other, 0);
-	user_event_mm_put(other);
+	leave_set(umm->set, umm);
 }
 
 /*

@@ -429,7 +429,7 @@ void user_event_set_join(struct user_event_set *set, struct user_event_mm *umm)
 /**
  * user_event_set_leave() - an address space leaves its set
  * @set: the set; the reference of @umm is dropped
- * @umm: the address space
+ * @umm: the address space; NULL for a reference that was taken to copy the set
  *
  * Context: process context. Takes no mutex: it can be an exiting task.
  * Return: one of those that still have the set, referenced, if it has unmapped
@@ -442,7 +442,8 @@ struct user_event_mm *user_event_set_leave(struct user_event_set *set,
 	struct user_event_mm *other;
 
 	spin_lock(&set->lock);
-	hlist_del_rcu(&umm->in_set);
+	if (umm)
+		hlist_del_rcu(&umm->in_set);
 	other = hlist_entry_safe(set->mms.first, struct user_event_mm, in_set);
 	/* If it unmaps something from now on, that looks at the others, too */
 	if (other && data_race(RB_EMPTY_ROOT(&other->gone)))

@@ -320,6 +320,8 @@ static int leave_to_sharer(struct restoring *restoring)
 		enabler_event(enabler)->switched = user_event_repair_count_switch();
 		done = !switch_one(sharer->umm, enabler) &&
 			!is_gone_there(sharer, enabler);
+		if (!done)
+			restoring->lost = true;
 	}
 	mutex_unlock(&event_mutex);
 	return done;

@@ -38,6 +38,10 @@
  * sample_fits().
  */
 #define PERF_SAMPLE_REST	1024
+
+/* No larger than records of the kernel's own can be: perf takes these unseen */
+#define PERF_SMALL		1024
+
 #define PERF_TAKES \
 	(U16_MAX + 1 - PERF_SAMPLE_REST - sizeof(u32) - \
 	 sizeof(struct trace_entry))
@@ -352,7 +356,7 @@ static bool sample_fits(const struct perf_event *perf, size_t size)
 		return true;
 
 	size += sizeof(u32) + sizeof(struct perf_event_header) +
-		perf->header_size;
+		perf->header_size + perf->id_header_size;
 	if (type & PERF_SAMPLE_CALLCHAIN)
 		size += sizeof(u64) * (1UL + sysctl_perf_event_max_stack +
 				       sysctl_perf_event_max_contexts_per_stack);
@@ -362,12 +366,28 @@ static bool sample_fits(const struct perf_event *perf, size_t size)
 		size += sizeof(u64) * (1 + hweight64(attr->sample_regs_user));
 	if (type & PERF_SAMPLE_REGS_INTR)
 		size += sizeof(u64) * (1 + hweight64(attr->sample_regs_intr));
-	/* These two make do with what is left */
+	/* The stack makes do with what is left, but not if more comes after it */
 	if (type & PERF_SAMPLE_STACK_USER)
 		size += 3 * sizeof(u64);
+	if (type & PERF_SAMPLE_STACK_USER &&
+	    type & (PERF_SAMPLE_REGS_INTR | PERF_SAMPLE_AUX))
+		size += attr->sample_stack_user;
 	if (type & PERF_SAMPLE_AUX)
 		size += sizeof(u64);
 	return size <= round_down(U16_MAX, sizeof(u64));
+}
+
+/* The same for all that listen, with interrupts off: an IPI could add one */
+static bool samples_fit(struct hlist_head *head, size_t size)
+{
+	struct perf_event *perf;
+
+	hlist_for_each_entry_rcu(perf, head, hlist_entry,
+				 rcu_read_lock_sched_held()) {
+		if (!sample_fits(perf, size))
+			return false;
+	}
+	return true;
 }
 
 /*
@@ -381,7 +401,6 @@ static noinline int write_large_to_perf(struct user_event *event,
 {
 	struct trace_event_call *call = &event->call;
 	size_t size = PERF_SIZE(payload->len);
-	struct perf_event *perf;
 	struct pt_regs *regs;
 	unsigned long flags;
 	int ret, rctx;
@@ -396,13 +415,9 @@ static noinline int write_large_to_perf(struct user_event *event,
 	if (ret)
 		return ret;
 
-	/* Keep an IPI from adding a perf event between check and submission */
 	local_irq_save(flags);
-	hlist_for_each_entry_rcu(perf, head, hlist_entry,
-				 rcu_read_lock_sched_held()) {
-		if (!sample_fits(perf, size))
-			ret = -EMSGSIZE;
-	}
+	if (!samples_fit(head, size))
+		ret = -EMSGSIZE;
 	if (!ret && !perf_trace_buf_alloc(sizeof(u64), &regs, &rctx))
 		ret = -ENOBUFS;
 	if (!ret) {
@@ -419,24 +434,16 @@ static noinline int write_large_to_perf(struct user_event *event,
 	return ret;
 }
 
-static int write_to_perf(struct user_event *event,
-			 const struct user_event_payload *payload)
+/* A record for the per-CPU buffer, of a size that leaves room in every sample */
+static __always_inline int
+write_small_to_perf(struct user_event *event,
+		    const struct user_event_payload *payload,
+		    struct hlist_head *head, bool has_bpf)
 {
 	struct trace_event_call *call = &event->call;
-	struct hlist_head *head = this_cpu_ptr(call->perf_events);
-	bool has_bpf = bpf_prog_array_valid(call);
+	int ret, rctx, size = PERF_SIZE(payload->len);
 	struct pt_regs *regs;
-	int size, ret, rctx;
 	void *entry;
-
-	/* perf listens, but not on this CPU or not to this task */
-	if (!has_bpf && hlist_empty(head))
-		return 0;
-
-	if (unlikely(payload->len > PERF_BUF_TAKES))
-		return write_large_to_perf(event, payload, head, has_bpf);
-
-	size = PERF_SIZE(payload->len);
 
 	entry = perf_trace_buf_alloc(size, &regs, &rctx);
 	if (!entry)
@@ -456,6 +463,38 @@ static int write_to_perf(struct user_event *event,
 		perf_trace_buf_submit(entry, size, rctx, call->event.type, 1,
 				      regs, head, NULL);
 	return 0;
+}
+
+/* A record for the per-CPU buffer that may be too large for a sample with much else */
+static noinline int write_medium_to_perf(struct user_event *event,
+					 const struct user_event_payload *payload,
+					 struct hlist_head *head, bool has_bpf)
+{
+	unsigned long flags;
+	int ret = -EMSGSIZE;
+
+	local_irq_save(flags);
+	if (samples_fit(head, PERF_SIZE(payload->len)))
+		ret = write_small_to_perf(event, payload, head, has_bpf);
+	local_irq_restore(flags);
+	return ret;
+}
+
+static int write_to_perf(struct user_event *event,
+			 const struct user_event_payload *payload)
+{
+	struct hlist_head *head = this_cpu_ptr(event->call.perf_events);
+	bool has_bpf = bpf_prog_array_valid(&event->call);
+
+	/* perf listens, but not on this CPU or not to this task */
+	if (!has_bpf && hlist_empty(head))
+		return 0;
+
+	if (unlikely(payload->len > PERF_BUF_TAKES))
+		return write_large_to_perf(event, payload, head, has_bpf);
+	if (unlikely(payload->len > PERF_SMALL))
+		return write_medium_to_perf(event, payload, head, has_bpf);
+	return write_small_to_perf(event, payload, head, has_bpf);
 }
 #else
 static int write_to_perf(struct user_event *event,

@@ -351,6 +351,8 @@ TEST_F(uev, large_record_in_a_large_sample)
 	uev_perf_close(&perf);
 }
 
+#define STACK	4096
+
 /* Each thing that a sample has beside a large record leaves it less room. */
 TEST_F(uev, large_record_beside_other_things)
 {
@@ -362,6 +364,11 @@ TEST_F(uev, large_record_beside_other_things)
 		{ "registers of the program", PERF_SAMPLE_REGS_USER, 3 * 8 },
 		{ "registers of the kernel", PERF_SAMPLE_REGS_INTR, 3 * 8 },
 		{ "a stack that finds no room", PERF_SAMPLE_STACK_USER, 3 * 8 },
+		{ "a stack, and registers after it",
+		  PERF_SAMPLE_STACK_USER | PERF_SAMPLE_REGS_INTR, STACK + 6 * 8 },
+		{ "names of all kinds",
+		  PERF_SAMPLE_TIME | PERF_SAMPLE_ID | PERF_SAMPLE_STREAM_ID |
+		  PERF_SAMPLE_CPU | PERF_SAMPLE_IDENTIFIER, 5 * 8 },
 	};
 	int index = uev_reg_index(self->fd, self->value, "pf_things u32 n");
 	struct perf_event_attr attr = {
@@ -370,7 +377,7 @@ TEST_F(uev, large_record_beside_other_things)
 		.sample_period = 1,
 		.sample_regs_user = 3,
 		.sample_regs_intr = 3,
-		.sample_stack_user = 4096,
+		.sample_stack_user = STACK,
 	};
 	struct perf_event_header head;
 	struct uev_perf perf;
@@ -408,6 +415,40 @@ TEST_F(uev, large_record_beside_other_things)
 		EXPECT_EQ(perf.head->data_head, head.size);
 		uev_perf_close(&perf);
 	}
+}
+
+/* Nor does a smaller record have the size overflow, beside a stack that is large. */
+TEST_F(uev, record_beside_a_large_stack)
+{
+	int index = uev_reg_index(self->fd, self->value, "pf_stack u32 n");
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_TRACEPOINT,
+		.size = sizeof(attr),
+		.sample_period = 1,
+		.sample_type = UEV_SAMPLE_TYPE | PERF_SAMPLE_STACK_USER |
+			       PERF_SAMPLE_REGS_INTR,
+		.sample_regs_intr = 3,
+		.sample_stack_user = 60000,
+	};
+	struct perf_event_header head;
+	struct uev_perf perf;
+	int fd;
+
+	ASSERT_LE(0, index);
+	uev_stay_on_cpu(0);
+	attr.config = uev_event_id("pf_stack");
+	fd = perf_open(&attr);
+	if (fd < 0)
+		SKIP(return, "no samples of stacks and registers");
+	ASSERT_OK(uev_perf_map(&perf, fd));
+	EXPECT_ERR(EMSGSIZE, emit_sized(self->fd, index, 1, 8000));
+	EXPECT_EQ(perf.head->data_head, 0);
+	EXPECT_EQ(4004, emit_sized(self->fd, index, 2, 4000));
+	uev_ring_copy(&perf, &head, 0, sizeof(head));
+	EXPECT_EQ(PERF_RECORD_SAMPLE, head.type);
+	EXPECT_LT(4000, head.size);
+	EXPECT_EQ(perf.head->data_head, head.size);
+	uev_perf_close(&perf);
 }
 
 /* A record too large for ftrace still reaches perf. */

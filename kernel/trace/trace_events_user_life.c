@@ -50,6 +50,10 @@ static LIST_HEAD(remembered);
 /* How soon a registration that finds no room looks for their records again */
 #define FORGET_AGAIN	HZ
 
+/* When nothing else looks for their records: after how long, and of how many of them */
+#define FORGET_LATER	(10 * HZ)
+#define FORGET_MANY	1024
+
 /* Much longer than the trace clocks of two CPUs can be apart */
 #define CLOCKS_AGREE	HZ
 
@@ -268,9 +272,13 @@ static bool instance_has_records(struct user_event *event,
 	 * clocks of two CPUs agree on what came first, if little time lies
 	 * between.
 	 */
-	if (!poll_state_synchronize_rcu(tracer->left_rcu) ||
-	    time_before64(get_jiffies_64(), tracer->left_jiffies + CLOCKS_AGREE))
+	if (time_before64(get_jiffies_64(), tracer->left_jiffies + CLOCKS_AGREE))
 		return true;
+	if (!poll_state_synchronize_rcu(tracer->left_rcu)) {
+		/* It may be that nobody else wants that grace period */
+		start_poll_synchronize_rcu();
+		return true;
+	}
 
 	list_for_each_entry(tr, &ftrace_trace_arrays, list) {
 		if (tr != tracer->tr)
@@ -337,6 +345,36 @@ static void forget(unsigned int max)
 	list_splice_tail(&kept, &remembered);
 }
 
+/* forget() some; whether there are others that nobody has looked at since */
+static bool forget_since(unsigned long since)
+{
+	struct user_event *oldest;
+
+	forget(REAP_SOME);
+	oldest = list_first_entry_or_null(&remembered, struct user_event, remembered);
+	return oldest && time_before(oldest->looked_at, since);
+}
+
+static void forget_later(struct work_struct *work)
+{
+	int left = FORGET_MANY / REAP_SOME;
+	unsigned long since = jiffies;
+	bool more, any;
+
+	do {
+		mutex_lock(&event_mutex);
+		more = forget_since(since);
+		any = !list_empty(&remembered);
+		mutex_unlock(&event_mutex);
+		cond_resched();
+	} while (more && --left);
+	if (any)
+		queue_delayed_work(system_unbound_wq, to_delayed_work(work),
+				   FORGET_LATER);
+}
+
+static DECLARE_DELAYED_WORK(forgetter, forget_later);
+
 /**
  * user_event_life_destroy() - take an event out of the system
  * @event: the event, without holders or listeners
@@ -357,10 +395,12 @@ int user_event_life_destroy(struct user_event *event)
 	user_event_registry_remove(event);
 	event->dead = true;
 	event->looked_at = jiffies;
-	if (has_records(event))
+	if (has_records(event)) {
 		list_add_tail(&event->remembered, &remembered);
-	else
+		queue_delayed_work(system_unbound_wq, &forgetter, FORGET_LATER);
+	} else {
 		release_type(event);
+	}
 	forget(FORGET_SOME);
 	return 0;
 }
@@ -463,7 +503,7 @@ static void reap_again_now(void)
 bool user_event_life_make_room(const struct user_event_group *group,
 			       struct user_event_room *room)
 {
-	struct user_event *event = NULL, *oldest;
+	struct user_event *event = NULL;
 	int i;
 
 	if (!room->round) {
@@ -484,7 +524,5 @@ bool user_event_life_make_room(const struct user_event_group *group,
 	/* Deleted ones do not count there */
 	if (user_event_registry_is_full(group))
 		return false;
-	forget(REAP_SOME);
-	oldest = list_first_entry_or_null(&remembered, struct user_event, remembered);
-	return oldest && time_before(oldest->looked_at, room->since);
+	return forget_since(room->since);
 }

@@ -16,6 +16,8 @@
 #define EVENTS	"/proc/sys/user/max_user_events"
 #define BITS	"/proc/sys/user/max_user_event_bits"
 
+#define FORGOTTEN	300
+
 FIXTURE(user_limit) {
 	int fd;
 	__u32 *values;
@@ -155,7 +157,7 @@ TEST_F(user_limit, events)
 static int traced_as_nobody(void *arg)
 {
 	struct task *t = arg;
-	int i, index[64], zero = 0;
+	int i, index[FORGOTTEN], zero = 0;
 	char command[64];
 
 	CHECK(!uev_become_nobody());
@@ -234,6 +236,25 @@ TEST_F(user_limit, deleted_events_of_others_have_records)
 	ASSERT_OK(uev_put("instances/" UEV_INSTANCE "/trace", ""));
 	/* The kernel looks again, once a second */
 	EXPECT_TRUE(uev_wait_for(!uev_in_child(declare_one, &self->fd)));
+}
+
+/* Nobody asks for the room that they take: their memory is freed all the same. */
+TEST_F(user_limit, deleted_events_are_forgotten)
+{
+	struct task t = { .v = self->values, .step = (int *)self->values + 1000 };
+	long objects;
+
+	if (uev_kernel_is_slow() || uev_slab_objects() < 0)
+		SKIP(return, "the kernel does not tell what it has freed");
+	ASSERT_EQ(0, leave_records(&t, "ul_f", FORGOTTEN, NULL));
+	/* What goes at once, with its files, is gone */
+	do {
+		objects = uev_slab_objects();
+		usleep(500000);
+	} while (uev_slab_objects() < objects - FORGOTTEN / 10);
+	uev_trace_clear();
+	/* Each event is several; others come and go */
+	EXPECT_TRUE(uev_wait_for(uev_slab_objects() < objects - 2 * FORGOTTEN));
 }
 
 /* With another clock a trace begins anew. */

@@ -4,6 +4,7 @@
  */
 #include <ctype.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -131,12 +132,65 @@ static long number(const char *path)
 	return value;
 }
 
+/* Are @nr all that there may be, or nearly so? */
+static bool is_near(long long nr, long long max)
+{
+	return nr >= max - max / 10;
+}
+
+static void look_at_groups(void)
+{
+	char *text = ue_read("user_events_groups/control"), *rest = text, *line, *fix;
+	int nr_groups = 0, nr_near = 0;
+	struct group_line group;
+
+	if (!text && errno != ENOENT)
+		unchecked("the limits of groups: user_events_groups/control cannot be read");
+	while (text && (line = strsep(&rest, "\n"))) {
+		if (!ue_group_parse(line, &group))
+			continue;
+		nr_groups++;
+		if (!is_near(group.nr, group.max))
+			continue;
+		nr_near++;
+		fix = ue_text("user-events group limit %s %u", group.name,
+			      !group.max ? 1024 : group.max > UINT_MAX / 2 ? UINT_MAX :
+			      2 * group.max);
+		found(fix, ue_text("%u of %u events that the group %s may have are there",
+				   group.nr, group.max, group.name));
+		free(fix);
+	}
+	free(text);
+	if (nr_groups && !nr_near)
+		good("no group is near its limit");
+}
+
+/* Users' limit in the file @name of /proc/sys/user; mainline's kernel has none */
+static void look_at_users(const char *name, const char *what, long usual)
+{
+	char *path = ue_text("/proc/sys/user/%s", name), *text;
+	long max = number(path);
+
+	if (!max) {
+		text = ue_text("sysctl user.%s=%ld", name, usual);
+		found(text, ue_text("no user may have %s", what));
+		free(text);
+	} else if (max < 0 && (!access(path, F_OK) || errno != ENOENT)) {
+		text = ue_text("the limit of users: %s cannot be read", path);
+		unchecked(text);
+		free(text);
+	}
+	free(path);
+}
+
 static void look_at_limits(const struct events *events)
 {
 	long max = number("/proc/sys/kernel/user_events_max");
 	char *fix;
 
-	if (max >= 0 && events->nr >= max - max / 10) {
+	if (max < 0) {
+		unchecked("the limit of events: /proc/sys/kernel/user_events_max cannot be read");
+	} else if (is_near(events->nr, max)) {
 		fix = ue_text("sysctl kernel.user_events_max=%ld", max ? 2 * max : 32768);
 		found(fix, ue_text("%d of %ld events that the system may have are there",
 				   events->nr, max));
@@ -144,13 +198,9 @@ static void look_at_limits(const struct events *events)
 	} else {
 		good("%d of %ld events that the system may have", events->nr, max);
 	}
-	max = number("/proc/sys/user/max_user_events");
-	if (!max)
-		found("sysctl user.max_user_events=16384", ue_text("no user may have events"));
-	max = number("/proc/sys/user/max_user_event_bits");
-	if (!max)
-		found("sysctl user.max_user_event_bits=1048576",
-		      ue_text("no user may have enable bits"));
+	look_at_users("max_user_events", "events", 16384);
+	look_at_users("max_user_event_bits", "enable bits", 1048576);
+	look_at_groups();
 }
 
 /* Does the event's file in the top instance, or in the one of @name, say @state? */
@@ -247,6 +297,10 @@ static void look_at_events(const struct events *events)
 				   event->system, event->name, event->losses));
 		free(fix);
 	}
+	if (!events->complete) {
+		unchecked("some events, bits or losses: a file could not be read");
+		return;
+	}
 	if (!wrong && events->kernel.enablers)
 		good("each bit is as it should be");
 	if (!lost && events->kernel.losses)
@@ -259,7 +313,7 @@ int ue_doctor(int argc, char **argv)
 	struct events events;
 	bool complete = true;
 	char *path;
-	int have;
+	int have, on;
 
 	if (ue_option(argc, argv, "+:") != -1)
 		return UE_USAGE;
@@ -299,7 +353,10 @@ int ue_doctor(int argc, char **argv)
 		goto out;
 	}
 
-	if (tracefs_trace_is_on(NULL) == 0)
+	on = tracefs_trace_is_on(NULL);
+	if (on < 0)
+		unchecked("whether the trace records: tracing_on cannot be read");
+	else if (!on)
 		found("echo 1 > tracing_on", ue_text("the trace does not record"));
 	else
 		good("the trace records");

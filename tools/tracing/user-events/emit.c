@@ -214,9 +214,11 @@ int ue_emit(int argc, char **argv)
 {
 	const struct timespec nap = { 0, 10000000 };
 	double wait = 0;
-	long count = 1;
+	long count = 1, written;
 	struct user_event *event;
-	int option, error = EBADF, options = 0;
+	int option, error = 0, options = 0;
+	const char *why;
+	bool no_listener;
 
 	while ((option = ue_option(argc, argv, "+:n:w:m")) != -1) {
 		switch (option) {
@@ -225,7 +227,7 @@ int ue_emit(int argc, char **argv)
 				return UE_USAGE;
 			break;
 		case 'w':
-			if (!ue_seconds(option, optarg, &wait))
+			if (!ue_seconds(option, optarg, 0, &wait))
 				return UE_USAGE;
 			break;
 		case 'm':
@@ -251,15 +253,19 @@ int ue_emit(int argc, char **argv)
 	}
 	for (; wait > 0 && !is_on(event); wait -= 0.01)
 		nanosleep(&nap, NULL);
-	while (count-- > 0 && is_on(event)) {
+	for (written = 0; written < count && is_on(event); written++) {
 		error = user_event_write(event, fixed, nr_fixed + nr_dynamic);
 		if (error)
 			break;
 	}
 	user_event_free(event);
-	if (error && error != EBADF) {
-		ue_error("%s", strerror(error));
-		return UE_FAILED;
-	}
-	return error ? UE_NOTHING : UE_OK;
+	if (written == count)
+		return UE_OK;
+	no_listener = !error || error == EBADF;
+	why = no_listener ? "nothing listens any more" : strerror(error);
+	if (written)
+		ue_error("%s: %ld of %ld records were written", why, written, count);
+	else if (!no_listener)
+		ue_error("%s", why);
+	return no_listener ? UE_NOTHING : UE_FAILED;
 }

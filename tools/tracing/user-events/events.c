@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
+#include <limits.h>
 #include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -312,7 +313,7 @@ static int compare_processes(const void *a, const void *b)
 static const struct process *process_of(struct events *events, int pid)
 {
 	struct process key = { .pid = pid }, **found, *process;
-	char path[64];
+	char path[64], exe[PATH_MAX];
 	ssize_t len;
 
 	found = tfind(&key, &events->processes, compare_processes);
@@ -322,10 +323,17 @@ static const struct process *process_of(struct events *events, int pid)
 	process->pid = pid;
 	process->inside = pid_inside(pid);
 	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
-	len = readlink(path, process->exe, sizeof(process->exe) - 1);
-	process->exe[len > 0 ? len : 0] = '\0';
+	len = readlink(path, exe, sizeof(exe) - 1);
+	exe[len > 0 ? len : 0] = '\0';
+	process->exe = copy(exe);
 	check(tsearch(process, &events->processes, compare_processes));
 	return process;
+}
+
+static void free_process(void *process)
+{
+	free(((struct process *)process)->exe);
+	free(process);
 }
 
 static struct program *program_of(struct events *events, struct event *event, int pid,
@@ -458,7 +466,7 @@ void ue_events_free(struct events *events)
 	}
 	free(events->events);
 	free(events->sorted);
-	tdestroy(events->processes, free);
+	tdestroy(events->processes, free_process);
 }
 
 /* Does @pattern match it, "NAME" or "SYSTEM:NAME" with * and ? */

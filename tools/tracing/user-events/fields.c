@@ -17,6 +17,7 @@ struct field {
 	unsigned int offset, size;	/* in the record */
 	unsigned int element;		/* bytes of a number */
 	bool is_signed, is_array, is_text, is_struct;
+	bool is_bytes;			/* "unsigned char NAME[N]": text only in a line */
 	bool data_loc, rel_loc;		/* the record has the place of the data */
 };
 
@@ -61,6 +62,7 @@ static bool parse_field(struct field *field, char *type)
 	field->element = ue_type_size(type);
 	field->is_text = field->is_array &&
 		(!strcmp(type, "char") || !strcmp(type, "unsigned char"));
+	field->is_bytes = field->is_text && *type == 'u' && !field->data_loc && !field->rel_loc;
 	field->is_struct = !field->is_array && field->element != field->size;
 	if (!field->element || field->is_struct)
 		field->element = 1;
@@ -180,7 +182,7 @@ json_object *ue_format_json(const struct format *format, const char *record, siz
 		data = data_of(field, record, size, &len);
 		if (!data) {
 			value = NULL;
-		} else if (field->is_text) {
+		} else if (field->is_text && !field->is_bytes) {
 			value = ue_json_text(data, strnlen(data, len));
 		} else if (field->is_array || field->is_struct) {
 			value = json_object_new_array();

@@ -26,10 +26,15 @@ static bool is_name(const char *name)
 {
 	size_t len = word_len(name);
 
-	/* "control" is the name of a file beside the groups */
-	if (len && len <= 32 && !name[len] && strcmp(name, "control"))
+	/*
+	 * "control" is the name of a file beside the groups; the system of a group's
+	 * multi-format events ends in "_multi".
+	 */
+	if (len && len <= 32 && !name[len] && strcmp(name, "control") && strcmp(name, "multi") &&
+	    (len < 6 || strcmp(name + len - 6, "_multi")))
 		return true;
-	ue_error("\"%s\": a group's name is 1 to 32 letters, digits and _, and not control", name);
+	ue_error("\"%s\": a group's name is 1 to 32 letters, digits and _; %s", name,
+		 "not control or multi, and not ending in _multi");
 	return false;
 }
 
@@ -42,6 +47,15 @@ static bool is_number(const char *text, unsigned long long end, unsigned long *n
 		return false;
 	*number = strtoul(text, NULL, 10);
 	return true;
+}
+
+/* The control file cannot be opened: say why, by errno */
+static void no_control(void)
+{
+	if (errno == ENOENT)
+		ue_error("this kernel has no groups of user events");
+	else
+		ue_error("user_events_groups/control: %s", strerror(errno));
 }
 
 /* A line for the control file: @sign and @name, and the limit if it is not NULL */
@@ -62,16 +76,20 @@ static int control(const char *sign, const char *name, const char *max)
 	else
 		snprintf(line, sizeof(line), "%s%s", sign, name);
 	path = ue_path("user_events_groups/control");
-	if (!path || access(path, F_OK)) {
-		ue_error("this kernel has no groups of user events");
+	if (!path) {
+		ue_error("tracefs is not mounted");
 		return UE_FAILED;
 	}
 	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || write(fd, line, strlen(line)) < 0)
-		error = errno;
-	if (fd >= 0)
-		close(fd);
+	if (fd < 0) {
+		no_control();
+		free(path);
+		return UE_FAILED;
+	}
 	free(path);
+	if (write(fd, line, strlen(line)) < 0)
+		error = errno;
+	close(fd);
 	switch (error) {
 	case 0:
 		return UE_OK;
@@ -87,33 +105,36 @@ static int control(const char *sign, const char *name, const char *max)
 	return UE_FAILED;
 }
 
+/* Parse a line of the control file: a group's name, its limit, how many events it has */
+bool ue_group_parse(const char *line, struct group_line *group)
+{
+	return sscanf(line, "%63s max=%u events=%u", group->name, &group->max, &group->nr) == 3;
+}
+
 static int show(void)
 {
 	char *text = ue_read("user_events_groups/control"), *rest = text, *line;
 	json_object *array = json_object_new_array(), *object;
-	char name[64];
-	unsigned int max, nr;
+	struct group_line group;
 
 	if (!text) {
-		if (errno == ENOENT)
-			ue_error("this kernel has no groups of user events");
-		else
-			ue_error("user_events_groups/control: %s", strerror(errno));
+		no_control();
 		return UE_FAILED;
 	}
 	if (ue_person)
 		printf("%s%-32s %10s %10s%s\n", ue_bold(), "GROUP", "EVENTS", "LIMIT", ue_plain());
 	while ((line = strsep(&rest, "\n"))) {
-		if (sscanf(line, "%63s max=%u events=%u", name, &max, &nr) != 3)
+		if (!ue_group_parse(line, &group))
 			continue;
 		if (ue_json) {
 			object = json_object_new_object();
-			json_object_object_add(object, "group", json_object_new_string(name));
-			json_object_object_add(object, "events", json_object_new_int64(nr));
-			json_object_object_add(object, "max", json_object_new_int64(max));
+			json_object_object_add(object, "group", json_object_new_string(group.name));
+			json_object_object_add(object, "events", json_object_new_int64(group.nr));
+			json_object_object_add(object, "max", json_object_new_int64(group.max));
 			json_object_array_add(array, object);
 		} else {
-			printf(ue_person ? "%-32s %10u %10u\n" : "%s\t%u\t%u\n", name, nr, max);
+			printf(ue_person ? "%-32s %10u %10u\n" : "%s\t%u\t%u\n", group.name,
+			       group.nr, group.max);
 		}
 	}
 	if (ue_json)

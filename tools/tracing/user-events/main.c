@@ -77,16 +77,16 @@ bool ue_number(int option, const char *text, long *number)
 	return false;
 }
 
-/* A number of seconds; false after a message */
-bool ue_seconds(int option, const char *text, double *seconds)
+/* A number of seconds, at least @min; false after a message */
+bool ue_seconds(int option, const char *text, double min, double *seconds)
 {
 	char *end;
 
 	*seconds = strtod(text, &end);
 	/* Not a number is neither more nor less */
-	if (end != text && !*end && *seconds >= 0.001 && *seconds <= 1e9)
+	if (end != text && !*end && *seconds >= min && *seconds <= 1e9)
 		return true;
-	ue_error("-%c \"%s\": it takes a number of seconds, from 0.001 to 1e9", option, text);
+	ue_error("-%c \"%s\": it takes a number of seconds, from %g to 1e9", option, text, min);
 	return false;
 }
 

@@ -35,7 +35,7 @@ struct kernel {
 struct process {
 	int pid;
 	int inside;		/* its PID in its own namespace, 0 if that is the same */
-	char exe[256];
+	char *exe;
 };
 
 /* A program that has registered an event */
@@ -70,6 +70,12 @@ struct events {
 	/* To find them by name */
 	struct event **sorted;
 	void *processes;
+};
+
+/* A line of user_events_groups/control */
+struct group_line {
+	char name[64];
+	unsigned int max, nr;	/* how many events it may have, and has */
 };
 
 /* events.c */
@@ -114,13 +120,16 @@ int ue_print_name(const struct event *event);
 char *ue_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void ue_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* group.c */
+bool ue_group_parse(const char *line, struct group_line *group);
+
 /* emit.c */
 size_t ue_type_size(const char *type);
 
 /* main.c */
 int ue_option(int argc, char **argv, const char *options);
 bool ue_number(int option, const char *text, long *number);
-bool ue_seconds(int option, const char *text, double *seconds);
+bool ue_seconds(int option, const char *text, double min, double *seconds);
 
 /* The subcommands: what follows their name, their exit status */
 int ue_list(int argc, char **argv);

@@ -5,6 +5,7 @@
  * watch reads the binary records of all CPUs. For stat the kernel only counts the records,
  * with a histogram; it does not store them.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <event-parse.h>
 #include <fcntl.h>
@@ -26,9 +27,33 @@
 static struct tracefs_instance *instance;
 static volatile sig_atomic_t stop;
 
+/* Was some file of the kernel unreadable? What could be read is shown. */
+static bool incomplete;
+
 static void on_signal(int sig)
 {
-	stop = sig;
+	/* There is no reader: a later signal must not hide that */
+	if (stop != SIGPIPE)
+		stop = sig;
+}
+
+/*
+ * A record must fit in a sub-buffer. Make the instance's as large as the top instance's,
+ * which is the size that libtracefs reads. Older kernels lack the file: theirs are a page.
+ */
+static void enlarge_subbuffers(void)
+{
+	static const char file[] = "buffer_subbuf_size_kb";
+	long long size, own;
+	char text[32];
+
+	if (tracefs_instance_file_read_number(NULL, file, &size) ||
+	    tracefs_instance_file_read_number(instance, file, &own) || own >= size)
+		return;
+	snprintf(text, sizeof(text), "%lld", size);
+	if (tracefs_instance_file_write(instance, file, text) < 0)
+		ue_error("%s: %s: records of more than %lld kB are left out", file,
+			 strerror(errno), own);
 }
 
 static bool begin(void)
@@ -53,8 +78,10 @@ static bool begin(void)
 			ue_error("no trace instance: %s", strerror(errno));
 			return false;
 		}
-		if (tracefs_instance_is_new(instance))
+		if (tracefs_instance_is_new(instance)) {
+			enlarge_subbuffers();
 			return true;
+		}
 		tracefs_instance_free(instance);
 	}
 	ue_error("no trace instance: remove instances/%s and the like", name);
@@ -85,11 +112,15 @@ static int wait_for(struct pollfd *fds, int nr, const struct timespec *time)
 	return ready;
 }
 
-/* The output goes nowhere: there is nothing left to do */
+/* Write the output. If it goes nowhere, there is nothing left to do. */
 static void flush(void)
 {
-	if ((fflush(stdout) || ferror(stdout)) && !stop)
+	if (!fflush(stdout) && !ferror(stdout))
+		return;
+	if (!stop)
 		stop = -1;
+	else if (errno == EINTR)
+		clearerr(stdout);	/* the signal ended a write to a full pipe */
 }
 
 static int put(const struct event *event, const char *file, const char *text)
@@ -182,7 +213,8 @@ static int switch_on(char **patterns, const char *filter, bool first)
 	struct events events;
 	int i, error, nr = 0;
 
-	ue_names_read(&events);
+	if (!ue_names_read(&events))
+		incomplete = true;
 	for (i = 0; i < events.nr && nr >= 0; i++) {
 		struct event *event = &events.events[i];
 
@@ -271,38 +303,53 @@ static void close_cpus(void)
 		tracefs_cpu_close(cpus[nr_cpus].file);
 }
 
+static int is_cpu(const struct dirent *entry)
+{
+	int number;
+
+	return sscanf(entry->d_name, "cpu%d", &number) == 1;
+}
+
 static bool open_cpus(void)
 {
 	char *text = ue_read("events/header_page");
 	/* The kernel's long: the program may be a 32-bit one */
 	enum kbuffer_long_size size = text && strstr(text, "commit;\toffset:8;\tsize:8;") ?
 		KBUFFER_LSIZE_8 : KBUFFER_LSIZE_4;
-	int number, max = sysconf(_SC_NPROCESSORS_CONF);
+	char *dir = tracefs_instance_get_file(instance, "per_cpu");
+	struct dirent **entries = NULL;
+	/* Their numbers may have gaps */
+	int i, max = dir ? scandir(dir, &entries, is_cpu, versionsort) : -1;
 	struct cpu *cpu;
-	char dir[64];
 
 	free(text);
+	tracefs_put_tracing_file(dir);
+	if (max <= 0) {
+		ue_error("per_cpu cannot be read: %s", max ? strerror(errno) : "it has no CPUs");
+		return false;
+	}
 	/* One more, without a file */
 	cpus = calloc(max + 1, sizeof(*cpus));
-	for (number = 0; cpus && number < max; number++) {
-		snprintf(dir, sizeof(dir), "per_cpu/cpu%d", number);
-		if (!tracefs_dir_exists(instance, dir))
-			continue;
+	for (i = 0; cpus && i < max; i++) {
 		cpu = &cpus[nr_cpus];
-		cpu->number = number;
-		cpu->file = tracefs_cpu_open(instance, number, true);
+		cpu->number = atoi(entries[i]->d_name + strlen("cpu"));
+		cpu->file = tracefs_cpu_open(instance, cpu->number, true);
 		cpu->page = kbuffer_alloc(size, KBUFFER_ENDIAN_SAME_AS_HOST);
 		cpu->data = cpu->file ? malloc(tracefs_cpu_read_size(cpu->file)) : NULL;
 		if (!cpu->page || !cpu->data)
 			break;
 		nr_cpus++;
 	}
-	if (number == max)
-		return true;
-	ue_error("the records of CPU %d cannot be read: %s", number, strerror(errno));
-	if (cpus)
-		close_cpus();
-	return false;
+	if (i < max) {
+		ue_error("the records of %s cannot be read: %s", entries[i]->d_name,
+			 strerror(errno));
+		if (cpus)
+			close_cpus();
+	}
+	while (max--)
+		free(entries[max]);
+	free(entries);
+	return nr_cpus > 0;
 }
 
 /* Tell how many records are missing before the next one of a CPU */
@@ -500,7 +547,13 @@ int ue_watch(int argc, char **argv)
 	close(fds[0].fd);
 	close(fds[1].fd);
 	end();
-	return nr < 0 ? UE_USAGE : UE_OK;
+	return nr < 0 ? UE_USAGE : incomplete ? UE_FAILED : UE_OK;
+}
+
+/* Seconds from @begun to @now */
+static double seconds_from(const struct timespec *begun, const struct timespec *now)
+{
+	return now->tv_sec - begun->tv_sec + (now->tv_nsec - begun->tv_nsec) / 1e9;
 }
 
 /* The number after @name in the text of a histogram */
@@ -547,22 +600,25 @@ static bool begin_count(const struct event *event)
  * Count the records of new events from here on, and @show the others. Returns false, after a
  * message, if the records cannot be counted.
  */
-static bool table(char **patterns, double seconds, bool show)
+static bool table(char **patterns, bool show)
 {
 	struct before {
 		char *name;
 		long count;
+		struct timespec time;
 	} *before;
 	json_object *array = json_object_new_array(), *object;
 	bool counted = true;
 	struct events events;
+	struct timespec now;
 	static void *all;
 	double rate;
 	char *why;
 	long count;
 	int i, width;
 
-	ue_names_read(&events);
+	if (!ue_names_read(&events))
+		incomplete = true;
 	if (ue_person && show)
 		printf("%s%s%-40s %12s %10s  %s%s\n", ue_clear(), ue_bold(), "EVENT", "RECORDS",
 		       "PER SECOND", "LOST", ue_plain());
@@ -578,11 +634,15 @@ static bool table(char **patterns, double seconds, bool show)
 			count = count_of(event);
 		else
 			counted = begin_count(event);
+		clock_gettime(CLOCK_MONOTONIC, &now);
 		/* Another event has got its name */
 		if (count < before->count)
 			before->count = 0;
-		rate = (count - before->count) / seconds;
+		/* There are none yet if the count has just begun */
+		rate = count > before->count ?
+			(count - before->count) / seconds_from(&before->time, &now) : 0;
 		before->count = count;
+		before->time = now;
 		if (!show) {
 			why = ue_namesake(event);
 			if (why)
@@ -630,7 +690,7 @@ int ue_stat(int argc, char **argv)
 	while ((option = ue_option(argc, argv, "+:i:n:")) != -1) {
 		switch (option) {
 		case 'i':
-			if (!ue_seconds(option, optarg, &interval))
+			if (!ue_seconds(option, optarg, 0.001, &interval))
 				return UE_USAGE;
 			break;
 		case 'n':
@@ -646,15 +706,15 @@ int ue_stat(int argc, char **argv)
 		return UE_FAILED;
 	time.tv_sec = interval;
 	time.tv_nsec = (interval - time.tv_sec) * 1e9;
-	counted = table(argv, interval, false);
+	counted = table(argv, false);
 	while (times && counted) {
 		wait_for(NULL, 0, &time);
 		if (stop)
 			break;
-		counted = table(argv, interval, true);
+		counted = table(argv, true);
 		if (times > 0)
 			times--;
 	}
 	end();
-	return counted ? UE_OK : UE_FAILED;
+	return counted && !incomplete ? UE_OK : UE_FAILED;
 }

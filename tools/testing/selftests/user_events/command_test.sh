@@ -8,15 +8,18 @@
 . "$(dirname "$0")/consumer_lib.sh"
 
 tests=(list_in_a_pipe list_for_a_person list_as_json list_of_groups list_bits_and_losses
-	list_one_name_twice list_odd_names list_without_permission
+	list_one_name_twice list_odd_names list_long_paths list_without_permission
 	watch_what_is_there watch_what_comes_later watch_with_a_filter watch_as_json watch_systems
-	watch_numbers watch_text watch_arrays watch_structs watch_forged_fields
+	watch_numbers watch_text watch_bytes watch_arrays watch_structs watch_forged_fields
 	watch_names_that_libraries_refuse watch_fields_that_are_not_utf8 watch_a_type_twice
-	watch_all_cpus watch_what_is_lost watch_leaves_nothing signals_that_are_ignored
-	emit_each_type emit_any_blanks emit_waits emit_what_is_wrong
+	watch_all_cpus watch_cpus_that_glibc_does_not_count watch_large_records
+	watch_what_is_lost watch_leaves_nothing watch_stops_while_nobody_reads
+	unreadable_files signals_that_are_ignored
+	emit_each_type emit_any_blanks emit_waits emit_loses_its_listener emit_what_is_wrong
 	stat_counts stat_counts_all_threads stat_ends_at_once group_life group_names_and_users
+	group_without_permission group_reached_by_its_user
 	record_with_perf record_leaves_out doctor_is_content doctor_finds doctor_is_not_root
-	doctor_enlarges_the_buffer doctor_quotes wrong_usage
+	doctor_looks_at_groups doctor_cannot_read doctor_enlarges_the_buffer doctor_quotes wrong_usage
 	output_that_fails completion)
 slow_tests=(list_in_a_pipe watch_what_comes_later emit_each_type)
 
@@ -57,6 +60,7 @@ print($1)" 2>&1
 #	comm TEXT		is the name of the process
 #	clear			overwrites all enable words with 0
 #	fork TIMES		a process each writes a record of the event, which has a u32
+#	write HEX		writes a record of the event with these bytes
 #	echo TEXT
 cat >"$scratch/odd_writer" <<'END'
 #!/usr/bin/env python3
@@ -84,6 +88,8 @@ for line in sys.stdin.buffer:
                 os.write(data, reg[24:28] + bytes(4))
                 os._exit(0)
             os.wait()
+    elif order == b"write":
+        os.write(data, reg[24:28] + bytes.fromhex(rest.decode()))
     elif order == b"echo":
         print(rest.decode(), flush=True)
 END
@@ -244,6 +250,21 @@ list_odd_names()
 	close_writer
 }
 
+list_long_paths()
+{
+	local part uev
+
+	part=$(printf 'x%.0s' {1..200})
+	uev=$scratch/$part/$part/writer
+	mkdir -p "$(dirname "$uev")"
+	cp "$here/consumer_writer" "$uev"
+	open_writer
+	tell "event loaf u32 n"
+	run 0 --json list
+	is "exe" "$(readlink "/proc/$writer/exe")" "$(json "j[0]['programs'][0]['exe']")"
+	close_writer
+}
+
 # A user who may read the status alone
 list_without_permission()
 {
@@ -397,8 +418,8 @@ watch_text()
 	run 0 emit -w 60 "all $fields" eight '"\' abc $'a\nb\e[m\x7f'
 	run 0 emit -w 60 "all $fields" '' $'\xff\xc3(\xed\xa0\x80' é $'\xe6\x97\xa5\xf0\x9f\x8d\x9e\xc2\x9b'
 	wait $watcher || wrong "status $?"
-	is "JSON" "['eight', '\"\\\\', 'abc', 'a\\nb\\x1b[m\\x7f']
-['', '\\\\xff\\\\xc3(\\\\xed\\\\xa0\\\\x80', '\\xe9', '\\u65e5\\U0001f35e\\x9b']" \
+	is "JSON" "['eight', '\"\\\\', [97, 98, 99], 'a\\nb\\x1b[m\\x7f']
+['', '\\\\xff\\\\xc3(\\\\xed\\\\xa0\\\\x80', [195, 169, 0], '\\u65e5\\U0001f35e\\x9b']" \
 		"$(records "ascii(list(r['fields'].values()))")"
 	is "control characters" "" "$(grep -P '[\x00-\x1f\x7f]|\xc2[\x80-\x9f]' "$scratch/watched")"
 
@@ -406,6 +427,26 @@ watch_text()
 	run 0 emit -w 60 "all $fields" '' $'\xff\xc2\x9b\x9b\xe6\x97\xa5\xe0\x80' abc $'a\nb\e[m'
 	wait $watcher || wrong "status $?"
 	is "text" $'a= b=\xff\\xc2\\x9b\\x9b\xe6\x97\xa5\xe0\\x80 c=abc d=a\\x0ab\\x1b[m' "$(cut -d' ' -f4- "$scratch/watched")"
+}
+
+# All of the bytes as JSON, up to the first NUL in a line
+watch_bytes()
+{
+	local uev=$scratch/odd_writer
+
+	open_writer
+	tell "event loaf unsigned char[5] a; char[3] b; unsigned char c"
+	watch --json watch -n 1 loaf
+	await used_by loaf ftrace
+	tell "write 01000200ff 614100 ff"
+	wait $watcher || wrong "status $?"
+	is "JSON" "[[1, 0, 2, 0, 255], 'aA', 255]" "$(records "list(r['fields'].values())")"
+	watch watch -n 1 loaf
+	await used_by loaf ftrace
+	tell "write 6100626300 614100 ff"
+	wait $watcher || wrong "status $?"
+	has "text" ' loaf a=a b=aA c=255$' "$(cat "$scratch/watched")"
+	close_writer
 }
 
 watch_arrays()
@@ -585,6 +626,37 @@ print(sum(a > b for a, b in zip(t, t[1:])) <= 1 + t[-1] - t[0], *([x['fields']['
     list(range(1000)) for name in ('loaf', 'roll')))")"
 }
 
+# As on a machine whose CPUs have numbers with gaps
+watch_cpus_that_glibc_does_not_count()
+{
+	local possible=/sys/devices/system/cpu/possible
+
+	if [ "$(nproc)" = 1 ]; then skip "there is one CPU"; return; fi
+	echo 0 >"$scratch/possible"
+	mount --bind "$scratch/possible" $possible || wrong "status $?"
+	watch --json watch -n 1 loaf
+	taskset -c 1 "$command" emit -w 60 'loaf u32 n' 7 || wrong "status $?"
+	wait $watcher || wrong "status $?"
+	umount $possible
+	is "JSON" "1 {'n': 7}" "$(records "r['cpu'], r['fields']")"
+}
+
+# Larger than a page, with sub-buffers of the top instance that are so, too
+watch_large_records()
+{
+	local kb
+
+	if [ ! -e buffer_subbuf_size_kb ]; then skip "no buffer_subbuf_size_kb"; return; fi
+	kb=$(cat buffer_subbuf_size_kb)
+	echo $((2 * kb)) >buffer_subbuf_size_kb
+	watch --json watch -n 1 loaf
+	run 0 emit -w 60 'loaf __rel_loc char[] s' "$(printf "%0$((1024 * kb))d" 0)"
+	[ $failed = 0 ] || kill -TERM $watcher
+	wait $watcher || wrong "status $?"
+	echo "$kb" >buffer_subbuf_size_kb
+	is "its length" $((1024 * kb)) "$(records "len(r['fields']['s'])")"
+}
+
 watch_leaves_nothing()
 {
 	events "loaf u32 grams"
@@ -610,6 +682,48 @@ watch_leaves_nothing()
 	for dir in instances/user-events-*; do
 		[ ! -d "$dir" ] || rmdir "$dir"
 	done
+}
+
+# Interrupted while it writes to a pipe that is full
+watch_stops_while_nobody_reads()
+{
+	mkfifo "$scratch/full"
+	exec 5<>"$scratch/full"
+	open_writer
+	tell "event loaf u32 n"
+	"$command" watch loaf >&5 2>"$scratch/err" &
+	watcher=$!
+	tell "wait loaf" "5000*emit loaf #"
+	await python3 -c 'import select; exit(len(select.select([], [5], [], 0)[1]))'
+	# Again, in case it came just before the write
+	await eval "! kill -TERM $watcher 2>/dev/null"
+	wait $watcher || wrong "status $?"
+	is "stderr" "" "$(cat "$scratch/err")"
+	is "instances" "" "$(ls instances)"
+	exec 5>&-
+	close_writer
+}
+
+# What could be read is shown, with another status
+unreadable_files()
+{
+	open_writer
+	tell "event loaf u32 n"
+	# Root may open it, and cannot read it
+	mount --bind trace_marker user_events_losses || wrong "status $?"
+	run 3 stat -i 0.1 -n 1 loaf
+	is "stat" "user_events:loaf	0	0.0	-" "$(out)"
+	has "which file" 'user_events_losses: ' "$(cat "$scratch/err")"
+	watch watch -n 1 loaf
+	tell "wait loaf" "emit loaf 7"
+	wait $watcher
+	is "watch" 3 $?
+	has "the record" ' loaf n=7$' "$(cat "$scratch/watched")"
+	run 3 doctor
+	has "doctor" '^--   some events, bits or losses: a file could not be read$' "$(out)"
+	is "what is not known" "" "$(grep 'no record was lost' "$scratch/out")"
+	umount user_events_losses
+	close_writer
 }
 
 signals_that_are_ignored()
@@ -662,6 +776,18 @@ emit_waits()
 	has "watch" 'late n=5$' "$(cat "$scratch/watched")"
 	run 4 emit 'late u32 n' 5
 	run 4 emit -w 0.1 'late u32 n' 5
+	run 4 emit -w 0 'late u32 n' 5
+}
+
+emit_loses_its_listener()
+{
+	watch watch -n 1 loaf
+	run 4 emit -w 60 -n 1000000000 'loaf u32 n' 1
+	has "how many" '^user-events: nothing listens any more: [1-9][0-9]* of 1000000000 records were written$' \
+		"$(cat "$scratch/err")"
+	wait $watcher || wrong "status $?"
+	run 4 emit -n 2 'loaf u32 n' 1
+	is "none" "" "$(cat "$scratch/err")"
 }
 
 emit_what_is_wrong()
@@ -708,16 +834,17 @@ stat_counts()
 	is "negative rates" "" "$(grep '	-[0-9]' "$scratch/stats")"
 	echo 0 >events/user_events/loaf/enable
 	: >trace
-	has "what is counted once has a rate once" '^user_events:loaf	[1-5]	[1-9][0-9]*\.0	-$' \
+	has "what is counted once has a rate once" '^user_events:loaf	[1-5]	([1-9][0-9]*\.[0-9]|0\.[1-9])	-$' \
 		"$(cat "$scratch/stats")"
 	is "the trace" "" "$(shown)"
 	is "instances" "" "$(ls instances)"
-	# The first table has a time to count in
+	# The first table has a time to count in: a little more than the interval
 	"$command" --json stat -i 5 -n 1 loaf >"$scratch/out" &
 	watcher=$!
 	tell "wait loaf" "5*emit loaf 1"
 	wait $watcher || wrong "status $?"
-	is "JSON" "user_events:loaf 5 1.0" "$(json "j[0]['event'], j[0]['records'], j[0]['per_second']")"
+	is "JSON" "user_events:loaf 5 True" \
+		"$(json "j[0]['event'], j[0]['records'], 0 < j[0]['per_second'] < 1")"
 	close_writer
 }
 
@@ -783,7 +910,7 @@ group_names_and_users()
 	local name user uid gid
 
 	run 0 group add box
-	for name in '' . ../events control b-x abcdefghijklmnopqrstuvwxyz1234567 $'box\n+evil'; do
+	for name in '' . ../events control multi _multi a_multi b-x abcdefghijklmnopqrstuvwxyz1234567 $'box\n+evil'; do
 		run 2 group delegate "$name" nobody
 		run 2 group add "$name"
 	done
@@ -803,6 +930,43 @@ group_names_and_users()
 	run 0 group delegate box "$uid"
 	is "a user" "$uid:$gid" "$(stat -c %u:%g user_events_groups/box/user_events_data)"
 	run 3 group delegate other nobody
+}
+
+group_without_permission()
+{
+	local mode
+
+	mkdir -p "$scratch/bin"
+	chmod 755 "$scratch" "$scratch/bin"
+	cp "$command" "$scratch/bin"
+	for mode in o-x o+x; do
+		chmod $mode .
+		setpriv --reuid=65534 --regid=65534 --clear-groups "$scratch/bin/user-events" group add box 2>"$scratch/err"
+		is "$mode" 3 $?
+		is "$mode" "" "$(grep 'no groups' "$scratch/err")"
+	done
+	has "why" 'user_events_groups/control: Permission denied$' "$(cat "$scratch/err")"
+	chmod o-x .
+}
+
+# may_write STATUS: may the user of the group box open its data file where it is?
+may_write()
+{
+	local status=0
+
+	setpriv --reuid=65534 --regid=65534 --clear-groups test -w "$tracefs/user_events_groups/box/user_events_data" ||
+		status=$?
+	is "may write" "$1" $status
+}
+
+group_reached_by_its_user()
+{
+	run 0 group add box
+	run 0 group delegate box 65534
+	may_write 1
+	chmod o+x . user_events_groups
+	may_write 0
+	chmod o-x . user_events_groups
 }
 
 record_with_perf()
@@ -913,6 +1077,39 @@ doctor_is_not_root()
 	chmod o-w user_events_data
 }
 
+doctor_looks_at_groups()
+{
+	run 0 group add box 2
+	run 0 group add empty
+	events user_events_box/loaf
+	run 0 doctor
+	has "below it" '^ok   no group is near its limit$' "$(out)"
+	events user_events_box/roll
+	run 1 doctor
+	has "at it" '^!!   2 of 2 events that the group box may have are there$' "$(out)"
+	is "what fixes it" "       user-events group limit box 4" "$(grep 'group limit' "$scratch/out")"
+	run 1 --json doctor
+	is "JSON" "user-events group limit box 4" "$(json "j[0]['fix']")"
+	run 0 group limit box 4
+	run 0 doctor
+}
+
+# Files that root may open and cannot read
+doctor_cannot_read()
+{
+	local max=/proc/sys/kernel/user_events_max
+
+	mount --bind trace_marker tracing_on || wrong "status $?"
+	mount --bind trace_marker $max || wrong "status $?"
+	run 0 doctor
+	umount $max
+	umount tracing_on
+	has "recording" '^--   whether the trace records: ' "$(out)"
+	has "the limit" '^--   the limit of events: ' "$(out)"
+	is "what is not known" "" "$(grep -E '^ok .*(the trace records|that the system)' "$scratch/out")"
+	is "its last word" "" "$(grep 'nothing to fix' "$scratch/out")"
+}
+
 # A buffer that was full: the command is to make it larger, whatever its size
 doctor_enlarges_the_buffer()
 {
@@ -1007,6 +1204,7 @@ wrong_usage()
 	run 2 watch -n abc loaf
 	run 2 emit -n abc 'loaf u32 n' 1
 	run 2 emit -w nan 'loaf u32 n' 1
+	run 2 emit -w -1 'loaf u32 n' 1
 	run 2 --color=pink list
 	run 2 --json emit 'loaf u32 n' 1
 	run 2 --json record

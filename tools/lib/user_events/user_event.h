@@ -63,7 +63,7 @@ extern "C" {
  * @index: the write index that its records begin with, once it is registered
  * @error: why it is not registered, an errno; 0 if it is, -1 before it was tried
  * @flags: USER_EVENT_PERSIST, USER_EVENT_MULTI_FORMAT
- * @bound: the kernel may write to @enabled; also if @error says why it has no @index
+ * @bound: USER_EVENT_BOUND, USER_EVENT_UNOPENED
  * @command: name and fields, as the kernel reads them
  * @next: the next event of the program
  *
@@ -79,15 +79,20 @@ struct user_event {
 	struct user_event *next;
 };
 
+/* The kernel may write to @enabled; also if @error says why there is no @index */
+#define USER_EVENT_BOUND	1U
+/* @error is that of opening the file, not of registering the event */
+#define USER_EVENT_UNOPENED	2U
+
 /*
  * What all events of the process share. Weak, so that an object that is linked, or
  * loaded, later uses the first one it can see. Its symbol has the version of this
  * structure and of struct user_event: objects with another version do not share it.
  *
- * @lock: process ID of the process that changes the rest, 0 if none does
+ * @lock: thread ID of the thread that changes the rest, 0 if none does
  * @file: user_events_data, negative if it is not open
  * @given: the program hands @file over with user_event_use_file()
- * @error: why @file is not open, an errno
+ * @unused: an errno in earlier versions of this header
  * @lost: process ID of the process that last found @file closed, 0 if none did: a
  *	child of vfork() shares all this with its parent, but not its descriptors
  * @device: of @file; with @inode, tells whether it is still the same file
@@ -98,7 +103,7 @@ struct user_event_process {
 	int lock;
 	int file;
 	int given;
-	int error;
+	int unused;
 	int lost;
 	uint64_t device;
 	uint64_t inode;
@@ -126,6 +131,11 @@ USER_EVENT_STATE struct user_event_process user_event_process = {
 
 /* Other files get the lowest free numbers: stay out of their way */
 #define USER_EVENT_FILE_MIN	500
+/* Its number starts up to this much higher; a prime, as addresses may be aligned */
+#define USER_EVENT_FILE_SPREAD	397
+
+/* How often to yield before sleeping: a thread of lower priority may have the lock */
+#define USER_EVENT_YIELDS	100
 
 /* The kernel's ABI, whose header the machine may not have */
 struct user_event_reg_arg {
@@ -165,10 +175,13 @@ static inline __attribute__((unused)) uint64_t user_event_address(const void *at
 	return address;
 }
 
+int user_event_is_gone(int thread);
+void user_event_nap(void);
 void user_event_lock(void);
 void user_event_unlock(void);
 int user_event_open_path(const char *path);
 void user_event_close(int file);
+int user_event_first_number(void);
 int user_event_open(void);
 void user_event_set_file(int file, int given);
 int user_event_file_is_open(void);
@@ -185,22 +198,47 @@ const char *user_event_reason(const struct user_event *event);
 #endif
 void user_event_file_lost(int file);
 
-/* In a forked child, a lock that a thread of the parent held is taken over */
+/* Is there no such thread in this process? */
+USER_EVENT_FN int user_event_is_gone(int thread)
+{
+	return user_event_syscall(SYS_tgkill, getpid(), thread, 0) && errno == ESRCH;
+}
+
+/* Sleep for a millisecond; nanosleep() is a cancellation point, too */
+USER_EVENT_FN void user_event_nap(void)
+{
+#ifdef SYS_poll
+	user_event_syscall(SYS_poll, 0L, 0L, 1L);
+#elif defined(SYS_nanosleep)
+	static const long millisecond[] = { 0, 1000000 };
+
+	user_event_syscall(SYS_nanosleep, millisecond, 0L);
+#endif
+}
+
+/*
+ * A forked child takes over a lock that a thread of its parent held. In a new PID
+ * namespace that thread's ID may be the caller's own: no thread takes the lock twice.
+ */
 USER_EVENT_FN void user_event_lock(void)
 {
-	int self = getpid(), owner = 0;
+	int self = USER_EVENT_CAST(int, user_event_syscall(SYS_gettid));
+	int owner = 0, tries = 0;
 
 	while (!__atomic_compare_exchange_n(&user_event_process.lock, &owner,
 					    self, 0, __ATOMIC_ACQUIRE,
 					    __ATOMIC_RELAXED)) {
-		if (owner && owner != self &&
+		if ((owner == self || user_event_is_gone(owner)) &&
 		    __atomic_compare_exchange_n(&user_event_process.lock,
 						&owner, self, 0,
 						__ATOMIC_ACQUIRE,
 						__ATOMIC_RELAXED))
 			break;
 		owner = 0;
-		sched_yield();
+		if (++tries < USER_EVENT_YIELDS)
+			sched_yield();
+		else
+			user_event_nap();
 	}
 }
 
@@ -222,6 +260,23 @@ USER_EVENT_FN void user_event_close(int file)
 	user_event_syscall(SYS_close, file);
 }
 
+/*
+ * A program that closes the file and opens other files does not reuse its number. Nor
+ * does an object that has its own user_event_process, at another address:
+ * user_event_file_is_open() would take its file for the one that was closed.
+ */
+USER_EVENT_FN int user_event_first_number(void)
+{
+	uint64_t page = user_event_address(&user_event_process) >> 12;
+	uint64_t first = USER_EVENT_FILE_MIN;
+	struct rlimit limit;
+
+	if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur <= 2 * USER_EVENT_FILE_MIN)
+		first = limit.rlim_cur / 2;
+	first += page % USER_EVENT_FILE_SPREAD * first / USER_EVENT_FILE_MIN;
+	return USER_EVENT_CAST(int, first);
+}
+
 /* Open user_events_data wherever it is: a descriptor, or -errno */
 USER_EVENT_FN int user_event_open(void)
 {
@@ -231,7 +286,6 @@ USER_EVENT_FN int user_event_open(void)
 	};
 	const char *path = getauxval(AT_SECURE) ? NULL :
 						  getenv("USER_EVENTS_DATA");
-	struct rlimit limit;
 	int file, second, high;
 
 	if (path && *path) {
@@ -246,11 +300,7 @@ USER_EVENT_FN int user_event_open(void)
 	if (file < 0)
 		return file;
 
-	/* A program that closes it and opens other files does not reuse its number */
-	high = USER_EVENT_FILE_MIN;
-	if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur <= 2 * USER_EVENT_FILE_MIN)
-		high = USER_EVENT_CAST(int, limit.rlim_cur / 2);
-	high = fcntl(file, F_DUPFD_CLOEXEC, high);
+	high = fcntl(file, F_DUPFD_CLOEXEC, user_event_first_number());
 	if (high < 0)
 		return file;
 	user_event_close(file);
@@ -268,7 +318,6 @@ USER_EVENT_FN void user_event_set_file(int file, int given)
 	process->device = st.st_dev;
 	process->inode = st.st_ino;
 	process->given = given;
-	process->error = 0;
 	__atomic_store_n(&process->file, file, __ATOMIC_SEQ_CST);
 	/* Not before, see user_event_file_lost() */
 	__atomic_store_n(&process->lost, 0, __ATOMIC_SEQ_CST);
@@ -359,12 +408,13 @@ USER_EVENT_FN void user_event_try(struct user_event *event)
 		}
 		file = user_event_open();
 		if (file < 0) {
-			process->error = -file;
+			event->bound |= USER_EVENT_UNOPENED;
 			event->error = -file;
 			return;
 		}
 		user_event_set_file(file, 0);
 	}
+	event->bound &= USER_EVENT_BOUND;
 
 	/* It may still be bound through an earlier file */
 	error = event->bound ? user_event_unbind(event, process->file) : 0;
@@ -378,7 +428,7 @@ USER_EVENT_FN void user_event_try(struct user_event *event)
 	reg.flags = event->flags;
 	reg.word = user_event_address(&event->enabled);
 	reg.command = user_event_address(event->command);
-	__atomic_store_n(&event->bound, 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&event->bound, USER_EVENT_BOUND, __ATOMIC_RELEASE);
 	error = user_event_ioctl(process->file, USER_EVENT_IOC_REG, &reg);
 	if (error) {
 		event->bound = 0;
@@ -433,7 +483,7 @@ USER_EVENT_FN int user_event_unregister(struct user_event *event)
 	if (*at)
 		*at = event->next;
 	open = user_event_file_is_open();
-	if (event->bound) {
+	if (event->bound & USER_EVENT_BOUND) {
 		/* Any open file does, if the program has closed this one */
 		file = open ? process->file : user_event_open();
 		error = user_event_unbind(event, file);
@@ -480,25 +530,25 @@ USER_EVENT_FN int user_event_retry(void)
  * @file: the file, which stays the caller's; -1 to go back to one's own
  *
  * For a process that may not open it. Events that are registered are registered
- * through @file instead, and with no other file: if @file is not open they fail with
- * EBADF.
+ * through @file instead, and with no other file: if @file is not open for writing they
+ * fail with EBADF.
  *
  * Return: how many events of the process are not registered now.
  */
 USER_EVENT_FN int user_event_use_file(int file)
 {
 	struct user_event_process *process = &user_event_process;
-	int saved = errno, old;
+	int saved = errno, flags, old;
 
 	user_event_lock();
 	old = !process->given && user_event_file_is_open() ? process->file : -1;
 	user_event_forget_file();
 	if (old >= 0)
 		user_event_close(old);
-	if (file >= 0)
+	process->given = file >= 0;
+	flags = fcntl(file, F_GETFL);
+	if (flags >= 0 && (flags & O_ACCMODE) != O_RDONLY)
 		user_event_set_file(file, 1);
-	else
-		process->given = 0;
 	user_event_unlock();
 	errno = saved;
 	return user_event_retry();
@@ -515,7 +565,7 @@ USER_EVENT_FN const char *user_event_reason(const struct user_event *event)
 	int saved = errno, in_open, given, error;
 
 	user_event_lock();
-	in_open = user_event_process.file < 0;
+	in_open = event->bound & USER_EVENT_UNOPENED;
 	given = user_event_process.given;
 	error = event->error;
 	if (!error && !user_event_file_is_open())
@@ -525,9 +575,11 @@ USER_EVENT_FN const char *user_event_reason(const struct user_event *event)
 
 	switch (error) {
 	case 0:
-		return __atomic_load_n(&event->enabled, __ATOMIC_RELAXED) ?
-			"it is recorded: somebody listens" :
-			"nobody listens: enable it, for instance in /sys/kernel/tracing/events/user_events";
+		if (__atomic_load_n(&event->enabled, __ATOMIC_RELAXED))
+			return "it is recorded: somebody listens";
+		return event->flags & USER_EVENT_MULTI_FORMAT ?
+			"nobody listens: enable it, for instance in /sys/kernel/tracing/events/user_events_multi, or user_events_GROUP_multi" :
+			"nobody listens: enable it, for instance in /sys/kernel/tracing/events/user_events, or user_events_GROUP";
 	case -1:
 		return "it has not been registered yet, or not any more";
 	case ENOENT:
@@ -548,7 +600,7 @@ USER_EVENT_FN const char *user_event_reason(const struct user_event *event)
 	case ENOTTY:
 		return "this is no user_events_data, or one of a kernel that is too old";
 	case EBADF:
-		return given ? "the file that was handed over is not open: call user_event_use_file() again" :
+		return given ? "the file that was handed over is not open for writing: call user_event_use_file() again" :
 			       "the program has closed the file: user_event_retry() opens it again";
 	case ENODEV:
 		return "the group was removed, or there is no number left for another event";
@@ -696,25 +748,26 @@ user_event_write_record(const struct user_event *event,
 }
 
 /*
- * The types of fields. Each becomes arguments of another macro: how it is stored, the
- * size of its array, its type for the kernel and in C; the name follows.
+ * The types of fields. Each becomes arguments of another macro: how it is stored, which
+ * must not be a macro of the program, the size of its array, its type for the kernel and
+ * in C; the name follows.
  */
-#define USER_EVENT_T_u8		NUM, 0, "u8", uint8_t,
-#define USER_EVENT_T_u16	NUM, 0, "u16", uint16_t,
-#define USER_EVENT_T_u32	NUM, 0, "u32", uint32_t,
-#define USER_EVENT_T_u64	NUM, 0, "u64", uint64_t,
-#define USER_EVENT_T_s8		NUM, 0, "s8", int8_t,
-#define USER_EVENT_T_s16	NUM, 0, "s16", int16_t,
-#define USER_EVENT_T_s32	NUM, 0, "s32", int32_t,
-#define USER_EVENT_T_s64	NUM, 0, "s64", int64_t,
+#define USER_EVENT_T_u8		ue_num, 0, "u8", uint8_t,
+#define USER_EVENT_T_u16	ue_num, 0, "u16", uint16_t,
+#define USER_EVENT_T_u32	ue_num, 0, "u32", uint32_t,
+#define USER_EVENT_T_u64	ue_num, 0, "u64", uint64_t,
+#define USER_EVENT_T_s8		ue_num, 0, "s8", int8_t,
+#define USER_EVENT_T_s16	ue_num, 0, "s16", int16_t,
+#define USER_EVENT_T_s32	ue_num, 0, "s32", int32_t,
+#define USER_EVENT_T_s64	ue_num, 0, "s64", int64_t,
 /* A string of any length, and one of at most N characters */
-#define USER_EVENT_T_str	STR, 0, "__rel_loc char[]", const char *,
+#define USER_EVENT_T_str	ue_str, 0, "__rel_loc char[]", const char *,
 #define USER_EVENT_T_chars(N)						\
-	CHARS, USER_EVENT_1_TO_1024(N, 1##N, #N), "char[" #N "]", const char *,
+	ue_chars, USER_EVENT_1_TO_1024(N, 1##N, #N), "char[" #N "]", const char *,
 /* Any number of bytes, which is an argument of its own, and N bytes */
-#define USER_EVENT_T_blob	BLOB, 0, "__rel_loc u8[]", const void *,
+#define USER_EVENT_T_blob	ue_blob, 0, "__rel_loc u8[]", const void *,
 #define USER_EVENT_T_bytes(N)						\
-	BYTES, USER_EVENT_1_TO_1024(N, 1##N, #N), "unsigned char[" #N "]", const void *,
+	ue_bytes, USER_EVENT_1_TO_1024(N, 1##N, #N), "unsigned char[" #N "]", const void *,
 
 /*
  * N, if it is a decimal number from 1 to 1024; nothing else compiles, because the kernel
@@ -734,42 +787,42 @@ user_event_write_record(const struct user_event *event,
 /* Among the parameters of the function that writes a record */
 #define USER_EVENT_PARAM(how, n, type, ctype, name)			\
 	USER_EVENT_PARAM_##how(ctype, name)
-#define USER_EVENT_PARAM_NUM(ctype, name)	, ctype name
-#define USER_EVENT_PARAM_STR(ctype, name)	, ctype name
-#define USER_EVENT_PARAM_CHARS(ctype, name)	, ctype name
-#define USER_EVENT_PARAM_BYTES(ctype, name)	, ctype name
-#define USER_EVENT_PARAM_BLOB(ctype, name)	, ctype name, size_t ue_size_##name
+#define USER_EVENT_PARAM_ue_num(ctype, name)	, ctype name
+#define USER_EVENT_PARAM_ue_str(ctype, name)	, ctype name
+#define USER_EVENT_PARAM_ue_chars(ctype, name)	, ctype name
+#define USER_EVENT_PARAM_ue_bytes(ctype, name)	, ctype name
+#define USER_EVENT_PARAM_ue_blob(ctype, name)	, ctype name, size_t ue_size_##name
 
 /* Bytes in the fixed part of a record, and pieces behind it */
 #define USER_EVENT_FIXED(how, n, type, ctype, name)			\
 	+ USER_EVENT_FIXED_##how(n, ctype)
-#define USER_EVENT_FIXED_NUM(n, ctype)		sizeof(ctype)
-#define USER_EVENT_FIXED_STR(n, ctype)		sizeof(uint32_t)
-#define USER_EVENT_FIXED_BLOB(n, ctype)		sizeof(uint32_t)
-#define USER_EVENT_FIXED_CHARS(n, ctype)	(n)
-#define USER_EVENT_FIXED_BYTES(n, ctype)	(n)
+#define USER_EVENT_FIXED_ue_num(n, ctype)	sizeof(ctype)
+#define USER_EVENT_FIXED_ue_str(n, ctype)	sizeof(uint32_t)
+#define USER_EVENT_FIXED_ue_blob(n, ctype)	sizeof(uint32_t)
+#define USER_EVENT_FIXED_ue_chars(n, ctype)	(n)
+#define USER_EVENT_FIXED_ue_bytes(n, ctype)	(n)
 #define USER_EVENT_PIECES(how, n, type, ctype, name)			\
 	+ USER_EVENT_PIECES_##how
-#define USER_EVENT_PIECES_NUM	0
-#define USER_EVENT_PIECES_STR	1
-#define USER_EVENT_PIECES_BLOB	1
-#define USER_EVENT_PIECES_CHARS	0
-#define USER_EVENT_PIECES_BYTES	0
+#define USER_EVENT_PIECES_ue_num	0
+#define USER_EVENT_PIECES_ue_str	1
+#define USER_EVENT_PIECES_ue_blob	1
+#define USER_EVENT_PIECES_ue_chars	0
+#define USER_EVENT_PIECES_ue_bytes	0
 
 /* How a field is stored at ue_at */
 #define USER_EVENT_STORE(how, n, type, ctype, name)			\
 	USER_EVENT_STORE_##how(n, name)					\
 	ue_at += USER_EVENT_FIXED_##how(n, ctype);
-#define USER_EVENT_STORE_NUM(n, name)					\
+#define USER_EVENT_STORE_ue_num(n, name)				\
 	memcpy(ue_head + ue_at, &name, sizeof(name));
-#define USER_EVENT_STORE_STR(n, name)					\
+#define USER_EVENT_STORE_ue_str(n, name)					\
 	user_event_add_piece(&ue_record, ue_at, name,			\
 			     user_event_strsize(name));
-#define USER_EVENT_STORE_BLOB(n, name)					\
+#define USER_EVENT_STORE_ue_blob(n, name)					\
 	user_event_add_piece(&ue_record, ue_at, name, name ? ue_size_##name : 0);
-#define USER_EVENT_STORE_CHARS(n, name)					\
+#define USER_EVENT_STORE_ue_chars(n, name)					\
 	user_event_copy_chars(ue_head + ue_at, name, n);
-#define USER_EVENT_STORE_BYTES(n, name)					\
+#define USER_EVENT_STORE_ue_bytes(n, name)					\
 	user_event_copy_bytes(ue_head + ue_at, name, n);
 
 /* M(the arguments of a field) for each of up to 16 fields */

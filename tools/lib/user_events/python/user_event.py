@@ -21,12 +21,17 @@ or, with a function that is called only then,
 
     loaf_sold(loaf)
 
+Such a function returns a tuple with a value for each field; of a single field the value
+is enough, and of none nothing need be returned.
+
 Types of fields: u8 u16 u32 u64 s8 s16 s32 s64 (integers), str (a string, or None), bytes
 (a bytes object, or None). Options, PERSIST and MULTI_FORMAT, come before the fields.
 
 Whatever is in the way, the program runs on, and why() tells what it is. That includes a
 call with wrong values, and an exception in a decorated function, which would be noticed
-only while somebody listens: no record is written. emit() raises an error for wrong values.
+only while somebody listens: no record is written, and why() says so until the next call
+with right values. emit() raises an error for wrong values, and Event() for unknown types
+or options and for a NUL in a name.
 
 The event is unregistered by close(), or when the object is deleted. A call in another
 thread beside close() is safe: the event stays until that call returns.
@@ -100,6 +105,11 @@ class Event:
             if kind not in _NUMBERS and kind not in _DYNAMIC:
                 raise TypeError(f"{name}: field {field} has the unknown type {kind!r}")
             command += f" {_DYNAMIC.get(kind, kind)} {field};"
+        # C would cut these off and declare another event
+        if "\0" in command:
+            raise ValueError(f"{command!r} has a NUL")
+        if options not in range(4):
+            raise ValueError(f"{name}: the options {options!r} are unknown")
         self.name = name
         self._mistake = None
         self._fields = fields
@@ -160,6 +170,7 @@ class Event:
             payload = self._fixed.pack(*fixed) + data
         except struct.error as error:
             raise TypeError(f"{self.name}{tuple(self._fields)}: {error}") from None
+        self._mistake = None
         word = self._word
         if not word.event:
             return errno.EBADF
@@ -192,7 +203,9 @@ def event(options=0, /, **fields):
                 except Exception as error:
                     declared._mistake = f"{function.__name__}() raised {error!r}"
                     return
-                if not isinstance(values, tuple):
+                if values is None and not fields:
+                    values = ()
+                elif not isinstance(values, tuple):
                     values = (values,)
                 declared(*values)
         call.event = declared

@@ -145,6 +145,12 @@ long syscall(long number, ...)
 			return -1;
 		}
 	}
+#ifdef SYS_poll
+	if (number == SYS_poll)
+		hook("sleep");
+#endif
+	if (number == SYS_nanosleep)
+		hook("sleep");
 	*(void **)&real = dlsym(RTLD_NEXT, "syscall");
 	return real(number, arg[0], arg[1], arg[2], arg[3]);
 }

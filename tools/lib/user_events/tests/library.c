@@ -3,10 +3,13 @@
  * The library on the stand-in for a kernel of kernel.c, for scripts/test-library:
  * moments that no test meets on a kernel. The argument names the test.
  */
+#include <dlfcn.h>
 #include <malloc.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include <libuser_event.h>
@@ -142,6 +145,37 @@ static void no_tracefs(void)
 	EXPECT(says(&user_event_of_plain, "no permission"));
 }
 
+/* An error stays that of what failed, whatever becomes of the file */
+static void error_of_open_or_registration(void)
+{
+	char *path = strdup(getenv("USER_EVENTS_DATA"));
+
+	unsetenv("USER_EVENTS_DATA");
+	user_event_close(user_event_process.file);
+	fake_open_error[0] = EMFILE;
+	EXPECT(user_event_retry());
+	setenv("USER_EVENTS_DATA", path, 1);
+	EXPECT(!user_event_register(&late));
+	EXPECT(says(&user_event_of_plain, "too many open files"));
+	EXPECT(!user_event_unregister(&late));
+	EXPECT(!user_event_retry());
+
+	fake_reg_error = EMFILE;
+	EXPECT(user_event_register(&late) == EMFILE);
+	user_event_close(user_event_process.file);
+	unsetenv("USER_EVENTS_DATA");
+	fake_open_error[0] = EPERM;
+	EXPECT(says(user_event_new("other u32 n", 0), "the kernel is locked down"));
+	EXPECT(says(&late, "too many user events"));
+	EXPECT(user_event_retry());
+	EXPECT(says(&late, "the kernel is locked down"));
+	setenv("USER_EVENTS_DATA", path, 1);
+	fake_reg_error = EPERM;
+	EXPECT(user_event_retry());
+	EXPECT(says(&late, "USER_EVENT_PERSIST"));
+	free(path);
+}
+
 /* Another thread replaces the file when this one has found it closed */
 static void replace_at(const char *now)
 {
@@ -166,6 +200,50 @@ static void file_that_is_replaced(void)
 	EXPECT(says(&user_event_of_plain, "it is recorded"));
 	user_event(plain, 2);
 	EXPECT(written() > before);
+}
+
+/* The program closes all, then an object opens the same file for itself */
+static void file_of_another_copy(void)
+{
+	void *object = dlopen("libplugin.so", RTLD_NOW | RTLD_LOCAL);
+	int (*number)(void);
+	int (*retry)(void);
+	long before = written();
+
+	EXPECT(object);
+	*(void **)&retry = dlsym(object, "plugin_retry");
+	*(void **)&number = dlsym(object, "plugin_first_number");
+	EXPECT(dlsym(object, "user_event_process_0") != &user_event_process);
+	/* In one run of about 400 */
+	if (number() == user_event_first_number())
+		return;
+	EXPECT(!close_range(3, ~0U, 0));
+	EXPECT(!retry());
+	user_event_of_plain.enabled = 1;
+	user_event(plain, 1);
+	EXPECT(written() == before);
+	EXPECT(says(&user_event_of_plain, "the program has closed the file"));
+	EXPECT(!user_event_retry());
+	user_event(plain, 2);
+	EXPECT(written() > before);
+}
+
+/* The number is below the limit, and not a low one */
+static void number_of_the_file(void)
+{
+	static const rlim_t limits[] = { 20, 100, 1000, 1001, 1024, RLIM_INFINITY };
+	struct rlimit limit;
+	size_t i;
+
+	for (i = 0; i < sizeof(limits) / sizeof(*limits); i++) {
+		EXPECT(!getrlimit(RLIMIT_NOFILE, &limit));
+		if (limits[i] > limit.rlim_max)
+			break;
+		limit.rlim_cur = limits[i];
+		EXPECT(!setrlimit(RLIMIT_NOFILE, &limit));
+		EXPECT((rlim_t)user_event_first_number() < limits[i]);
+		EXPECT(user_event_first_number() >= (limits[i] > 1000 ? 500 : (int)limits[i] / 2));
+	}
 }
 
 static void location_that_is_too_large(void)
@@ -226,6 +304,125 @@ static void given_file_that_is_closed(void)
 	EXPECT(!is_bound(&late));
 }
 
+static void given_file_that_is_read_only(void)
+{
+	int file = open(getenv("USER_EVENTS_DATA"), O_RDONLY);
+
+	EXPECT(file >= 0);
+	EXPECT(user_event_use_file(file) == 2);
+	EXPECT(says(&user_event_of_plain, "the file that was handed over is not open for writing"));
+	EXPECT(!user_event_use_file(open(getenv("USER_EVENTS_DATA"), O_RDWR)));
+	EXPECT(!user_event_use_file(-1));
+}
+
+static void folder_of_the_event(void)
+{
+	struct user_event *event = user_event_new("folder u32 n", USER_EVENT_MULTI_FORMAT);
+
+	EXPECT(strstr(user_event_reason(event), "/events/user_events_multi,"));
+	EXPECT(strstr(user_event_reason(&user_event_of_plain), "/events/user_events,"));
+	user_event_free(event);
+}
+
+static int wait_for(pid_t pid)
+{
+	int i, status;
+
+	for (i = 0; i < 1000; i++) {
+		if (waitpid(pid, &status, WNOHANG) == pid)
+			return status;
+		usleep(10000);
+	}
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	return status;
+}
+
+static void *keep_lock(void *arg)
+{
+	user_event_lock();
+	__atomic_store_n((bool *)arg, true, __ATOMIC_RELEASE);
+	pause();
+	return arg;
+}
+
+/* As process 1 of a PID namespace fork a process 1 of another one, with the lock held */
+static void fork_with_same_pid(bool in_thread)
+{
+	bool locked = false;
+	pthread_t thread;
+	pid_t pid;
+
+	EXPECT(getpid() == 1);
+	if (in_thread) {
+		EXPECT(!pthread_create(&thread, NULL, keep_lock, &locked));
+		while (!__atomic_load_n(&locked, __ATOMIC_ACQUIRE))
+			usleep(1000);
+	} else {
+		user_event_lock();
+	}
+	EXPECT(!unshare(CLONE_NEWPID));
+	pid = fork();
+	if (!pid) {
+		EXPECT(getpid() == 1);
+		EXPECT(!user_event_retry());
+		_exit(0);
+	}
+	EXPECT(!wait_for(pid));
+}
+
+static void in_pid_namespace(bool in_thread)
+{
+	pid_t pid;
+
+	EXPECT(!unshare(CLONE_NEWUSER | CLONE_NEWPID));
+	pid = fork();
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		fork_with_same_pid(in_thread);
+		_exit(0);
+	}
+	EXPECT(!wait_for(pid));
+}
+
+static void lock_in_pid_namespace(void)
+{
+	in_pid_namespace(false);
+}
+
+static void lock_of_thread_in_pid_namespace(void)
+{
+	in_pid_namespace(true);
+}
+
+static void *retry_once(void *arg)
+{
+	user_event_retry();
+	return arg;
+}
+
+static void sleep_at(const char *now)
+{
+	if (!strcmp(now, "sleep"))
+		__atomic_store_n(&met, true, __ATOMIC_RELEASE);
+}
+
+/* A thread that waits for the lock leaves the CPU to others, whatever its priority */
+static void sleeps_for_the_lock(void)
+{
+	pthread_t thread;
+	int i;
+
+	fake_hook = sleep_at;
+	user_event_lock();
+	EXPECT(!pthread_create(&thread, NULL, retry_once, NULL));
+	for (i = 0; i < 1000 && !__atomic_load_n(&met, __ATOMIC_ACQUIRE); i++)
+		usleep(10000);
+	user_event_unlock();
+	pthread_join(thread, NULL);
+	EXPECT(met);
+}
+
 /* For the thread sanitizer: one thread registers, another one tries again */
 static void *retry_often(void *arg)
 {
@@ -263,11 +460,19 @@ static const struct {
 	TEST(fork_in_unregistration),
 	TEST(fork_leaves_old_index),
 	TEST(no_tracefs),
+	TEST(error_of_open_or_registration),
 	TEST(file_that_is_replaced),
+	TEST(file_of_another_copy),
+	TEST(number_of_the_file),
 	TEST(location_that_is_too_large),
 	TEST(event_alone_in_its_line),
 	TEST(unknown_options),
 	TEST(given_file_that_is_closed),
+	TEST(given_file_that_is_read_only),
+	TEST(folder_of_the_event),
+	TEST(lock_in_pid_namespace),
+	TEST(lock_of_thread_in_pid_namespace),
+	TEST(sleeps_for_the_lock),
 	TEST(register_beside_retry),
 	{ }
 };

@@ -83,6 +83,46 @@ def decorated_function_raises():  # test
     assert why.startswith("a call had wrong values: loaf_sold() raised AttributeError("), why
 
 
+def decorated_function_without_fields():  # test
+    @user_event.event()
+    def oven_on():
+        pass
+
+    enable(oven_on.event)
+    oven_on()
+    assert oven_on.event.why() == "it is recorded: somebody listens", oven_on.event.why()
+    assert written() == 4
+
+    @user_event.event(kind="str")
+    def loaf_kind():
+        pass
+
+    enable(loaf_kind.event)
+    loaf_kind()
+    assert written() == 4 + 4 + 4
+
+
+def right_call_after_a_wrong_one():  # test
+    event = user_event.Event("mistaken", n="u32")
+    enable(event)
+    event("text")
+    assert event.why().startswith("a call had wrong values"), event.why()
+    event(1)
+    assert event.why() == "it is recorded: somebody listens", event.why()
+
+
+def refuses_what_would_be_another_event():  # test
+    for name, options, fields in (
+            ("a\0b", 0, {}), ("a", 0, {"n\0": "u32"}), ("a", -1, {}), ("a", 4, {}),
+            ("a", 1 << 32, {})):
+        try:
+            event = user_event.Event(name, options, **fields)
+        except ValueError:
+            continue
+        assert False, (name, options, fields)
+    assert kernel.fake_bound_all() == 0
+
+
 def takes_any_name():  # test
     assert "nobody listens" in user_event.Event("x\udc80", n="u32").why()
     assert "nobody listens" in user_event.Event("x\ud800", n="u32").why()

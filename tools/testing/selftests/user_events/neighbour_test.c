@@ -988,8 +988,9 @@ static int spins(void *unused)
 	UEV_WRITE(shared->spinner, getpid());
 	set_policy(0, SCHED_IDLE);
 	ready();
-	for (;;)
+	while (!UEV_READ(shared->quit))
 		;
+	return 0;
 }
 
 /* Gives @pid no CPU: what it has locked stays so for as long as a test needs */
@@ -1180,9 +1181,9 @@ TEST_F(neighbour, whose_work_queues_for_event_mutex)
 {
 	int tries, nr, looks, most = 0, count = UNMAPPERS;
 	char bytes[200] = "";
+	long slept[QUEUE];
 	pid_t holder;
 	bool ok;
-	long slept;
 
 	ASSERT_OK(share_a_cpu());
 	/* One that asks, to see that event_mutex is held */
@@ -1192,7 +1193,7 @@ TEST_F(neighbour, whose_work_queues_for_event_mutex)
 	START(2, many_ask, (void *)&ways[0], count + 2);
 	for (tries = 1; tries <= 10; tries++) {
 		ASSERT_OK(be_first(true));
-		ok = let_them_ask(&holder, &slept);
+		ok = let_them_ask(&holder, slept);
 		if (ok)
 			break;
 		ASSERT_TRUE(release_event_mutex(holder));

@@ -622,7 +622,7 @@ struct reader {
 };
 
 /* Reads "trace" again and again */
-static int reads_fields(void *arg)
+static int __attribute__((noreturn)) reads_fields(void *arg)
 {
 	struct reader *reader = arg;
 	char *text;

@@ -290,15 +290,21 @@ void user_event_register_work(struct work_struct *work)
 {
 	struct user_event_mm *umm = container_of(to_delayed_work(work),
 						 struct user_event_mm, work);
+	struct user_event_owner *owner = umm->owner;
 
-	if (begin_work(umm)) {
-		user_event_repair(umm);
-		/* A race with unmapping queues another run */
-		if (data_race(!RB_EMPTY_ROOT(&umm->gone)))
-			clean(umm);
-		end_work(umm->owner);
+	if (!begin_work(umm)) {
+		user_event_mm_put(umm);
+		return;
 	}
+	user_event_owner_get(owner);
+	user_event_repair(umm);
+	/* A race with unmapping queues another run */
+	if (data_race(!RB_EMPTY_ROOT(&umm->gone)))
+		clean(umm);
+	/* Takes long if it frees many ranges, so it counts as well */
 	user_event_mm_put_unlocked(umm);
+	end_work(owner);
+	user_event_owner_put(owner);
 }
 
 static void drop_empty_set(struct user_event_mm *umm)

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Who is charged for memory that a bad neighbour has the kernel allocate, and when it
+ * is freed.
+ */
+#include <poll.h>
+#include <sys/syscall.h>
+
+#include "neighbour.h"
+#include "uev_pager.h"
+
+/* Memory is freed with its process although a repair waits for a page of it */
+#define PINNED_MB	64
+
+static int stuck_with_memory(void *arg)
+{
+	size_t size = PINNED_MB << 20;
+	char *area;
+	int uffd;
+
+	uev_become_nobody();
+	area = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	shared->page = uev_register_and_lose(data_fd, BAD " u32 a", &uffd);
+	if (area == MAP_FAILED || !shared->page)
+		return failed();
+	memset(area, 1, size);
+	shared->uffd = uffd;
+	ready();
+	for (;;)
+		pause();
+}
+
+TEST_F(neighbour, killed_process_frees_its_memory)
+{
+	struct pollfd waits = { .events = POLLIN };
+	long before = uev_mem_kb("\nAnonPages:"), with;
+	int pidfd;
+
+	START(0, stuck_with_memory, NULL, 1);
+	pidfd = syscall(__NR_pidfd_open, self->bad[0], 0);
+	waits.fd = syscall(__NR_pidfd_getfd, pidfd, shared->uffd, 0);
+	close(pidfd);
+	ASSERT_LE(0, waits.fd);
+	ASSERT_OK(uev_enable(BAD, true));
+	/* Wait for the repair to ask the pager, if it does. */
+	poll(&waits, 1, 3000);
+	with = uev_mem_kb("\nAnonPages:");
+	EXPECT_LE(before + (PINNED_MB << 10) / 2, with);
+
+	ASSERT_EQ(0, kill(self->bad[0], SIGKILL));
+	EXPECT_EQ(-SIGKILL, uev_join(self->bad[0]));
+	self->bad[0] = 0;
+	/* The pager is still there, and delivers nothing. */
+	EXPECT_TRUE(uev_wait_for(uev_mem_kb("\nAnonPages:") <
+				 before + (PINNED_MB << 10) / 2))
+		TH_LOG("%ld of %ld KiB are left",
+		       uev_mem_kb("\nAnonPages:") - before, with - before);
+	close(waits.fd);
+}
+
+static int declares(void *arg)
+{
+	int i, count = *(int *)arg;
+	char command[256];
+
+	if (uev_become_nobody())
+		return failed();
+	ready();
+	while (!UEV_READ(shared->go))
+		uev_nap();
+	for (i = 0; i < count; i++) {
+		snprintf(command, sizeof(command),
+			 BAD "_%d u32 a; s64 b; __rel_loc char[] c; char[8] d", i);
+		if (uev_reg(data_fd, &shared->value[1], i % 32, 4, 0, command, NULL) ||
+		    uev_unreg(data_fd, &shared->value[1], i % 32))
+			return failed();
+		ready();
+	}
+	for (;;)
+		pause();
+}
+
+/* Bytes of the kernel that the cgroup of the bad neighbour is charged for */
+static long charged(void)
+{
+	char *stat = uev_get(CGROUP "/memory.stat"), *line;
+	long bytes = -1;
+
+	line = strstr(stat, "\nkernel ");
+	if (line)
+		bytes = atol(line + 8);
+	free(stat);
+	return bytes;
+}
+
+/* The memory of an event is charged to the task that declares it. */
+TEST_F(neighbour, declared_events_are_charged)
+{
+	int count = uev_rounds(4000);
+	long slab, before, own;
+
+	START(0, declares, &count, 1);
+	if (!put_in_cgroup(self->bad[0]))
+		SKIP(return, "no memory controller");
+	/* Gives back what earlier tests have freed */
+	uev_slab_objects();
+	slab = uev_mem_kb("\nSlab:") * 1024;
+	before = charged();
+	if (before < 0)
+		SKIP(return, "memory.stat does not tell");
+	UEV_WRITE(shared->go, 1);
+	ASSERT_TRUE(are_ready(1 + count));
+	ASSERT_EQ(0, UEV_READ(shared->failed));
+	slab = uev_mem_kb("\nSlab:") * 1024 - slab;
+	own = charged() - before;
+	TH_LOG("%ld bytes for each event, of which %ld are charged",
+	       slab / count, own / count);
+	/* Checkers have slabs of their own, which are charged to no cgroup */
+	if (!uev_kernel_is_slow()) {
+		EXPECT_LT(slab / 2, own);
+		EXPECT_GT(slab * 3, own);
+	}
+	/* It is given back; KASAN keeps what the slabs have of it for a while */
+	kill(self->bad[0], SIGKILL);
+	uev_join(self->bad[0]);
+	self->bad[0] = 0;
+	close(data_fd);
+	data_fd = -1;
+	EXPECT_TRUE(uev_wait_for(charged() < before + own /
+				 (uev_kernel_is_slow() ? 2 : 20)));
+}
+
+/* What a repair brings in takes page tables, which a child has none of at first */
+#define TABLES	128
+#define TABLE_SPAN	(2UL << 20)
+
+static int waits(void *unused)
+{
+	return pause();
+}
+
+static int has_words_far_apart(void *arg)
+{
+	char *area, *at;
+	pid_t child;
+
+	if (uev_become_nobody())
+		return failed();
+	area = mmap(NULL, (TABLES + 1) * TABLE_SPAN, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (area == MAP_FAILED ||
+	    madvise(area, (TABLES + 1) * TABLE_SPAN, MADV_WIPEONFORK))
+		return failed();
+	madvise(area, (TABLES + 1) * TABLE_SPAN, MADV_NOHUGEPAGE);
+	for (at = area; at < area + TABLES * TABLE_SPAN; at += TABLE_SPAN) {
+		if (uev_reg(data_fd, at, 0, 4, 0, BAD " u32 a", NULL))
+			return failed();
+	}
+	ready();
+	while (!UEV_READ(shared->go))
+		uev_nap();
+	child = uev_fork(waits, NULL);
+	shared->askers[0] = child;
+	ready();
+	return uev_join(child);
+}
+
+/* A line of /proc/@pid/status or of the cgroup's memory.stat, or -1 */
+static long number_of(const char *path, const char *name)
+{
+	char *text = uev_get(path), *line = strstr(text, name);
+	long number = line ? atol(line + strlen(name)) : -1;
+
+	free(text);
+	return number;
+}
+
+TEST_F(neighbour, page_tables_of_a_repair_are_charged)
+{
+	static const char stat[] = CGROUP "/memory.stat";
+	long before, bytes = TABLES * uev_page_size();
+	char path[64];
+
+	START(0, has_words_far_apart, NULL, 1);
+	if (!put_in_cgroup(self->bad[0]))
+		SKIP(return, "no memory controller");
+	/* The event was switched since: the child's words are all looked at */
+	ASSERT_OK(uev_enable(BAD, true));
+	UEV_WRITE(shared->go, 1);
+	ASSERT_TRUE(are_ready(2));
+	ASSERT_EQ(0, UEV_READ(shared->failed));
+	snprintf(path, sizeof(path), "/proc/%d/status", shared->askers[0]);
+	EXPECT_TRUE(uev_wait_for(number_of(path, "\nVmPTE:") * 1024 >= bytes));
+	before = number_of(stat, "\npagetables ");
+	if (before < 0)
+		SKIP(return, "memory.stat does not tell");
+	TH_LOG("%ld bytes of page tables, %ld are charged",
+	       number_of(path, "\nVmPTE:") * 1024, before);
+	EXPECT_TRUE(uev_wait_for(number_of(stat, "\npagetables ") >= bytes));
+	kill(shared->askers[0], SIGKILL);
+}
+
+#define LOOPS	4
+
+TEST_F(neighbour, freeing_keeps_up_with_copying)
+{
+	int count = addresses(20000), i;
+	/* KiB of enablers: in each loop parent and child, a cache line each */
+	long living = LOOPS * 2L * count * 64 / 1024, before, now, most = 0;
+	__u64 begin;
+
+	before = uev_mem_kb("\nSlab:");
+	for (i = 0; i < LOOPS; i++)
+		START(i, copies, &count, i + 1);
+	UEV_WRITE(shared->go, 1);
+	for (begin = uev_now_ms(); uev_now_ms() - begin < 15000;) {
+		now = uev_mem_kb("\nSlab:") - before;
+		if (now > most)
+			most = now;
+		if (most > 8 * living + 65536)
+			break;
+		usleep(20000);
+	}
+	UEV_WRITE(shared->quit, 1);
+	TH_LOG("%d rounds, slabs grew by up to %ld KiB, %ld KiB are registered",
+	       UEV_READ(shared->ready), most, living);
+	/* KASAN keeps freed memory for a while */
+	EXPECT_GT(4 * living + (uev_kernel_is_slow() ? 262144 : 32768), most);
+}
+
+TEST_HARNESS_MAIN

@@ -156,6 +156,9 @@ int user_event_record_check(const struct user_event_format *format,
  */
 #define TEXT_MAX	(sizeof_field(struct trace_seq, buffer) - 512)
 
+/* What a field takes beside its name: a blank, "=", and at most 20 digits */
+#define FIELD_MAX	22
+
 static size_t text_left(const struct trace_seq *seq, size_t start)
 {
 	size_t len = seq->seq.len - start;
@@ -316,10 +319,13 @@ void user_event_record_text(const struct user_event_format *format,
 		return;
 	}
 
-	for (i = 0; i < format->nr_fields && text_left(seq, start); i++) {
+	for (i = 0; i < format->nr_fields; i++) {
 		const struct user_event_field *field = &format->fields[i];
 		const void *data = record + field->offset;
 
+		/* A name can be as long as the rest of the line may be */
+		if (text_left(seq, start) <= strlen(field->name) + FIELD_MAX)
+			break;
 		trace_seq_printf(seq, "%s%s=", i ? " " : "", field->name);
 
 		switch (field->kind) {
@@ -337,6 +343,6 @@ void user_event_record_text(const struct user_event_format *format,
 			break;
 		}
 	}
-	if (!text_left(seq, start))
+	if (i < format->nr_fields || !text_left(seq, start))
 		trace_seq_puts(seq, "...");
 }

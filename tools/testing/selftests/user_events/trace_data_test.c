@@ -207,6 +207,51 @@ TEST_F(uev, long_lines)
 	}
 }
 
+/* A name of a field as long as the rest of a line may be, at each end of the text */
+#define LONG_NAME	450
+
+TEST_F(uev, long_names)
+{
+	static const size_t ends[] = { 3000, 3800, 7000, 7800 };
+	char command[512] = "td_name __rel_loc char[] x;u64 ";
+	struct {
+		__u32 loc;
+		__u64 number;
+		char text[2000];
+	} __attribute__((packed)) payload = { .number = ~0ULL };
+	int index, empty = DYN_LOC(8, 0);
+	size_t i, len, size, nr;
+	char *shown;
+
+	memset(command + strlen(command), 'n', LONG_NAME);
+	ASSERT_OK(declare(self->fd, self->value, command));
+	index = uev_reg_index(self->fd, self->value + 1, command);
+	ASSERT_LE(0, index);
+	for (i = 0; i < ARRAY_SIZE(ends); i += 2) {
+		for (len = ends[i]; len < ends[i + 1];) {
+			uev_trace_clear();
+			for (nr = 0; nr < 40; nr += 2, len += 5) {
+				/* A control character takes four */
+				memset(payload.text, '\001', len / 4);
+				memset(payload.text + len / 4, 'x', len % 4);
+				size = len / 4 + len % 4 + 1;
+				payload.text[size - 1] = '\0';
+				payload.loc = DYN_LOC(8, size);
+				size += 12;
+				ASSERT_EQ(4 + (int)size,
+					  uev_emit(self->fd, index, &payload, size));
+				payload.loc = empty;
+				ASSERT_EQ(4 + 12, uev_emit(self->fd, index, &payload, 12));
+			}
+			/* Each record has a line of its own */
+			shown = uev_trace_of("trace", "td_name");
+			ASSERT_EQ(nr, uev_count(shown, "\n"))
+				TH_LOG("up to %zu characters", len);
+			free(shown);
+		}
+	}
+}
+
 /* How often a trigger with a count may still fire, -1 if that is not shown */
 static int trigger_count(const char *event)
 {

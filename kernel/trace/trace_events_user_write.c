@@ -3,8 +3,8 @@
  * User events: the way of a record to its listeners.
  *
  * A record goes from user space straight into the buffer of each listener: one
- * copy each, no allocation, no lock. That needs preemption off and page faults
- * with it. The record is fetched into kernel memory first only if a page is
+ * copy each, no allocation, no lock, with preemption and page faults disabled. The
+ * record is fetched into kernel memory first only if a page is
  * missing, a trigger without a condition needs it, or it is too large for
  * perf's per-CPU buffer; the listeners go on from there.
  */
@@ -39,7 +39,10 @@
  */
 #define PERF_SAMPLE_REST	1024
 
-/* No larger than records of the kernel's own can be: perf takes these unseen */
+/*
+ * Up to this size samples are not checked: the kernel's own events have records as
+ * large, and perf does not check those either.
+ */
 #define PERF_SMALL		1024
 
 #define PERF_TAKES \
@@ -253,6 +256,22 @@ static noinline int write_elsewhere(struct trace_event_buffer *fbuffer)
 	return lost ? -ENOBUFS : 0;
 }
 
+/* Whether the instance wants no record of the caller: a filter of PIDs has dropped it */
+static bool is_ignored(struct trace_event_file *file)
+{
+	return READ_ONCE(file->flags) & EVENT_FILE_FL_PID_FILTER &&
+		trace_event_ignore_this_pid(file);
+}
+
+/* Whether the instance would look at a record, were it not too large */
+static bool is_wanted(struct trace_event_file *file)
+{
+	unsigned long flags = READ_ONCE(file->flags);
+
+	return flags & EVENT_FILE_FL_TRIGGER_MODE ||
+		!(flags & EVENT_FILE_FL_SOFT_DISABLED || is_ignored(file));
+}
+
 /*
  * Write through the trace core, like any trace event, whatever the instance is
  * told to do. -ENOBUFS when its buffer does not take the record.
@@ -268,7 +287,7 @@ static noinline int write_by_core(struct user_event *event,
 	int ret;
 
 	if (size > user_events_ring_max(file->tr->array_buffer.buffer))
-		return -EMSGSIZE;
+		return is_wanted(file) ? -EMSGSIZE : 0;
 	flags = READ_ONCE(file->flags);
 	if (unlikely(flags & FILE_FL_EARLY) &&
 	    !(flags & EVENT_FILE_FL_TRIGGER_COND)) {
@@ -281,8 +300,7 @@ static noinline int write_by_core(struct user_event *event,
 
 	entry = trace_event_buffer_reserve(&fbuffer, file, size);
 	if (!entry)
-		return (READ_ONCE(file->flags) & EVENT_FILE_FL_PID_FILTER) &&
-			trace_event_ignore_this_pid(file) ? 0 : -ENOBUFS;
+		return is_ignored(file) ? 0 : -ENOBUFS;
 
 	ret = fill_entry(event, payload, entry);
 	if (unlikely(ret)) {
@@ -292,7 +310,7 @@ static noinline int write_by_core(struct user_event *event,
 	if (unlikely(fbuffer.buffer != file->tr->array_buffer.buffer))
 		return write_elsewhere(&fbuffer);
 
-	/* Events that do not look at it leave their numbers there */
+	/* Other events set it too, and never reset it */
 	__this_cpu_write(trace_buffered_event_lost, 0);
 	trace_event_buffer_commit(&fbuffer);
 	if (unlikely(__this_cpu_read(trace_buffered_event_lost) ==
@@ -377,7 +395,10 @@ static bool sample_fits(const struct perf_event *perf, size_t size)
 	return size <= round_down(U16_MAX, sizeof(u64));
 }
 
-/* The same for all that listen, with interrupts off: an IPI could add one */
+/*
+ * Check all perf events that listen on this CPU. Interrupts are off: an IPI could add
+ * one after the check.
+ */
 static bool samples_fit(struct hlist_head *head, size_t size)
 {
 	struct perf_event *perf;
@@ -529,7 +550,8 @@ static noinline int count_loss(struct user_event *event,
 
 /*
  * Hand the payload to each listener that does not have it yet, with preemption
- * disabled. One that cannot take it does not keep it from the others.
+ * disabled. A trace instance that cannot take it does not keep it from the others. To
+ * perf events and BPF programs perf hands it over, to all of them or to none.
  */
 static __always_inline int
 write_to_listeners(struct user_event *event, unsigned int listeners,

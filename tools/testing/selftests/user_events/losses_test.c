@@ -270,18 +270,37 @@ TEST_F(uev, switched_off)
 	EXPECT_EQ(3, drain("lo_off"));
 }
 
+#define LARGE	5000
+
 /* Records that an instance was told not to record are not lost. */
 TEST_F(uev, not_wanted)
 {
 	int index = uev_reg_index(self->fd, self->value, "lo_pid u32 n");
+	int soft = uev_reg_index(self->fd, self->value + 1, "lo_soft u32 n");
+	static const char large[LARGE];
 
 	ASSERT_LE(0, index);
+	ASSERT_LE(0, soft);
 	ASSERT_OK(make_instance());
 	ASSERT_OK(uev_put(IN_INSTANCE("set_event_pid"), "1"));
 	ASSERT_OK(uev_instance_enable(UEV_INSTANCE, "lo_pid", true));
+	/* Too large for the instance, which does not look at it */
+	ASSERT_EQ(4 + LARGE, uev_emit(self->fd, index, large, LARGE));
 	ASSERT_OK(uev_put(IN_INSTANCE("tracing_on"), "0"));
 	ASSERT_EQ(7, emit_u32s(self->fd, index, 7));
 	EXPECT_LOSSES("lo_pid", 0, 0, 0, 0);
+	ASSERT_OK(uev_put(IN_INSTANCE("set_event_pid"), ""));
+	ASSERT_ERR(EMSGSIZE, uev_emit(self->fd, index, large, LARGE));
+	EXPECT_LOSSES("lo_pid", 0, 0, 1, 0);
+
+	/* An event that another one is to enable, and has not */
+	if (uev_append("events/user_events/lo_pid/trigger",
+		       "enable_event:user_events:lo_soft"))
+		SKIP(return, "no triggers");
+	ASSERT_EQ(4 + LARGE, uev_emit(self->fd, soft, large, LARGE));
+	EXPECT_LOSSES("lo_soft", 0, 0, 0, 0);
+	ASSERT_OK(uev_append("events/user_events/lo_pid/trigger",
+			     "!enable_event:user_events:lo_soft"));
 }
 
 TEST_F(uev, refused)

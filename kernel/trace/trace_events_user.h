@@ -500,9 +500,9 @@ struct user_event_tracer {
 
 /**
  * struct user_event_room - room is being made for an event
- * @round: of those that the reaper would delete, up to which they are deleted; 0 at
- *	first
- * @since: in jiffies: deleted events that were looked at earlier are looked at
+ * @round: idle events up to this round of the reaper are deleted; 0 before the first
+ *	call
+ * @since: in jiffies: deleted events that were last checked earlier are checked
  *
  * Belongs to the task that wants the room.
  */

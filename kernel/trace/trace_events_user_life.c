@@ -50,7 +50,7 @@ static LIST_HEAD(remembered);
 /* How soon a registration that finds no room looks for their records again */
 #define FORGET_AGAIN	HZ
 
-/* When nothing else looks for their records: after how long, and of how many of them */
+/* The periodic search for their records: its interval, and how many events it checks */
 #define FORGET_LATER	(10 * HZ)
 #define FORGET_MANY	1024
 
@@ -297,14 +297,16 @@ static bool instance_has_records(struct user_event *event,
 	return false;
 }
 
-/* Check if any trace buffer may have records of a deleted event */
+/* Check if any trace buffer may have records of a deleted event, as far as one look tells */
 static bool has_records(struct user_event *event)
 {
 	struct user_event_tracer *tracer;
 	struct hlist_node *next;
 	bool has = false;
 
-	mutex_lock(&trace_types_lock);
+	/* Whoever resizes a buffer holds it for long, and others want event_mutex */
+	if (!mutex_trylock(&trace_types_lock))
+		return true;
 	hlist_for_each_entry_safe(tracer, next, &event->left, left_node) {
 		has = instance_has_records(event, tracer);
 		if (has)
@@ -345,7 +347,7 @@ static void forget(unsigned int max)
 	list_splice_tail(&kept, &remembered);
 }
 
-/* forget() some; whether there are others that nobody has looked at since */
+/* Forget some. Returns whether any is left that was last checked before @since. */
 static bool forget_since(unsigned long since)
 {
 	struct user_event *oldest;
@@ -497,8 +499,8 @@ static void reap_again_now(void)
  * between the calls.
  *
  * Context: event_mutex held. May sleep.
- * Return: whether some are left of those that were to be deleted at the first call,
- * or that nobody has looked at for a while then.
+ * Return: whether to call again: idle events that were queued at the first call are
+ * left, or deleted events that had not been checked in the second before it.
  */
 bool user_event_life_make_room(const struct user_event_group *group,
 			       struct user_event_room *room)

@@ -52,7 +52,7 @@ static int data_open(struct inode *inode, struct file *file)
 
 	fd->group = group;
 	mutex_init(&fd->lock);
-	xa_init(&fd->indexes);
+	xa_init_flags(&fd->indexes, XA_FLAGS_ACCOUNT);
 	file->private_data = fd;
 
 	/* No f_pos, so concurrent writers do not serialise on it */

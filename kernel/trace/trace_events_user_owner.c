@@ -91,8 +91,7 @@ user_event_owner_of_current(struct user_event_owner *likely_one)
 		ratelimit_state_init(&owner->complaints, 60 * HZ,
 				     COMPLAINTS_MAX);
 
-		ret = xa_insert(&owners, __kuid_val(uid), owner,
-				GFP_KERNEL_ACCOUNT);
+		ret = xa_insert(&owners, __kuid_val(uid), owner, GFP_KERNEL);
 		if (!ret)
 			return owner;
 		kfree(owner);

@@ -110,6 +110,9 @@ static const struct rhashtable_params key_params = {
  * user_event_registry_charge() - charge the memory of an event
  * @format: its name and fields
  *
+ * As if each one took a node of the table of ids by itself: numbers that failed
+ * registrations leave unused may be all that a node has beside it.
+ *
  * Context: event_mutex not held. May sleep, see user_event_limit_charge_memory().
  * Return: 0, or -ENOMEM.
  */
@@ -117,6 +120,7 @@ int user_event_registry_charge(struct user_event_format *format)
 {
 	return user_event_limit_charge_memory(&format->charge,
 					      kmem_cache_size(event_cache) +
+					      sizeof(struct xa_node) +
 					      user_event_call_size(format));
 }
 

@@ -131,14 +131,80 @@ TEST_F(neighbour, declared_events_are_charged)
 				 (uev_kernel_is_slow() ? 2 : 20)));
 }
 
-/* What a repair brings in takes page tables, which a child has none of at first */
-#define TABLES	128
-#define TABLE_SPAN	(2UL << 20)
-
 static int waits(void *unused)
 {
 	return pause();
 }
+
+/* Events with ids that are far apart: each takes a node of a file's table of indexes */
+#define EVENTS		64
+#define IDS_APART	64
+#define FILES		200
+
+static int has_many_indexes(void *arg)
+{
+	int i, j, fd = data_fd, files = *(int *)arg, fds[FILES];
+	char command[64];
+
+	for (i = 0; i < files; i++) {
+		fds[i] = uev_open();
+		if (fds[i] < 0)
+			return failed();
+	}
+	if (uev_become_nobody())
+		return failed();
+	for (i = 0; i < EVENTS; i++) {
+		for (j = 1; j < IDS_APART; j++) {
+			/* Takes an id, and fails */
+			if (uev_reg(fd, (void *)8, 0, 4, 0, BAD "_none u32 a", NULL) !=
+			    -EFAULT)
+				return failed();
+		}
+		snprintf(command, sizeof(command), BAD "_%d u32 a", i);
+		if (uev_reg(fd, &shared->value[1], 0, 4, 0, command, NULL) ||
+		    uev_unreg(fd, &shared->value[1], 0))
+			return failed();
+	}
+	ready();
+	while (!UEV_READ(shared->go))
+		uev_nap();
+	while (files--) {
+		for (i = 0; i < EVENTS; i++) {
+			snprintf(command, sizeof(command), BAD "_%d u32 a", i);
+			if (uev_reg(fds[files], &shared->value[1], 0, 4, 0, command, NULL) ||
+			    uev_unreg(fd, &shared->value[1], 0))
+				return failed();
+		}
+	}
+	ready();
+	return pause();
+}
+
+/* What a file takes for the indexes that it gave out is charged. */
+TEST_F(neighbour, indexes_of_files_are_charged)
+{
+	int files = uev_kernel_is_slow() ? FILES / 4 : FILES;
+	long own;
+
+	START(0, has_many_indexes, &files, 1);
+	if (!put_in_cgroup(self->bad[0]))
+		SKIP(return, "no memory controller");
+	own = charged();
+	if (own < 0)
+		SKIP(return, "memory.stat does not tell");
+	UEV_WRITE(shared->go, 1);
+	ASSERT_TRUE(uev_wait_for(UEV_READ(shared->ready) == 2 || UEV_READ(shared->failed)));
+	ASSERT_EQ(0, UEV_READ(shared->failed));
+	own = charged() - own;
+	TH_LOG("%ld bytes are charged for each file", own / files);
+	/* A node of the table for each event, of 576 bytes */
+	EXPECT_LT(EVENTS * 500 * files, own);
+}
+
+/* What a repair brings in takes page tables, which a child has none of at first */
+#define TABLES	128
+#define TABLE_SPAN	(2UL << 20)
+
 
 static int has_words_far_apart(void *arg)
 {
@@ -199,6 +265,99 @@ TEST_F(neighbour, page_tables_of_a_repair_are_charged)
 	       number_of(path, "\nVmPTE:") * 1024, before);
 	EXPECT_TRUE(uev_wait_for(number_of(stat, "\npagetables ") >= bytes));
 	kill(shared->askers[0], SIGKILL);
+}
+
+/* Pages that a child has none of at first: bringing one in charges the cgroup */
+#define PAGES	(uev_kernel_is_slow() ? 1000 : 4000)
+#define PARENTS	4
+
+/* Forks children, in each of which PAGES words are to be repaired */
+static int forks_children_without_pages(void *unused)
+{
+	size_t page = uev_page_size();
+	char *area;
+	int i;
+
+	setpgid(0, 0);
+	if (uev_become_nobody())
+		return failed();
+	area = mmap(NULL, PAGES * page, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (area == MAP_FAILED || madvise(area, PAGES * page, MADV_WIPEONFORK))
+		return failed();
+	madvise(area, PAGES * page, MADV_NOHUGEPAGE);
+	for (i = 0; i < PAGES; i++) {
+		if (uev_reg(data_fd, area + i * page, 0, 4, 0, BAD " u32 a", NULL))
+			return failed();
+		if (!(i % 100))
+			ready();
+	}
+	ready();
+	while (!UEV_READ(shared->go))
+		uev_nap();
+	for (i = 0; i < PARENTS; i++) {
+		if (uev_fork(waits, NULL) < 0)
+			return failed();
+	}
+	ready();
+	return pause();
+}
+
+static int waits_for_bit(void *value)
+{
+	if (uev_wait_for(UEV_READ(*(__u32 *)value) == 1))
+		__atomic_fetch_add(&shared->done, 1, __ATOMIC_SEQ_CST);
+	return 0;
+}
+
+/* Has a page that it shares with its child after fork, so that both need a repair */
+static int shares_a_page(void *unused)
+{
+	__u32 *value = mmap(NULL, uev_page_size(), PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	pid_t pid;
+
+	setpgid(0, 0);
+	uev_become_nobody();
+	/* A child belongs to the user who forks */
+	pid = fork();
+	if (pid)
+		return pid < 0 ? failed() : uev_join(pid);
+	if (value == MAP_FAILED ||
+	    uev_reg(data_fd, value, 0, 4, 0, GOOD " u32 a", NULL))
+		return failed();
+	pid = uev_fork(waits_for_bit, value);
+	ready();
+	waits_for_bit(value);
+	return uev_join(pid);
+}
+
+/*
+ * Allocations wait where a cgroup exceeds memory.high. Repairs that have to do so must
+ * not take all the work items of their user, who has processes in other cgroups.
+ */
+TEST_F(neighbour, repairs_beside_a_slow_cgroup)
+{
+	int before = PAGES / 100 + 1;
+	__u64 took;
+
+	START(0, forks_children_without_pages, NULL, before);
+	if (!put_in_cgroup(self->bad[0]))
+		SKIP(return, "no memory controller");
+	ASSERT_OK(uev_enable(BAD, true));
+	ASSERT_OK(uev_put(CGROUP "/memory.high", "262144"));
+	UEV_WRITE(shared->go, 1);
+	ASSERT_TRUE(are_ready(before + 1));
+	sleep(1);
+	START(1, shares_a_page, NULL, before + 2);
+	took = now_us();
+	ASSERT_OK(uev_enable(GOOD, true));
+	EXPECT_TRUE(uev_wait_for(UEV_READ(shared->done) == 2));
+	took = now_us() - took;
+	uev_put(CGROUP "/memory.high", "max");
+	ASSERT_EQ(0, UEV_READ(shared->failed));
+	TH_LOG("repaired after %llu us", (unsigned long long)took);
+	EXPECT_GT(QUITE_LONG_US, took);
 }
 
 #define LOOPS	4

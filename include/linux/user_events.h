@@ -42,7 +42,7 @@ static inline void user_events_mm_init(struct mm_struct *mm)
  */
 static inline void user_events_dup_special(struct mm_struct *oldmm)
 {
-	/* As below: one set just now has nothing registered */
+	/* As below: with a pointer that is set just now nothing is registered yet */
 	if (unlikely(data_race(oldmm->user_event_mm)))
 		__user_events_dup_special(oldmm);
 }
@@ -71,11 +71,11 @@ static inline int user_events_dup_mmap(struct mm_struct *mm,
  * The last task to leave ends all updates, even while a repair that waits for a
  * page keeps the address space itself alive.
  *
- * Context: task context, no locks held. May sleep.
+ * Context: task context, no locks held but exec_update_lock in exec. May sleep.
  */
 static inline void user_events_mmput(struct mm_struct *mm)
 {
-	/* A thread that is about to set it has yet to leave, and will see it */
+	/* A thread that sets it after this test finds it set when it leaves */
 	if (likely(!data_race(mm->user_event_mm)))
 		mmput(mm);
 	else
@@ -108,7 +108,10 @@ static inline void user_events_release(struct mm_struct *mm)
 static inline void user_events_unmap(struct mm_struct *mm, unsigned long start,
 				     unsigned long end)
 {
-	/* One set just now has nothing registered: that takes the mmap_lock */
+	/*
+	 * If another thread sets it just now, nothing is registered yet: that takes the
+	 * mmap_lock
+	 */
 	if (unlikely(data_race(mm->user_event_mm)))
 		__user_events_unmap(mm, start, end);
 }

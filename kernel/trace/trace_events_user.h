@@ -101,7 +101,6 @@
 
 #include <linux/kref.h>
 #include <linux/llist.h>
-#include <linux/ratelimit_types.h>
 #include <linux/rbtree.h>
 #include <linux/rhashtable-types.h>
 #include <linux/seq_file.h>
@@ -254,7 +253,6 @@ void user_event_limit_init(void);
  * @nr_threads: number of these threads, and of those being started
  * @nr_works: work items of these address spaces that run, or are to run next
  * @queued: address spaces whose work items wait until fewer do
- * @complaints: rate limit of lines in the log; has a lock of its own
  */
 struct user_event_owner {
 	kuid_t			uid;
@@ -267,7 +265,6 @@ struct user_event_owner {
 	struct list_head	queued;
 	unsigned int		nr_threads;
 	unsigned int		nr_works;
-	struct ratelimit_state	complaints;
 };
 
 struct user_event_owner *
@@ -533,13 +530,14 @@ bool user_event_life_make_room(const struct user_event_group *group,
  *	@users is 1. An enabler can be marked gone while it is more, if each user
  *	is an address space that has its memory no longer.
  * @nr: number of enablers; as @enablers
- * @user: whose limit @nr counts against, referenced; constant
- * @users: address spaces, and tasks that are copying the set. Only a fork of
- *	its one address space, with the mmap_lock held for writing, raises it
- *	from 1.
- * @lock: protects @mms
+ * @user: whose limit @nr counts against, referenced; constant. Another user who
+ *	registers something in the address space gets a copy.
+ * @users: address spaces, and tasks that are copying the set. Only a fork of its
+ *	one address space, with the mmap_lock held for writing, or the copier that
+ *	it becomes for another user, raises it from 1.
+ * @lock: protects @mms; address spaces leave @users under it
  * @mms: these address spaces; walked under RCU by holders of event_mutex
- * @retired: in the list of sets to be freed, once @users is 0
+ * @retired: in the list of sets to be freed, once @users is 0; retired_lock
  * @left: number of the last switch that left bits of the set to repairs without
  *	trying; event_mutex
  */
@@ -657,7 +655,9 @@ struct user_event_place {
 int user_event_set_init(void);
 struct user_event_set *user_event_set_alloc(void);
 struct user_event_set *user_event_set_copy(struct user_event_set *set,
+					   unsigned int more,
 					   struct user_event_owner *owner);
+unsigned int user_event_set_users(struct user_event_set *set);
 void user_event_set_get(struct user_event_set *set);
 void user_event_set_put(struct user_event_set *set);
 void user_event_set_join(struct user_event_set *set, struct user_event_mm *umm);
@@ -723,12 +723,13 @@ enum user_event_mm_stale {
  *	may be the last one; exchanged
  * @resume: address at which the next pass of a thread goes on; used by threads
  * @waiting: in a list of @owner; user_event_owner.lock
- * @queued: if so, in the one for work items, not for threads; user_event_owner.lock
- * @counted: @work is to run, and in user_event_owner.nr_works by now;
+ * @queued: if @waiting is in a list: whether in the one for work items, not in one for
+ *	threads; user_event_owner.lock
+ * @counted: user_event_owner.nr_works includes the next run of @work already;
  *	user_event_owner.lock
  * @gone: unmapped ranges that had enablers; they neither overlap nor touch.
  *	Changes under the mmap_lock for writing, or for reading and event_mutex;
- *	read under the mmap_lock and event_mutex
+ *	read under either of these. Whether it is empty is also looked at without.
  * @unmaps: how often a range with enablers was unmapped; the mmap_lock, for
  *	writing to change it
  * @gap: the last range that was unmapped and had no enabler, with its neighbourhood:
@@ -828,6 +829,7 @@ enum user_event_bit_state {
 int user_event_bit_write(struct user_event_mm *umm,
 			 const struct user_event_enabler *enabler,
 			 unsigned int flags);
+int user_event_bit_check(struct user_event_mm *umm, unsigned long addr);
 int user_event_bit_clear(struct user_event_mm *umm,
 			 const struct user_event_enabler *enabler,
 			 bool *shared);
@@ -846,25 +848,33 @@ int user_event_bit_state(struct user_event_mm *umm,
 /**
  * struct user_event_access - one access to the memory of an address space
  * @umm: the address space
+ * @owner: the user whose turn it has to be to wait for event_mutex; NULL in a work
+ *	item: these are few, and the queue of one user must not hold them up
  * @visit: what to do there, see user_event_access()
+ * @is_there: whether the page at @addr still is the one that @visit missed, with the
+ *	mmap_lock held; NULL if user_event_mm.unmaps tells
  * @addr: the enable word whose page is brought in when @visit misses it
  * @flags: USER_EVENT_ACCESS_*
  * @try: number of the next try; an odd one takes the mmap_lock first
  * @missing: how often the page at @addr was missing although it was brought in
  * @unmaps: user_event_mm.unmaps when @visit last ran
  * @brought: this try has brought the page in
+ * @slow: the last page took long to come in
  *
  * Belongs to the task that makes the access.
  */
 struct user_event_access {
 	struct user_event_mm	*umm;
+	struct user_event_owner	*owner;
 	int			(*visit)(struct user_event_access *access);
+	bool			(*is_there)(const struct user_event_access *access);
 	unsigned long		addr;
 	unsigned int		flags;
 	unsigned int		try;
 	unsigned int		missing;
 	unsigned int		unmaps;
 	bool			brought;
+	bool			slow;
 };
 
 int user_event_access(struct user_event_access *access);
@@ -887,7 +897,8 @@ void user_event_repair_interrupt(struct user_event_mm *umm);
  * trace_events_user_switch.c - switching the bits of an event
  */
 void user_event_switch(struct user_event *event);
-void user_event_switch_sharers(struct user_event_mm *umm, unsigned long addr,
+void user_event_switch_sharers(struct user_event_mm *umm,
+			       struct user_event_owner *owner, unsigned long addr,
 			       unsigned int bit, struct address_space *mapping,
 			       pgoff_t pgoff);
 bool user_event_switch_may_have_missed(struct user_event_mm *parent);
@@ -897,9 +908,12 @@ bool user_event_switch_may_have_missed(struct user_event_mm *parent);
  */
 void user_event_register_work(struct work_struct *work);
 void user_event_register_leave(struct user_event_mm *umm);
-int user_event_register(struct user_event_mm *umm, struct user_event *event,
+int user_event_register(struct user_event_mm *umm,
+			struct user_event_owner *owner, struct user_event *event,
 			unsigned long addr, unsigned int size, unsigned int bit);
-int user_event_unregister(unsigned long addr, unsigned int bit);
+int user_event_unregister(struct user_event_mm *umm,
+			  struct user_event_owner *owner, unsigned long addr,
+			  unsigned int bit);
 
 /*
  * trace_events_user_losses.c - records that were lost

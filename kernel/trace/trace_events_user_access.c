@@ -34,6 +34,12 @@
 #define PATIENCE	8
 
 /*
+ * A fault that takes longer does so because the cgroup that is charged exceeds its
+ * memory.high, and delays whoever allocates: the next one would have to wait, too.
+ */
+#define SLOW_FAULT	(HZ / 10)
+
+/*
  * The first tries come at once, later ones after 1 ms to half a second, so that
  * a process that keeps its locks busy costs little.
  */
@@ -151,6 +157,7 @@ static int fault_in(struct user_event_access *access, bool *locked)
 	unsigned int flags = FAULT_FLAG_WRITE | FAULT_FLAG_REMOTE |
 			     FAULT_FLAG_ALLOW_RETRY;
 	struct vm_area_struct *vma;
+	unsigned long begin;
 	vm_fault_t fault;
 	int ret;
 
@@ -168,12 +175,14 @@ static int fault_in(struct user_event_access *access, bool *locked)
 			return ret;
 		flags |= FAULT_FLAG_KILLABLE;
 	} else {
-		if (!needs_no_wait(vma, access->addr))
+		if (access->slow || !needs_no_wait(vma, access->addr))
 			return -EBUSY;
 		flags |= FAULT_FLAG_RETRY_NOWAIT;
 	}
 
+	begin = jiffies;
 	fault = handle_fault(vma, access->addr, flags);
+	access->slow = time_after(jiffies, begin + SLOW_FAULT);
 	if (fault & (VM_FAULT_COMPLETED | VM_FAULT_RETRY)) {
 		*locked = flags & FAULT_FLAG_RETRY_NOWAIT;
 		return -EAGAIN;
@@ -186,9 +195,7 @@ static int lock_event_mutex_first(struct user_event_access *access)
 {
 	int ret;
 
-	/* Workers are few: the queue of one user must not hold them up */
-	ret = user_event_owner_lock_killable(access->flags & USER_EVENT_ACCESS_WAIT ?
-					     access->umm->owner : NULL);
+	ret = user_event_owner_lock_killable(access->owner);
 	if (ret)
 		return ret;
 	ret = user_event_mm_begin(access->umm);
@@ -218,7 +225,9 @@ static int lock_mmap_first(struct user_event_access *access)
 	 */
 	access->brought = access->missing &&
 		(access->flags & USER_EVENT_ACCESS_NEW || access->unmaps == umm->unmaps);
-	if (access->brought)
+	if (access->brought && access->is_there && !access->is_there(access))
+		ret = -ENOENT;
+	else if (access->brought)
 		ret = fault_in(access, &locked);
 	if (!ret && !mutex_trylock(&event_mutex))
 		ret = -EAGAIN;
@@ -270,6 +279,7 @@ void user_event_access_go_to(struct user_event_access *access,
  * unless it is the caller's own.
  * Return: what @access->visit returned, or
  * * -EFAULT	- there is no page that can be written at @access->addr
+ * * -ENOENT	- @access->is_there says that it is another one by now
  * * -EBUSY	- it would have to wait, and must not
  * * -EINTR	- the caller is being killed
  * * -ENOMEM	- no memory for the page

@@ -115,6 +115,26 @@ int user_event_bit_write(struct user_event_mm *umm,
 }
 
 /**
+ * user_event_bit_check() - check that a bit could be written
+ * @umm: the address space
+ * @addr: address of the enable word
+ *
+ * Context: as user_event_bit_write().
+ * Return: as user_event_bit_write().
+ */
+int user_event_bit_check(struct user_event_mm *umm, unsigned long addr)
+{
+	struct user_events_page at;
+	int ret = user_events_page_lock(umm->mm, addr, &at);
+
+	if (ret)
+		return ret;
+	ret = at.writable ? 0 : -EFAULT;
+	user_events_page_unlock(&at);
+	return ret;
+}
+
+/**
  * user_event_bit_clear() - clear a bit that is unregistered
  * @umm: the address space
  * @enabler: which bit

@@ -59,8 +59,8 @@ static struct trace_event_fields call_fields[] = {
 static LIST_HEAD(no_fields);
 
 /*
- * Of an event that is taken away, the trace core frees what it gets here. The fields
- * stay, in their list: somebody may be printing records by them at this moment.
+ * The trace core frees the fields in this list when it removes an event, so it gets an
+ * empty one then: records may be printed by the fields at this moment.
  */
 static struct list_head *get_fields(struct trace_event_call *call)
 {

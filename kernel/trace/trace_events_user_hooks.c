@@ -40,8 +40,8 @@ static bool umm_has_task(struct user_event_mm *umm)
 			continue;
 		for_each_thread(process, task) {
 			/*
-			 * Acquire: seeing mm == NULL implies seeing its
-			 * children. Pairs with the locks that fork drops.
+			 * Acquire: seeing mm == NULL implies seeing the children
+			 * that it made before. Pairs with the locks that fork drops.
 			 */
 			used = smp_load_acquire(&task->mm);
 			found = used == mm;
@@ -239,7 +239,7 @@ void __user_events_unmap(struct mm_struct *mm, unsigned long start,
  * __user_events_mmput() - user_events_mmput() of an address space that has bits
  * @mm: the address space
  *
- * Context: task context, no locks held. May sleep.
+ * Context: task context, no locks held but exec_update_lock in exec. May sleep.
  */
 void __user_events_mmput(struct mm_struct *mm)
 {
@@ -263,7 +263,7 @@ void __user_events_release(struct mm_struct *mm)
 	struct user_event_mm *umm = mm->user_event_mm;
 
 	umm_kill_if_unused(umm);
-	/* A walk over mappings of @mm finds NULL here, or a reference count of 0 */
+	/* find_sharers() reads NULL from here on, or fails to take a reference */
 	WRITE_ONCE(mm->user_event_mm, NULL);
 	user_event_mm_put_unlocked(umm);
 }

@@ -104,7 +104,8 @@ void user_event_mm_put(struct user_event_mm *umm)
  * user_event_mm_put_unlocked() - user_event_mm_put() where that may take long
  * @umm: the address space
  *
- * So that a task that leaves many clears them away in its own time.
+ * For a task that may drop many last references: it frees the ranges itself, and does
+ * not leave them to the work item of all.
  *
  * Context: no locks held. May sleep.
  */

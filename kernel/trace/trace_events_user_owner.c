@@ -9,16 +9,12 @@
  * the ioctls.
  */
 #include <linux/cred.h>
-#include <linux/ratelimit.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uidgid.h>
 #include <linux/user_namespace.h>
 
 #include "trace_events_user.h"
-
-/* At most this many lines a minute about enable words that cannot be written */
-#define COMPLAINTS_MAX	10
 
 /* Owners by UID; its lock serialises adding and removing */
 static DEFINE_XARRAY(owners);
@@ -88,8 +84,6 @@ user_event_owner_of_current(struct user_event_owner *likely_one)
 		INIT_LIST_HEAD(&owner->waited);
 		INIT_LIST_HEAD(&owner->waiters);
 		INIT_LIST_HEAD(&owner->queued);
-		ratelimit_state_init(&owner->complaints, 60 * HZ,
-				     COMPLAINTS_MAX);
 
 		ret = xa_insert(&owners, __kuid_val(uid), owner, GFP_KERNEL);
 		if (!ret)

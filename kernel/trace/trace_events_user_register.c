@@ -20,6 +20,7 @@
  * @enabler: the enabler to be added, until it is
  * @addr: address of the enable word
  * @bit: number of the bit in it
+ * @more: number of enablers that a copy of the set gets in addition
  * @force: take the enabler off although its bit cannot be cleared
  * @shared: the bit was cleared in this file, which others can have registered
  *	too; referenced, or NULL
@@ -28,12 +29,15 @@
  *	empty one; until change_prepare()
  * @copied: the set that @copy has the enablers of, referenced, or NULL
  * @copy: a set that only this address space uses, made without locks; or NULL
+ *
+ * Belongs to the task that makes the change.
  */
 struct change {
 	struct user_event_access	access;
 	struct user_event_enabler	*enabler;
 	unsigned long			addr;
 	unsigned int			bit;
+	unsigned int			more;
 	bool				force;
 	struct file			*shared;
 	pgoff_t				pgoff;
@@ -74,7 +78,8 @@ static int change_prepare(struct change *change)
 	change->copied = change->wanted;
 	change->wanted = NULL;
 	copy = change->copied ?
-		user_event_set_copy(change->copied, change->access.umm->owner) :
+		user_event_set_copy(change->copied, change->more,
+				    change->access.owner) :
 		user_event_set_alloc();
 	if (IS_ERR_OR_NULL(copy))
 		return copy ? PTR_ERR(copy) : -ENOMEM;
@@ -96,6 +101,19 @@ void user_event_register_leave(struct user_event_mm *umm)
 }
 
 /*
+ * Whether the set of the address space may be changed, with all locks held: only fork
+ * could share it now, and waits for the mmap_lock. What a task registers counts for
+ * its user, who may be another one than when the set was made.
+ */
+static bool has_own_set(const struct change *change)
+{
+	struct user_event_set *set = change->access.umm->set;
+
+	return set && refcount_read(&set->users) == 1 &&
+		(!change->enabler || set->user == current_ucounts());
+}
+
+/*
  * Give the address space a set that may be changed, with all locks held. -ESTALE
  * when change_prepare() has to make one first.
  */
@@ -104,8 +122,7 @@ static int own_set(struct change *change)
 	struct user_event_mm *umm = change->access.umm;
 	struct user_event_set *set = umm->set;
 
-	/* Only fork could share it now, and waits for the mmap_lock */
-	if (set && refcount_read(&set->users) == 1)
+	if (has_own_set(change))
 		return 0;
 
 	if (!change->copy || change->copied != set) {
@@ -162,11 +179,11 @@ static int clean_some(struct user_event_mm *umm)
 #define CLEAN_SHARED_MAX	1024
 
 /*
- * Take enablers whose memory was unmapped in all address spaces that share the set
- * off their events, with all locks held. @gone stays as it is: it tells what else is
+ * Take enablers whose memory was unmapped in all address spaces that share the set,
+ * @users at most, off their events, with all locks held. @gone stays as it is: it tells what else is
  * gone here. -EAGAIN if a lock is busy.
  */
-static int clean_shared(struct user_event_mm *umm)
+static int clean_shared(struct user_event_mm *umm, unsigned int users)
 {
 	struct user_event_enabler *enabler;
 	struct user_event_range *range;
@@ -174,7 +191,7 @@ static int clean_shared(struct user_event_mm *umm)
 	unsigned long addr;
 	int ret;
 
-	if ((u64)umm->set->nr * refcount_read(&umm->set->users) > CLEAN_SHARED_MAX)
+	if ((u64)umm->set->nr * users > CLEAN_SHARED_MAX)
 		return 0;
 	for (node = rb_first(&umm->gone); node; node = rb_next(node)) {
 		range = to_range(node);
@@ -198,10 +215,11 @@ static int clean_shared(struct user_event_mm *umm)
 static int visit_clean(struct user_event_access *access)
 {
 	struct user_event_set *set = access->umm->set;
+	unsigned int users = set ? user_event_set_users(set) : 1;
 
 	/* A shared set is not copied for this */
-	if (set && refcount_read(&set->users) != 1)
-		return clean_shared(access->umm);
+	if (users != 1)
+		return clean_shared(access->umm, users);
 	return clean_some(access->umm);
 }
 
@@ -255,8 +273,8 @@ static bool begin_work(struct user_event_mm *umm)
 }
 
 /*
- * Let the work item run whose turn it is. This one does not do what that is to do: who
- * queues this one again would wait for all of it, as a work item runs once at a time.
+ * Start the work item whose turn is next, as a work item of its own. Doing its work here
+ * would make anything queued for this address space wait until that was done, too.
  */
 static void end_work(struct user_event_owner *owner)
 {
@@ -353,13 +371,18 @@ static int visit_register(struct user_event_access *access)
 			return -EADDRINUSE;
 	}
 
-	ret = own_set(change);
+	/* It may take the place of one whose memory was unmapped */
+	change->more = !gone;
+	/* A registration that fails leaves no copy */
+	ret = set && !has_own_set(change) ?
+		user_event_bit_check(umm, change->addr) : 0;
+	if (!ret)
+		ret = own_set(change);
 	if (!ret && !RB_EMPTY_ROOT(&umm->gone))
 		ret = clean_some(umm);
 	if (ret)
 		return ret;
 
-	/* It may take the place of one whose memory was unmapped */
 	ret = gone ? 0 : user_event_set_charge(umm->set);
 	if (ret)
 		goto err_set;
@@ -389,6 +412,7 @@ err_set:
 /**
  * user_event_register() - register an enable bit of the caller
  * @umm: the caller's address space
+ * @owner: the user that the caller counts for
  * @event: the event, held
  * @addr: address of the enable word, a multiple of @size
  * @size: bytes of the enable word, 4 or 8
@@ -404,12 +428,14 @@ err_set:
  * * -EMFILE	- the caller has as many enable bits as it may
  * * -ENOMEM	- no memory
  */
-int user_event_register(struct user_event_mm *umm, struct user_event *event,
+int user_event_register(struct user_event_mm *umm,
+			struct user_event_owner *owner, struct user_event *event,
 			unsigned long addr, unsigned int size, unsigned int bit)
 {
 	struct change change = {
 		.access = {
 			.umm = umm,
+			.owner = owner,
 			.visit = visit_register,
 			.addr = addr,
 			.flags = USER_EVENT_ACCESS_WAIT | USER_EVENT_ACCESS_NEW,
@@ -477,6 +503,8 @@ static int visit_unregister(struct user_event_access *access)
 
 /**
  * user_event_unregister() - stop updating an enable bit of the caller
+ * @umm: the caller's address space
+ * @owner: the user that the caller counts for
  * @addr: address of the enable word
  * @bit: number of the bit in it
  *
@@ -491,11 +519,14 @@ static int visit_unregister(struct user_event_access *access)
  *		  the limit of enable bits
  * * -ENOMEM	- no memory to copy what other address spaces share
  */
-int user_event_unregister(unsigned long addr, unsigned int bit)
+int user_event_unregister(struct user_event_mm *umm,
+			  struct user_event_owner *owner, unsigned long addr,
+			  unsigned int bit)
 {
 	struct change change = {
 		.access = {
-			.umm = READ_ONCE(current->mm->user_event_mm),
+			.umm = umm,
+			.owner = owner,
 			.visit = visit_unregister,
 			.addr = addr,
 			.flags = USER_EVENT_ACCESS_WAIT,
@@ -504,9 +535,6 @@ int user_event_unregister(unsigned long addr, unsigned int bit)
 		.bit = bit,
 	};
 	int ret;
-
-	if (!change.access.umm)
-		return -ENOENT;
 
 	ret = change_make(&change);
 	if (ret == -EFAULT) {
@@ -517,7 +545,7 @@ int user_event_unregister(unsigned long addr, unsigned int bit)
 
 	/* Others may have registered the bit that has just been cleared */
 	if (change.shared) {
-		user_event_switch_sharers(change.access.umm, addr, bit,
+		user_event_switch_sharers(umm, owner, addr, bit,
 					  change.shared->f_mapping, change.pgoff);
 		fput(change.shared);
 	}

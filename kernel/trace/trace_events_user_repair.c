@@ -4,7 +4,8 @@
  *
  * A repair goes over the enablers of an address space whose events were switched
  * since its bits were right. It comes in two kinds. A work item does what needs
- * no waiting: busy locks, copy-on-write, the zero page. What has to wait, for
+ * no waiting: busy locks, copy-on-write, the zero page, until one page takes long
+ * because its cgroup exceeds memory.high. What has to wait, for
  * a page that its pager brings or for a lock that the program keeps, goes to one
  * of the few threads of its owner. One wait of such a thread is limited, and
  * ends with the address space, so that other address spaces of the same owner
@@ -12,6 +13,7 @@
  */
 #include <linux/delay.h>
 #include <linux/err.h>
+#include <linux/hash.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/ratelimit.h>
@@ -39,8 +41,14 @@ static struct workqueue_struct *repair_queue;
 /* Switches so far; event_mutex */
 static u64 nr_switches;
 
-/* Lines about enable words that cannot be written: a user comes and goes at will */
-static DEFINE_RATELIMIT_STATE(all_complaints, 60 * HZ, 100);
+/*
+ * Lines a minute about enable words that cannot be written: of one user, who comes and
+ * goes at will, so that they are counted by a hash of the UID; and of all users
+ */
+#define COMPLAINTS_BITS	8
+#define COMPLAINTS_MAX	10
+static struct ratelimit_state complaints[1 << COMPLAINTS_BITS];
+static DEFINE_RATELIMIT_STATE(all_complaints, 60 * HZ, 10 * COMPLAINTS_MAX);
 
 /**
  * struct repair - one pass over the enablers of an address space
@@ -51,9 +59,13 @@ static DEFINE_RATELIMIT_STATE(all_complaints, 60 * HZ, 100);
  * @switches: value of nr_switches when it began
  * @whole: it began at the first enabler
  * @begun: @switches is set
- * @given_up: number of enablers that were passed over for good
+ * @lost: event of the first enabler that was passed over for good, referenced; or NULL
+ * @lost_addr: address of that enabler
+ * @lost_bit: its bit
  * @left: an enabler was passed over that has to wait
  * @busy: pages passed over because they would have to wait
+ *
+ * Belongs to the task that makes the pass.
  */
 struct repair {
 	struct user_event_access	access;
@@ -61,7 +73,9 @@ struct repair {
 	unsigned int			bit;
 	struct user_event		*event;
 	u64				switches;
-	unsigned int			given_up;
+	struct user_event		*lost;
+	unsigned long			lost_addr;
+	unsigned int			lost_bit;
 	unsigned int			busy;
 	bool				whole;
 	bool				begun;
@@ -71,10 +85,11 @@ struct repair {
 static void complain(struct user_event_mm *umm, struct user_event *event,
 		     unsigned long addr, unsigned int bit)
 {
+	u32 user_hash = hash_32(__kuid_val(umm->owner->uid), COMPLAINTS_BITS);
 	struct task_struct *leader, *task, *user = NULL;
 
 	/* Under this name it also logs how many lines it has suppressed */
-	if (!___ratelimit(&umm->owner->complaints, "user_events") ||
+	if (!___ratelimit(&complaints[user_hash], "user_events") ||
 	    !___ratelimit(&all_complaints, "user_events of all users"))
 		return;
 
@@ -106,8 +121,9 @@ static void repair_go_to(struct repair *repair, unsigned long addr,
 }
 
 /*
- * The first address from @addr on that is mapped for writing, or as far as one
- * look tells. Whatever is before it cannot be brought in.
+ * Skip what cannot be written: return @addr if it is mapped for writing, else the start
+ * of the next mapping or the end of this one. What comes there may not be writable
+ * either.
  */
 static unsigned long writable_from(struct user_event_mm *umm, unsigned long addr)
 {
@@ -120,12 +136,16 @@ static unsigned long writable_from(struct user_event_mm *umm, unsigned long addr
 	return user_events_vma_writable(vma) ? addr : vma->vm_end;
 }
 
-/* Pass over an enabler for good; only the first one of a pass is logged */
+/* Pass over an enabler for good; the first one of a pass is logged in the end */
 static void give_up(struct repair *repair, struct user_event *event,
 		    unsigned long addr, unsigned int bit)
 {
-	if (!repair->given_up++)
-		complain(repair->access.umm, event, addr, bit);
+	if (repair->lost)
+		return;
+	kref_get(&event->ref);
+	repair->lost = event;
+	repair->lost_addr = addr;
+	repair->lost_bit = bit;
 }
 
 /*
@@ -195,6 +215,7 @@ static bool repair_pass(struct user_event_mm *umm, struct delayed_work *timeout)
 		.access = {
 			.umm = umm,
 			.visit = repair_visit,
+			.owner = timeout ? umm->owner : NULL,
 			.flags = timeout ? USER_EVENT_ACCESS_WAIT : 0,
 		},
 		.timeout = timeout,
@@ -241,11 +262,15 @@ static bool repair_pass(struct user_event_mm *umm, struct delayed_work *timeout)
 
 	if (timeout) {
 		cancel_delayed_work_sync(timeout);
-		/* The next pass begins behind what this one waited for in vain */
+		/* The next pass begins behind the page that this one waited for in vain */
 		WRITE_ONCE(umm->resume, ret && repair.event ?
-			   repair.access.addr + 1 : 0);
+			   (repair.access.addr | ~PAGE_MASK) + 1 : 0);
 	}
 	repair_go_to(&repair, 0, 0, NULL);
+	if (repair.lost) {
+		complain(umm, repair.lost, repair.lost_addr, repair.lost_bit);
+		user_event_registry_put(repair.lost);
+	}
 	return ret == -ESRCH || (!ret && repair.whole && !repair.left);
 }
 
@@ -419,8 +444,9 @@ void user_event_repair_put_users(struct user_event_mm *umm)
  * user_event_repair() - bring all bits of an address space up to date
  * @umm: the address space
  *
- * Context: a work item; takes event_mutex, and waits for nothing that a program
- * controls. What has to wait is left to a thread.
+ * Context: a work item; takes event_mutex. What has to wait for something that a
+ * program controls is left to a thread, and so is the rest once a page has taken long,
+ * as the program's cgroup may exceed its memory.high.
  */
 void user_event_repair(struct user_event_mm *umm)
 {
@@ -493,6 +519,10 @@ void user_event_repair_interrupt(struct user_event_mm *umm)
  */
 int __init user_event_repair_init(void)
 {
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(complaints); i++)
+		ratelimit_state_init(&complaints[i], 60 * HZ, COMPLAINTS_MAX);
 	repair_queue = alloc_workqueue("user_events", WQ_UNBOUND, 0);
 	return repair_queue ? 0 : -ENOMEM;
 }

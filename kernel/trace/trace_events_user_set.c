@@ -367,23 +367,11 @@ static void free_retired_sets(struct work_struct *work)
 		cond_resched();
 }
 
-/**
- * user_event_set_put() - drop a reference on a set
- * @set: the set
- *
- * The last reference retires the set. Its holds on events end at once; freeing
- * takes event_mutex and is left to a worker, because an exiting task must not
- * wait for it.
- *
- * Context: process context, event_mutex may be held.
- */
-void user_event_set_put(struct user_event_set *set)
+/* Of a set without users the holds on events end at once, the rest is a worker's */
+static void retire(struct user_event_set *set)
 {
 	struct user_event_enabler *enabler;
 	unsigned int nr = 0;
-
-	if (!refcount_dec_and_test(&set->users))
-		return;
 
 	for (enabler = enabler_first(set); enabler;
 	     enabler = enabler_next(enabler)) {
@@ -398,6 +386,22 @@ void user_event_set_put(struct user_event_set *set)
 	list_add_tail(&set->retired, &retired_sets);
 	spin_unlock(&retired_lock);
 	queue_work(system_unbound_wq, &retired_work);
+}
+
+/**
+ * user_event_set_put() - drop a reference on a set
+ * @set: the set
+ *
+ * The last reference retires the set. Its holds on events end at once; freeing
+ * takes event_mutex and is left to a worker, because an exiting task must not
+ * wait for it.
+ *
+ * Context: process context, event_mutex may be held.
+ */
+void user_event_set_put(struct user_event_set *set)
+{
+	if (refcount_dec_and_test(&set->users))
+		retire(set);
 }
 
 /**
@@ -440,20 +444,41 @@ struct user_event_mm *user_event_set_leave(struct user_event_set *set,
 					   struct user_event_mm *umm)
 {
 	struct user_event_mm *other;
+	bool last;
 
 	spin_lock(&set->lock);
 	if (umm)
 		hlist_del_rcu(&umm->in_set);
 	other = hlist_entry_safe(set->mms.first, struct user_event_mm, in_set);
-	/* If it unmaps something from now on, that looks at the others, too */
+	/* If it unmaps something from now on, its work item counts the users that are left */
 	if (other && data_race(RB_EMPTY_ROOT(&other->gone)))
 		other = NULL;
 	/* What is in the list is referenced */
 	if (other)
 		refcount_inc(&other->ref);
+	last = refcount_dec_and_test(&set->users);
 	spin_unlock(&set->lock);
-	user_event_set_put(set);
+	if (last)
+		retire(set);
 	return other;
+}
+
+/**
+ * user_event_set_users() - count the users of a set
+ * @set: the set of an address space
+ *
+ * Context: event_mutex and the mmap_lock of that address space held.
+ * Return: the number. An address space that leaves later sees what was unmapped
+ * in this one before.
+ */
+unsigned int user_event_set_users(struct user_event_set *set)
+{
+	unsigned int users;
+
+	spin_lock(&set->lock);
+	users = refcount_read(&set->users);
+	spin_unlock(&set->lock);
+	return users;
 }
 
 /*
@@ -499,6 +524,7 @@ static void free_unlinked(struct user_event_set *copy, unsigned int charged)
  * user_event_set_copy() - copy a shared set before it is changed
  * @set: the set. The caller has a reference beside those of address spaces, so
  *	that nobody changes it meanwhile.
+ * @more: number of enablers that the copy is to take beside those of @set
  * @owner: the user that the caller counts for
  *
  * The copier frees some retired sets as well, in proportion to what it copies, so
@@ -512,6 +538,7 @@ static void free_unlinked(struct user_event_set *copy, unsigned int charged)
  * * -EINTR	- the caller is being killed
  */
 struct user_event_set *user_event_set_copy(struct user_event_set *set,
+					   unsigned int more,
 					   struct user_event_owner *owner)
 {
 	struct user_event_enabler *enabler, *dup;
@@ -527,10 +554,13 @@ struct user_event_set *user_event_set_copy(struct user_event_set *set,
 	copy = user_event_set_alloc();
 	if (!copy)
 		return ERR_PTR(-ENOMEM);
-	if (user_event_limit_charge(copy->user, UCOUNT_USER_EVENT_BITS, set->nr)) {
+	if (user_event_limit_charge(copy->user, UCOUNT_USER_EVENT_BITS,
+				    set->nr + more)) {
 		set_free_last(copy);
 		return ERR_PTR(-EMFILE);
 	}
+	/* That there is room for them is all that matters for now */
+	user_event_limit_uncharge(copy->user, UCOUNT_USER_EVENT_BITS, more);
 
 	for (enabler = enabler_first(set); enabler;
 	     enabler = enabler_next(enabler)) {

@@ -13,8 +13,9 @@
 #include "trace_events_user.h"
 
 /*
- * Writes of one switch into sets that are shared since a fork. Nobody is charged
- * for those: what is more is left to repairs.
+ * Writes of one switch into sets that are shared since a fork. These copies count
+ * against no user's limit: once there were so many, the sets that come next are left
+ * to repairs.
  */
 #define SHARED_MAX	16384
 
@@ -199,6 +200,8 @@ static unsigned int find_sharers(struct address_space *mapping, pgoff_t pgoff,
  * @nr: number of @sharers
  * @sharers: where else the page is mapped
  * @lost: one of them has the bit no more: a fork of it may have
+ *
+ * Belongs to the task that has cleared the bit.
  */
 struct restoring {
 	struct user_event_access	access;
@@ -264,10 +267,12 @@ static struct user_event_enabler *find_enabler(struct restoring *restoring)
 }
 
 /* Whether the caller has the word mapped as before, with the mmap_lock held */
-static bool is_mapped(const struct restoring *restoring)
+static bool is_mapped(const struct user_event_access *access)
 {
-	struct user_event_mm *umm = restoring->access.umm;
-	unsigned long addr = restoring->access.addr;
+	const struct restoring *restoring = container_of(access, struct restoring,
+							 access);
+	struct user_event_mm *umm = access->umm;
+	unsigned long addr = access->addr;
 	struct vm_area_struct *vma = vma_lookup(umm->mm, addr);
 
 	return vma && vma->vm_flags & VM_SHARED && vma->vm_file &&
@@ -293,7 +298,7 @@ static int visit_restore(struct user_event_access *access)
 		.addr_size = access->addr | (enabler_size(theirs) == 8),
 	};
 	/* Another thread may have unmapped it: what is there now is not to be written */
-	ret = is_mapped(restoring) ?
+	ret = is_mapped(access) ?
 		user_event_bit_write(access->umm, &ours, USER_EVENT_BIT_LAZY) :
 		-ENOENT;
 	return ret ?: 1;
@@ -311,7 +316,7 @@ static int leave_to_sharer(struct restoring *restoring)
 	bool done = false;
 	unsigned int i;
 
-	user_event_owner_lock(restoring->access.umm->owner);
+	user_event_owner_lock(restoring->access.owner);
 	for (i = 0; i < restoring->nr && !done; i++) {
 		sharer = &restoring->sharers[i];
 		enabler = enabler_of(restoring, sharer);
@@ -331,6 +336,7 @@ static int leave_to_sharer(struct restoring *restoring)
  * user_event_switch_sharers() - set a bit in shared memory again, where the caller
  * has cleared one that others have registered
  * @umm: the caller's address space
+ * @owner: the user that the caller counts for
  * @addr: address of the enable word there
  * @bit: the bit that was cleared
  * @mapping: the memory
@@ -344,14 +350,17 @@ static int leave_to_sharer(struct restoring *restoring)
  *
  * Context: no locks held, takes event_mutex. May sleep.
  */
-void user_event_switch_sharers(struct user_event_mm *umm, unsigned long addr,
+void user_event_switch_sharers(struct user_event_mm *umm,
+			       struct user_event_owner *owner, unsigned long addr,
 			       unsigned int bit, struct address_space *mapping,
 			       pgoff_t pgoff)
 {
 	struct restoring restoring = {
 		.access = {
 			.umm = umm,
+			.owner = owner,
 			.visit = visit_restore,
+			.is_there = is_mapped,
 			.addr = addr,
 			.flags = USER_EVENT_ACCESS_WAIT,
 		},

@@ -97,6 +97,39 @@ TEST_F(uev, process_without_its_page_delays_nobody)
 		SWITCH(!(i & 1));
 }
 
+#define WORDS	200	/* on one page */
+
+/* A repair waits once for a page, however many words it has, and then for the next. */
+TEST_F(uev, page_after_one_with_many_words)
+{
+	size_t page = uev_page_size();
+	struct pollfd asked = { .events = POLLIN };
+	__u32 *stuck = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	__u32 *next = (void *)stuck + page;
+	int uffd, i;
+
+	ASSERT_NE(MAP_FAILED, stuck);
+	for (i = 0; i < WORDS; i++)
+		ASSERT_OK(uev_reg(self->fd, &stuck[i], 0, 4, 0, EVENT, NULL));
+	ASSERT_OK(uev_reg(self->fd, next, 0, 4, 0, EVENT, NULL));
+	ASSERT_EQ(0, madvise(stuck, 2 * page, MADV_DONTNEED));
+	uffd = uev_pager(stuck, page);
+	asked.fd = uev_pager(next, page);
+	if (uffd < 0 || asked.fd < 0)
+		SKIP(return, UEV_NO_PAGER);
+	ASSERT_OK(uev_enable(EVENT_NAME, true));
+	/* A second for each word would be three minutes */
+	ASSERT_EQ(1, poll(&asked, 1, 60000));
+	EXPECT_OK(uev_deliver(asked.fd, next, NULL));
+	ASSERT_BECOMES(1, *next);
+	EXPECT_OK(uev_deliver(uffd, stuck, NULL));
+	ASSERT_BECOMES(1, stuck[WORDS - 1]);
+	close(asked.fd);
+	close(uffd);
+	munmap(stuck, 2 * page);
+}
+
 /*
  * A repair waits for a page, and meanwhile the process leaves the address space:
  * when the page comes at last, nothing is written to it.

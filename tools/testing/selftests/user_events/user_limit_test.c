@@ -4,6 +4,7 @@
  * namespace that the user made, causes.
  */
 #include <sched.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -394,6 +395,127 @@ TEST_F(user_limit, bits_and_fork)
 	ASSERT_OK(uev_put(BITS, "11"));
 	EXPECT_EQ(0, uev_in_child(forks_as_nobody, &t));
 	EXPECT_EQ(0, uev_in_child(forks_as_nobody, &t));
+}
+
+static int register_in_vain(void *arg)
+{
+	struct task *t = arg;
+
+	return -uev_reg(t->fd, (void *)8, 0, 4, 0, "ul_fork u32 n", NULL);
+}
+
+static int register_five(void *arg)
+{
+	struct task *t = arg;
+	int i, ret = uev_become_nobody();
+
+	for (i = 0; i < 5 && !ret; i++)
+		ret = uev_reg(t->fd, t->v + 16, i, 4, 0, "ul_five u32 n", NULL);
+	return -ret;
+}
+
+/* A child that fails to register says why, and waits until the test goes on */
+static int fail_in_child(struct task *t, int (*fails)(void *arg), int *gate)
+{
+	int result[2] = { -1, -1 }, ret = -1;
+	char byte;
+
+	if (pipe(result) || pipe(gate))
+		return -1;
+	switch (fork()) {
+	case 0:
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		close(gate[1]);
+		ret = fails(t);
+		if (write(result[1], &ret, sizeof(ret)) != sizeof(ret))
+			_exit(1);
+		_exit(read(gate[0], &byte, 1) != 0);
+	case -1:
+		return -1;
+	}
+	close(result[1]);
+	if (read(result[0], &ret, sizeof(ret)) != sizeof(ret))
+		ret = -1;
+	close(result[0]);
+	close(gate[0]);
+	return ret;
+}
+
+static int fails_as_nobody(void *arg)
+{
+	struct task *t = arg;
+	int gate[2], i, status;
+
+	CHECK(!uev_put(BITS, "9"));
+	CHECK(!uev_become_nobody());
+	for (i = 0; i < 5; i++)
+		CHECK(!uev_reg(t->fd, t->v, i, 4, 0, "ul_fork u32 n", NULL));
+	/* Its five and one more would be too many: that is not looked at */
+	CHECK(fail_in_child(t, register_in_vain, gate) == EFAULT);
+	UEV_WRITE(*t->step, 1);
+	CHECK(uev_wait_for(UEV_READ(*t->step) == 2));
+	close(gate[1]);
+	CHECK(wait(&status) > 0 && !status);
+
+	CHECK(fail_in_child(t, register_once_more, gate) == EMFILE);
+	UEV_WRITE(*t->step, 3);
+	CHECK(uev_wait_for(UEV_READ(*t->step) == 4));
+	close(gate[1]);
+	CHECK(wait(&status) > 0 && !status);
+	return 0;
+}
+
+/* A registration that fails leaves no copy of what a child shares, which would count. */
+TEST_F(user_limit, failed_registration_of_a_child)
+{
+	struct task t = { self->fd, self->values, .step = (int *)self->values + 1000 };
+	pid_t pid = uev_fork(fails_as_nobody, &t);
+
+	ASSERT_LT(0, pid);
+	uev_wait_for(UEV_READ(*t.step) == 1);
+	EXPECT_OK(uev_put(BITS, "10"));
+	/* The child is alive, and still has the set of its parent */
+	EXPECT_EQ(0, uev_in_child(register_five, &t));
+	UEV_WRITE(*t.step, 2);
+	uev_wait_for(UEV_READ(*t.step) == 3);
+	EXPECT_EQ(0, uev_in_child(register_five, &t));
+	UEV_WRITE(*t.step, 4);
+	EXPECT_EQ(0, uev_join(pid));
+}
+
+static int becomes_nobody(void *arg)
+{
+	struct task *t = arg;
+	int i;
+
+	CHECK(!uev_reg(t->fd, t->v, 0, 4, 0, "ul_root u32 n", NULL));
+	CHECK(!uev_become_nobody());
+	for (i = 1; i < 5; i++)
+		CHECK(!uev_reg(t->fd, t->v, i, 4, 0, "ul_root u32 n", NULL));
+	CHECK(uev_reg(t->fd, t->v, 5, 4, 0, "ul_root u32 n", NULL) == -EMFILE);
+	UEV_WRITE(*t->step, 1);
+	CHECK(uev_wait_for(UEV_READ(*t->step) == 2));
+	return 0;
+}
+
+/* What a process registers counts for the user that it is by then. */
+TEST_F(user_limit, bits_after_setuid)
+{
+	struct task t = { self->fd, self->values, .step = (int *)self->values + 1000 };
+	pid_t pid;
+	int i;
+
+	ASSERT_OK(uev_put(BITS, "5"));
+	pid = uev_fork(becomes_nobody, &t);
+	ASSERT_LT(0, pid);
+	uev_wait_for(UEV_READ(*t.step) == 1);
+	EXPECT_EQ(EMFILE, uev_in_child(register_five, &t));
+	for (i = 0; i < 5; i++)
+		EXPECT_OK(uev_reg(self->fd, t.v + 32, i, 4, 0, "ul_root u32 n", NULL));
+	UEV_WRITE(*t.step, 2);
+	EXPECT_EQ(0, uev_join(pid));
+	for (i = 0; i < 5; i++)
+		EXPECT_OK(uev_unreg(self->fd, t.v + 32, i));
 }
 
 /* A bit whose memory is gone counts until it is unregistered. */

@@ -245,22 +245,15 @@ static int fd_register(struct user_events_fd *fd, const struct user_reg *reg,
 		       u32 __user *write_index)
 {
 	struct user_event_mm *umm = user_event_mm_of_current();
-	struct user_event_owner *owner;
 	struct user_event *event;
 	unsigned int index;
 	int ret;
 
 	if (IS_ERR(umm))
 		return PTR_ERR(umm);
-	/* Not that of @umm: the process may have become another user since */
-	owner = user_event_owner_of_current(umm->owner);
-	if (!owner)
-		return -ENOMEM;
-	event = reg_event(fd->group, owner, reg);
-	if (IS_ERR(event)) {
-		ret = PTR_ERR(event);
-		goto err_owner;
-	}
+	event = reg_event(fd->group, umm->owner, reg);
+	if (IS_ERR(event))
+		return PTR_ERR(event);
 
 	ret = fd_prepare_index(fd, event, &index);
 	if (ret)
@@ -270,12 +263,11 @@ static int fd_register(struct user_events_fd *fd, const struct user_reg *reg,
 	if (ret)
 		goto err_index;
 
-	ret = user_event_register(umm, owner, event, reg->enable_addr,
-				  reg->enable_size, reg->enable_bit);
+	ret = user_event_register(umm, event, reg->enable_addr, reg->enable_size,
+				  reg->enable_bit);
 	if (ret)
 		goto err_index;
 
-	user_event_owner_put(owner);
 	if (reg->flags & USER_EVENT_REG_PERSIST)
 		user_event_life_persist(event);
 	fd_publish_index(fd, event, index);
@@ -284,11 +276,9 @@ static int fd_register(struct user_events_fd *fd, const struct user_reg *reg,
 err_index:
 	fd_cancel_index(fd, event, index);
 err_event:
-	user_event_owner_lock(owner);
+	user_event_owner_lock(umm->owner);
 	user_event_life_unhold_now(event);
 	mutex_unlock(&event_mutex);
-err_owner:
-	user_event_owner_put(owner);
 	return ret;
 }
 
@@ -314,9 +304,7 @@ static long ioctl_reg(struct user_events_fd *fd, void __user *arg)
 
 static long ioctl_unreg(void __user *arg)
 {
-	struct user_event_mm *umm = READ_ONCE(current->mm->user_event_mm);
 	struct user_unreg __user *uunreg = arg;
-	struct user_event_owner *owner;
 	struct user_unreg unreg;
 	unsigned long addr;
 	int ret;
@@ -327,14 +315,9 @@ static long ioctl_unreg(void __user *arg)
 	if (unreg.__reserved || unreg.__reserved2)
 		return -EINVAL;
 	/* What cannot be an address is not registered either */
-	if (!umm || user_address(unreg.disable_addr, 1, &addr))
+	if (user_address(unreg.disable_addr, 1, &addr))
 		return -ENOENT;
-	owner = user_event_owner_of_current(umm->owner);
-	if (!owner)
-		return -ENOMEM;
-	ret = user_event_unregister(umm, owner, addr, unreg.disable_bit);
-	user_event_owner_put(owner);
-	return ret;
+	return user_event_unregister(addr, unreg.disable_bit);
 }
 
 static long ioctl_del(struct user_events_fd *fd, const char __user *arg)

@@ -848,8 +848,6 @@ int user_event_bit_state(struct user_event_mm *umm,
 /**
  * struct user_event_access - one access to the memory of an address space
  * @umm: the address space
- * @owner: the user whose turn it has to be to wait for event_mutex; NULL in a work
- *	item: these are few, and the queue of one user must not hold them up
  * @visit: what to do there, see user_event_access()
  * @is_there: whether the page at @addr still is the one that @visit missed, with the
  *	mmap_lock held; NULL if user_event_mm.unmaps tells
@@ -865,7 +863,6 @@ int user_event_bit_state(struct user_event_mm *umm,
  */
 struct user_event_access {
 	struct user_event_mm	*umm;
-	struct user_event_owner	*owner;
 	int			(*visit)(struct user_event_access *access);
 	bool			(*is_there)(const struct user_event_access *access);
 	unsigned long		addr;
@@ -897,8 +894,7 @@ void user_event_repair_interrupt(struct user_event_mm *umm);
  * trace_events_user_switch.c - switching the bits of an event
  */
 void user_event_switch(struct user_event *event);
-void user_event_switch_sharers(struct user_event_mm *umm,
-			       struct user_event_owner *owner, unsigned long addr,
+void user_event_switch_sharers(struct user_event_mm *umm, unsigned long addr,
 			       unsigned int bit, struct address_space *mapping,
 			       pgoff_t pgoff);
 bool user_event_switch_may_have_missed(struct user_event_mm *parent);
@@ -908,12 +904,9 @@ bool user_event_switch_may_have_missed(struct user_event_mm *parent);
  */
 void user_event_register_work(struct work_struct *work);
 void user_event_register_leave(struct user_event_mm *umm);
-int user_event_register(struct user_event_mm *umm,
-			struct user_event_owner *owner, struct user_event *event,
+int user_event_register(struct user_event_mm *umm, struct user_event *event,
 			unsigned long addr, unsigned int size, unsigned int bit);
-int user_event_unregister(struct user_event_mm *umm,
-			  struct user_event_owner *owner, unsigned long addr,
-			  unsigned int bit);
+int user_event_unregister(unsigned long addr, unsigned int bit);
 
 /*
  * trace_events_user_losses.c - records that were lost

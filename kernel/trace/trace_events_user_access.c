@@ -195,7 +195,9 @@ static int lock_event_mutex_first(struct user_event_access *access)
 {
 	int ret;
 
-	ret = user_event_owner_lock_killable(access->owner);
+	/* Workers are few: the queue of one user must not hold them up */
+	ret = user_event_owner_lock_killable(access->flags & USER_EVENT_ACCESS_WAIT ?
+					     access->umm->owner : NULL);
 	if (ret)
 		return ret;
 	ret = user_event_mm_begin(access->umm);

@@ -129,9 +129,29 @@ void user_event_owner_put(struct user_event_owner *owner)
 		kfree(owner);
 }
 
+/*
+ * Whose turn it has to be, referenced; NULL for no user's. A process can have become
+ * another user since @owner was found for it.
+ */
+static struct user_event_owner *owner_of_turn(struct user_event_owner *owner)
+{
+	struct user_event_owner *own = NULL;
+
+	if (!owner)
+		return NULL;
+	if (!(current->flags & PF_KTHREAD))
+		own = user_event_owner_of_current(owner);
+	/* Better a queue that is too long than none, where there is no memory */
+	if (!own) {
+		user_event_owner_get(owner);
+		own = owner;
+	}
+	return own;
+}
+
 /**
  * user_event_owner_lock() - take event_mutex when it is the turn of the caller
- * @owner: the user that the caller counts for, or NULL for a worker that does not
+ * @owner: the user of the caller's address space, or NULL for a worker that does not
  *	wait for a user
  *
  * event_mutex is first come, first served: a user that may start any number of
@@ -147,11 +167,14 @@ void user_event_owner_lock(struct user_event_owner *owner)
 	if (mutex_trylock(&event_mutex))
 		return;
 
+	owner = owner_of_turn(owner);
 	if (owner)
 		mutex_lock(&owner->turn);
 	mutex_lock(&event_mutex);
-	if (owner)
+	if (owner) {
 		mutex_unlock(&owner->turn);
+		user_event_owner_put(owner);
+	}
 }
 
 /**
@@ -167,13 +190,19 @@ void user_event_owner_lock(struct user_event_owner *owner)
  */
 int user_event_owner_lock_killable(struct user_event_owner *owner)
 {
+	int ret;
+
 	if (mutex_trylock(&event_mutex))
 		return 0;
 
-	if (owner && mutex_lock_killable(&owner->turn))
-		return -EINTR;
-	mutex_lock(&event_mutex);
+	owner = owner_of_turn(owner);
+	ret = owner ? mutex_lock_killable(&owner->turn) : 0;
+	if (!ret) {
+		mutex_lock(&event_mutex);
+		if (owner)
+			mutex_unlock(&owner->turn);
+	}
 	if (owner)
-		mutex_unlock(&owner->turn);
-	return 0;
+		user_event_owner_put(owner);
+	return ret;
 }

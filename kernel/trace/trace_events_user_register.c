@@ -79,7 +79,7 @@ static int change_prepare(struct change *change)
 	change->wanted = NULL;
 	copy = change->copied ?
 		user_event_set_copy(change->copied, change->more,
-				    change->access.owner) :
+				    change->access.umm->owner) :
 		user_event_set_alloc();
 	if (IS_ERR_OR_NULL(copy))
 		return copy ? PTR_ERR(copy) : -ENOMEM;
@@ -105,7 +105,7 @@ void user_event_register_leave(struct user_event_mm *umm)
  * could share it now, and waits for the mmap_lock. What a task registers counts for
  * its user, who may be another one than when the set was made.
  */
-static bool has_own_set(const struct change *change)
+static __always_inline bool has_own_set(const struct change *change)
 {
 	struct user_event_set *set = change->access.umm->set;
 
@@ -114,16 +114,13 @@ static bool has_own_set(const struct change *change)
 }
 
 /*
- * Give the address space a set that may be changed, with all locks held. -ESTALE
- * when change_prepare() has to make one first.
+ * Give the address space a set that may be changed, as it has none, with all locks held.
+ * -ESTALE when change_prepare() has to make one first.
  */
 static int own_set(struct change *change)
 {
 	struct user_event_mm *umm = change->access.umm;
 	struct user_event_set *set = umm->set;
-
-	if (has_own_set(change))
-		return 0;
 
 	if (!change->copy || change->copied != set) {
 		if (set)
@@ -360,7 +357,7 @@ static int visit_register(struct user_event_access *access)
 	struct user_event_set *set = umm->set;
 	struct user_event_place place;
 	bool gone = false;
-	int ret;
+	int ret = 0;
 
 	if (set && user_event_set_place(set, change->addr, change->bit,
 					&place)) {
@@ -373,11 +370,11 @@ static int visit_register(struct user_event_access *access)
 
 	/* It may take the place of one whose memory was unmapped */
 	change->more = !gone;
-	/* A registration that fails leaves no copy */
-	ret = set && !has_own_set(change) ?
-		user_event_bit_check(umm, change->addr) : 0;
-	if (!ret)
-		ret = own_set(change);
+	if (!has_own_set(change)) {
+		/* A registration that fails leaves no copy */
+		ret = set ? user_event_bit_check(umm, change->addr) : 0;
+		ret = ret ?: own_set(change);
+	}
 	if (!ret && !RB_EMPTY_ROOT(&umm->gone))
 		ret = clean_some(umm);
 	if (ret)
@@ -412,7 +409,6 @@ err_set:
 /**
  * user_event_register() - register an enable bit of the caller
  * @umm: the caller's address space
- * @owner: the user that the caller counts for
  * @event: the event, held
  * @addr: address of the enable word, a multiple of @size
  * @size: bytes of the enable word, 4 or 8
@@ -428,14 +424,12 @@ err_set:
  * * -EMFILE	- the caller has as many enable bits as it may
  * * -ENOMEM	- no memory
  */
-int user_event_register(struct user_event_mm *umm,
-			struct user_event_owner *owner, struct user_event *event,
+int user_event_register(struct user_event_mm *umm, struct user_event *event,
 			unsigned long addr, unsigned int size, unsigned int bit)
 {
 	struct change change = {
 		.access = {
 			.umm = umm,
-			.owner = owner,
 			.visit = visit_register,
 			.addr = addr,
 			.flags = USER_EVENT_ACCESS_WAIT | USER_EVENT_ACCESS_NEW,
@@ -474,7 +468,7 @@ static int visit_unregister(struct user_event_access *access)
 	if (!enabler)
 		return -ENOENT;
 
-	ret = own_set(change);
+	ret = has_own_set(change) ? 0 : own_set(change);
 	if (!ret && !RB_EMPTY_ROOT(&umm->gone))
 		ret = clean_some(umm);
 	if (ret)
@@ -503,8 +497,6 @@ static int visit_unregister(struct user_event_access *access)
 
 /**
  * user_event_unregister() - stop updating an enable bit of the caller
- * @umm: the caller's address space
- * @owner: the user that the caller counts for
  * @addr: address of the enable word
  * @bit: number of the bit in it
  *
@@ -519,14 +511,11 @@ static int visit_unregister(struct user_event_access *access)
  *		  the limit of enable bits
  * * -ENOMEM	- no memory to copy what other address spaces share
  */
-int user_event_unregister(struct user_event_mm *umm,
-			  struct user_event_owner *owner, unsigned long addr,
-			  unsigned int bit)
+int user_event_unregister(unsigned long addr, unsigned int bit)
 {
 	struct change change = {
 		.access = {
-			.umm = umm,
-			.owner = owner,
+			.umm = READ_ONCE(current->mm->user_event_mm),
 			.visit = visit_unregister,
 			.addr = addr,
 			.flags = USER_EVENT_ACCESS_WAIT,
@@ -535,6 +524,9 @@ int user_event_unregister(struct user_event_mm *umm,
 		.bit = bit,
 	};
 	int ret;
+
+	if (!change.access.umm)
+		return -ENOENT;
 
 	ret = change_make(&change);
 	if (ret == -EFAULT) {
@@ -545,7 +537,7 @@ int user_event_unregister(struct user_event_mm *umm,
 
 	/* Others may have registered the bit that has just been cleared */
 	if (change.shared) {
-		user_event_switch_sharers(umm, owner, addr, bit,
+		user_event_switch_sharers(change.access.umm, addr, bit,
 					  change.shared->f_mapping, change.pgoff);
 		fput(change.shared);
 	}

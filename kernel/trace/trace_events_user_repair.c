@@ -215,7 +215,6 @@ static bool repair_pass(struct user_event_mm *umm, struct delayed_work *timeout)
 		.access = {
 			.umm = umm,
 			.visit = repair_visit,
-			.owner = timeout ? umm->owner : NULL,
 			.flags = timeout ? USER_EVENT_ACCESS_WAIT : 0,
 		},
 		.timeout = timeout,

@@ -316,7 +316,7 @@ static int leave_to_sharer(struct restoring *restoring)
 	bool done = false;
 	unsigned int i;
 
-	user_event_owner_lock(restoring->access.owner);
+	user_event_owner_lock(restoring->access.umm->owner);
 	for (i = 0; i < restoring->nr && !done; i++) {
 		sharer = &restoring->sharers[i];
 		enabler = enabler_of(restoring, sharer);
@@ -336,7 +336,6 @@ static int leave_to_sharer(struct restoring *restoring)
  * user_event_switch_sharers() - set a bit in shared memory again, where the caller
  * has cleared one that others have registered
  * @umm: the caller's address space
- * @owner: the user that the caller counts for
  * @addr: address of the enable word there
  * @bit: the bit that was cleared
  * @mapping: the memory
@@ -350,15 +349,13 @@ static int leave_to_sharer(struct restoring *restoring)
  *
  * Context: no locks held, takes event_mutex. May sleep.
  */
-void user_event_switch_sharers(struct user_event_mm *umm,
-			       struct user_event_owner *owner, unsigned long addr,
+void user_event_switch_sharers(struct user_event_mm *umm, unsigned long addr,
 			       unsigned int bit, struct address_space *mapping,
 			       pgoff_t pgoff)
 {
 	struct restoring restoring = {
 		.access = {
 			.umm = umm,
-			.owner = owner,
 			.visit = visit_restore,
 			.is_there = is_mapped,
 			.addr = addr,

@@ -176,9 +176,9 @@ static int clean_some(struct user_event_mm *umm)
 #define CLEAN_SHARED_MAX	1024
 
 /*
- * Take enablers whose memory was unmapped in all address spaces that share the set,
- * @users at most, off their events, with all locks held. @gone stays as it is: it tells what else is
- * gone here. -EAGAIN if a lock is busy.
+ * Take enablers off their events whose memory was unmapped in all address spaces that
+ * share the set, @users at most, with all locks held. @gone stays as it is: it tells what
+ * else is gone here. -EAGAIN if a lock is busy.
  */
 static int clean_shared(struct user_event_mm *umm, unsigned int users)
 {

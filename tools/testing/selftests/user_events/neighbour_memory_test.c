@@ -204,7 +204,6 @@ TEST_F(neighbour, indexes_of_files_are_charged)
 #define TABLES	128
 #define TABLE_SPAN	(2UL << 20)
 
-
 static int has_words_far_apart(void *arg)
 {
 	char *area, *at;

@@ -157,7 +157,7 @@ int user_event_record_check(const struct user_event_format *format,
 #define TEXT_MAX	(sizeof_field(struct trace_seq, buffer) - 512)
 
 /* What a field takes beside its name: a blank, "=", and at most 20 digits */
-#define FIELD_MAX	22
+#define FIELD_TEXT_MAX	22
 
 static size_t text_left(const struct trace_seq *seq, size_t start)
 {
@@ -324,7 +324,7 @@ void user_event_record_text(const struct user_event_format *format,
 		const void *data = record + field->offset;
 
 		/* A name can be as long as the rest of the line may be */
-		if (text_left(seq, start) <= strlen(field->name) + FIELD_MAX)
+		if (text_left(seq, start) <= strlen(field->name) + FIELD_TEXT_MAX)
 			break;
 		trace_seq_printf(seq, "%s%s=", i ? " " : "", field->name);
 

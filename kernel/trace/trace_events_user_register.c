@@ -5,6 +5,7 @@
  * A program can wait until its own bits are right, and does: registering and
  * unregistering retry while a lock is busy or a page is missing.
  */
+#include <linux/cred.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/mm.h>

@@ -304,7 +304,9 @@ static bool has_records(struct user_event *event)
 	struct hlist_node *next;
 	bool has = false;
 
-	/* Whoever resizes a buffer holds it for long, and others want event_mutex */
+	if (hlist_empty(&event->left))
+		return false;
+	/* A task that resizes a buffer holds it for long, and others want event_mutex */
 	if (!mutex_trylock(&trace_types_lock))
 		return true;
 	hlist_for_each_entry_safe(tracer, next, &event->left, left_node) {

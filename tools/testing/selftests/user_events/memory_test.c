@@ -606,25 +606,19 @@ TEST_F(uev, page_not_read_yet)
 TEST_F(uev, swapped_page_comes_back)
 {
 	const char *why = uev_swap_on(0);
-	bool swapped;
 	__u32 *v;
 
 	if (why)
 		SKIP(return, "%s", why);
-	/* MADV_PAGEOUT does not find what another CPU has just brought in */
-	uev_stay_on_cpu(0);
 	v = map(PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, uev_page_size());
 	ASSERT_OK(uev_reg(self->fd, v, 0, 4, 0, EVENT, NULL));
 	v[1] = 0x5a5a;
-	swapped = uev_wait_for((madvise(v, uev_page_size(),
-					MADV_PAGEOUT), uev_page_is_swapped(v)));
-	EXPECT_TRUE(swapped);
+	EXPECT_TRUE(uev_swap_out(v));
 	ASSERT_OK(uev_enable(EVENT_NAME, true));
 	EXPECT_TRUE(uev_wait_for(uev_page_is_present(v)));
 	EXPECT_TRUE(BECOMES(1, v[0]));
 	EXPECT_EQ(0x5a5a, v[1]);
-	EXPECT_TRUE(uev_wait_for((madvise(v, uev_page_size(),
-					  MADV_PAGEOUT), uev_page_is_swapped(v))));
+	EXPECT_TRUE(uev_swap_out(v));
 	ASSERT_OK(uev_enable(EVENT_NAME, false));
 	EXPECT_TRUE(BECOMES(0, v[0]));
 	EXPECT_EQ(0x5a5a, v[1]);

@@ -534,8 +534,7 @@ TEST(swapped_out_beside_a_silent_server)
 	ASSERT_EQ(0, UEV_READ(*value));
 
 	kill(server, SIGSTOP);
-	EXPECT_TRUE(uev_wait_for((madvise(value, size, MADV_PAGEOUT),
-				  uev_page_is_swapped(value))));
+	EXPECT_TRUE(uev_swap_out(value));
 	EXPECT_OK(uev_enable(EVENT_NAME, true));
 	/* To look at it before would bring it back. */
 	EXPECT_TRUE(uev_wait_for(!state_is(getpid(), value, "repair")));

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* RAM disks, see uev_util.h. */
 
+#include <sched.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/swap.h>
@@ -61,6 +63,26 @@ int uev_swap_off(int disk)
 		return -errno;
 	snprintf(path, sizeof(path), "/sys/block/zram%d/reset", disk);
 	return uev_put(path, "1");
+}
+
+/*
+ * A page stays for a while in a list of the CPU that brought it in, perhaps for a
+ * worker of the kernel, and MADV_PAGEOUT looks only into that of its own CPU.
+ */
+bool uev_swap_out(void *addr)
+{
+	void *page = (char *)addr - (uintptr_t)addr % uev_page_size();
+	int cpus = sysconf(_SC_NPROCESSORS_CONF), cpu = 0;
+	cpu_set_t before;
+	bool swapped;
+
+	if (sched_getaffinity(0, sizeof(before), &before))
+		return false;
+	swapped = uev_wait_for((uev_stay_on_cpu(cpu++ % cpus),
+				madvise(page, uev_page_size(), MADV_PAGEOUT),
+				uev_page_is_swapped(addr)));
+	sched_setaffinity(0, sizeof(before), &before);
+	return swapped;
 }
 
 const char *uev_mount_disk(int disk, bool make, char *dir)

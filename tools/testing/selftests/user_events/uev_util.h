@@ -187,6 +187,7 @@ size_t uev_page_size(void);
  */
 const char *uev_swap_on(int disk);
 int uev_swap_off(int disk);
+bool uev_swap_out(void *addr);	/* the page of @addr, as soon as the kernel does */
 const char *uev_mount_disk(int disk, bool make, char *dir);
 const char *uev_open_on_disk(int disk, int *fd);
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# Sourced by every script here: settings, messages, locks, packages.
+# Sourced by the scripts here: settings, which it checks, messages, locks, packages.
 
 set -euo pipefail
 export LC_ALL=C
@@ -57,7 +57,9 @@ check_settings()
 	mkdir -p "$BUILD" 2>/dev/null ||
 		die "cannot write to $BUILD: set BUILD=DIR to a folder of yours"
 	BUILD=$(cd "$BUILD" && pwd -P)
+	export BASE FLAVOUR ARCH BUILD JOBS
 }
+check_settings
 
 # take_lock NAME [-s]: for the rest of this process, exclusive or shared (-s).
 #   BASE           the prepared tree: shared while something is built from it,

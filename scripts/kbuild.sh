@@ -51,15 +51,20 @@ kconfig()
 	} >"$log" 2>&1 || die "configuring $out: $(tail -n1 "$log"), see $log"
 }
 
-# quiet_build LOG TARGET...: fails on a warning, too, except those of current linkers
-# about the assembly and the segments of ARCH=um in 6.1.
+# not_so: the options that a fragment names and that did not come out so
+not_so()
+{
+	awk -F= '!/^CONFIG_/ { next }
+		NR == FNR { is[$1] = $0; next }
+		$0 != ($1 in is ? is[$1] : $1 "=n")' "$out/.config" "$out/merge/.config"
+}
+
+# quiet_build TARGET...: fails on a warning, too, except those of current linkers about
+# the assembly and the segments of ARCH=um in 6.1.
 quiet_build()
 {
-	local log=$1
-
-	shift
-	kbuild -j"$JOBS" "$@" >"$log" 2>&1 &&
-		awk '/warning:|WARNING:/ &&
+	kbuild -j"$JOBS" "$@" 2>&1 | awk '{ print }
+		/warning:|WARNING:/ &&
 			!/ld: warning: .*(missing \.note\.GNU-stack|has a LOAD segment with RWX)/ { bad = 1 }
-		     END { exit bad }' "$log"
+		END { exit bad }'
 }

@@ -120,14 +120,21 @@ kunit()
 		sed -n 's/^    //p' || true
 }
 
-# summary FOLDER: of the tests in FOLDER/results
+# tap PREFIX: makes one flat stream of the TAP on stdin, with a line for each test in
+# $logs/results
+tap()
+{
+	"$TOP/scripts/tap" "$logs/results" "$@"
+}
+
+# summary: of the tests in $logs/results
 summary()
 {
 	local passed failed skipped
 
-	read -r passed failed skipped < <(awk -F'\t' '{ n[$1]++ } END { print n["ok"] + 0, n["not ok"] + 0, n["skip"] + 0 }' "$1/results")
+	read -r passed failed skipped < <(awk -F'\t' '{ n[$1]++ } END { print n["ok"] + 0, n["not ok"] + 0, n["skip"] + 0 }' "$logs/results")
 	echo "1..$((passed + failed + skipped))"
-	echo "$passed passed, $failed failed, $skipped skipped" | tee "$1/summary"
+	echo "$passed passed, $failed failed, $skipped skipped" | tee "$logs/summary"
 	[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
 }
 

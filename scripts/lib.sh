@@ -158,16 +158,11 @@ need_packages()
 			die "no right to install packages: as root, apt-get install ${missing[*]}"
 		sudo=(sudo)
 	fi
-	mkdir -p "$BUILD"
-	exec 8>"$BUILD/packages.lock"
-	flock 8
-	{
-		${sudo[@]+"${sudo[@]}"} apt-get -q update &&
-		${sudo[@]+"${sudo[@]}"} env DEBIAN_FRONTEND=noninteractive \
-			apt-get -q -y --no-install-recommends install "${missing[@]}"
-	} </dev/null >"$BUILD/packages.log" 2>&1 8>&- ||
+	# shellcheck disable=SC2016 # for sh
+	flock -o "$BUILD/packages.lock" "${sudo[@]}" sh -c 'apt-get -q update &&
+		DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install "$@"' - "${missing[@]}" \
+		</dev/null >"$BUILD/packages.log" 2>&1 ||
 		die "apt-get could not install ${missing[*]} ($(grep -m1 '^E:' "$BUILD/packages.log" || tail -n1 "$BUILD/packages.log")): check the network and /etc/apt/sources.list, or install them by hand"
-	exec 8>&-
 }
 
 # Debian's cross compilers conflict with gcc-multilib, which the user may need: only

@@ -11,7 +11,7 @@ export CMD
 help:
 	@awk -f scripts/help README.md
 
-bench check clean coverage fuzz fuzz-kernel kunit mutate series test torture vm:
+bench check clean coverage deb fuzz fuzz-kernel kunit mutate series test torture vm:
 	@scripts/$@
 
 demo tour:
@@ -22,10 +22,6 @@ kernel:
 
 image:
 	@scripts/build
-
-deb:
-	@scripts/deb
-	@[ "$$CONFIG" = none ] || scripts/deb-kernel
 
 .PHONY: bench check clean coverage deb demo fuzz fuzz-kernel help image kernel kunit mutate series \
 	test torture tour vm

@@ -9,7 +9,6 @@ export KBUILD_BUILD_TIMESTAMP='1970-01-01' KBUILD_BUILD_USER=user_events \
 	KBUILD_BUILD_HOST=overlay KBUILD_BUILD_VERSION=1 LOCALVERSION=
 export CCACHE_BASEDIR=$BUILD CCACHE_NOHASHDIR=1
 
-# shellcheck disable=SC2154 # the caller sets them
 kbuild()
 {
 	make -C "$source" O="$out" ARCH="${KARCH:-x86_64}" CROSS_COMPILE="${cross:-}" \

@@ -41,12 +41,9 @@ one_of()
 
 check_settings()
 {
-	# shellcheck disable=SC2086 # lists
-	{
-		one_of BASE "$BASE" $BASES
-		one_of FLAVOUR "$FLAVOUR" $FLAVOURS kcsan gcov kcov preempt rt
-		one_of ARCH "$ARCH" $ARCHS
-	}
+	one_of BASE "$BASE" $BASES
+	one_of FLAVOUR "$FLAVOUR" $FLAVOURS kcsan gcov kcov preempt rt
+	one_of ARCH "$ARCH" $ARCHS
 	arch_settings
 	KERNEL=$BASE-$FLAVOUR
 	[ "$ARCH" = x86_64 ] || KERNEL+=-$ARCH
@@ -158,7 +155,6 @@ need_packages()
 			die "no right to install packages: as root, apt-get install ${missing[*]}"
 		sudo=(sudo)
 	fi
-	# shellcheck disable=SC2016 # for sh
 	flock -o "$BUILD/packages.lock" "${sudo[@]}" sh -c 'apt-get -q update &&
 		DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install "$@"' - "${missing[@]}" \
 		</dev/null >"$BUILD/packages.log" 2>&1 ||
@@ -178,6 +174,5 @@ need_compiler()
 {
 	! multilib_in_the_way ||
 		die "Debian has no compiler for $ARCH beside gcc-multilib, which nothing here needs: apt-get remove gcc-multilib"
-	# shellcheck disable=SC2086 # a list
 	need_packages "building for $ARCH" $compiler
 }

@@ -181,6 +181,8 @@ static int cmp_range(const void *key, const struct rb_node *node)
  */
 bool user_event_mm_is_gone(struct user_event_mm *umm, unsigned long addr)
 {
+	lockdep_assert_held(&event_mutex);
+
 	return rb_find((void *)addr, &umm->gone, cmp_range);
 }
 

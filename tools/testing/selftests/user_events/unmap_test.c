@@ -211,6 +211,75 @@ TEST_F(uev, what_is_mapped_next_is_not_touched)
 	free(before);
 }
 
+#define WORDS	256
+
+/* A word in shared memory whose page keeps going, and words that are unmapped */
+struct going {
+	char *first;
+	int fd;
+	bool stop, failed;
+};
+
+static void *drop_page(void *arg)
+{
+	struct going *going = arg;
+
+	while (!UEV_READ(going->stop))
+		madvise(going->first, uev_page_size(), MADV_DONTNEED);
+	return NULL;
+}
+
+static void *unmap_words(void *arg)
+{
+	struct going *going = arg;
+	size_t page = uev_page_size();
+	char *area;
+	int i;
+
+	while (!UEV_READ(going->stop)) {
+		area = map_anon(NULL, 2 * WORDS * page);
+		for (i = 0; i < WORDS; i++) {
+			if (uev_reg(going->fd, area + 2 * i * page, 0, 4, 0, EVENT, NULL))
+				going->failed = true;
+		}
+		for (i = 0; i < WORDS; i++)
+			munmap(area + 2 * i * page, page);
+		munmap(area, 2 * WORDS * page);
+	}
+	return NULL;
+}
+
+/* A shared bit is cleared and set again while what was unmapped is cleaned up. */
+TEST_F(uev, shared_bit_beside_much_unmapping)
+{
+	int fd = memfd_create("shared", MFD_CLOEXEC);
+	__u64 end = uev_now_ms() + 700;
+	struct going going = { .fd = self->fd };
+	pthread_t dropper, unmapper;
+	char *second;
+
+	ASSERT_EQ(0, ftruncate(fd, uev_page_size()));
+	going.first = map_at(NULL, uev_page_size(), MAP_SHARED, fd);
+	second = map_at(NULL, uev_page_size(), MAP_SHARED, fd);
+	ASSERT_TRUE(going.first && second);
+	ASSERT_OK(uev_reg(self->fd, second, 0, 4, 0, EVENT, NULL));
+	ASSERT_OK(uev_enable(EVENT_NAME, true));
+	ASSERT_EQ(0, pthread_create(&dropper, NULL, drop_page, &going));
+	ASSERT_EQ(0, pthread_create(&unmapper, NULL, unmap_words, &going));
+	while (uev_now_ms() < end) {
+		ASSERT_OK(uev_reg(self->fd, going.first, 0, 4, 0, EVENT, NULL));
+		ASSERT_OK(uev_unreg(self->fd, going.first, 0));
+		ASSERT_BECOMES(1, *(__u32 *)second);
+	}
+	UEV_WRITE(going.stop, true);
+	ASSERT_EQ(0, pthread_join(dropper, NULL));
+	ASSERT_EQ(0, pthread_join(unmapper, NULL));
+	EXPECT_FALSE(going.failed);
+	munmap(second, uev_page_size());
+	munmap(going.first, uev_page_size());
+	close(fd);
+}
+
 /* A bit in shared memory is brought up to date only where it is registered. */
 TEST_F(uev, shared_memory_where_something_was)
 {

@@ -23,6 +23,12 @@ static DEFINE_XARRAY(groups);
 /* The number of the newest group; event_mutex */
 static unsigned long last_id;
 
+/*
+ * The highest ID that an event of a removed group had: another group can get the same
+ * name. event_mutex
+ */
+static unsigned long retired_id;
+
 static struct user_event_group default_group = {
 	.name		= "",
 	.system		= USER_EVENTS_SYSTEM,
@@ -226,6 +232,7 @@ struct user_event_group *user_event_group_add(const char *name,
 	xa_init(&group->events);
 	init_waitqueue_head(&group->change_wait);
 	group->nr_changes = 1;
+	group->last_id = retired_id;
 	group->max = max;
 	group->system = kasprintf(GFP_KERNEL, "%s_%s",
 				  USER_EVENTS_SYSTEM, name);
@@ -272,6 +279,7 @@ void user_event_group_remove(struct user_event_group *group)
 	lockdep_assert_held(&event_mutex);
 
 	xa_erase(&groups, group->id);
+	retired_id = max(retired_id, group->last_id);
 	user_event_group_changed(group);
 	user_event_group_put(group);
 }

@@ -256,10 +256,10 @@ TEST_F(group, same_name_in_each)
 
 TEST_F(group, same_multi_format_name_in_each)
 {
-	char *text;
+	unsigned int id = 0;
+	char *text, event[64];
 	int i;
 
-	/* The IDs in b do not tell how many events a has. */
 	for (i = 0; i < 5; i++) {
 		char command[32];
 
@@ -270,36 +270,46 @@ TEST_F(group, same_multi_format_name_in_each)
 	ASSERT_OK(uev_reg(self->b.fd, self->b.value, 0, 4,
 			  USER_EVENT_REG_MULTI_FORMAT, "grp_m u32 b", NULL));
 	text = uev_get(path_of("uev_b", "status"));
-	EXPECT_EQ(text, strstr(text, "grp_m.1\n"));
+	EXPECT_EQ(1, sscanf(text, "grp_m.%x\n", &id));
 	free(text);
 	text = uev_get(path_of("uev_a", "status"));
 	EXPECT_EQ(5, uev_count(text, "grp_m."));
 	free(text);
-	EXPECT_TRUE(uev_event_exists("user_events_uev_b_multi/grp_m.1"));
-	EXPECT_FALSE(uev_exists("events/user_events_multi/grp_m.1"));
+	snprintf(event, sizeof(event), "user_events_uev_b_multi/grp_m.%x", id);
+	EXPECT_TRUE(uev_event_exists(event));
 
-	ASSERT_OK(uev_enable("user_events_uev_b_multi/grp_m.1", true));
+	ASSERT_OK(uev_enable(event, true));
 	EXPECT_EQ(1, *self->b.value);
 	EXPECT_EQ(0, *self->a.value);
-	ASSERT_OK(uev_enable("user_events_uev_b_multi/grp_m.1", false));
+	ASSERT_OK(uev_enable(event, false));
 }
 
-/* A group does not use an ID twice, not even after it was empty. */
+/* A group does not use an ID twice, nor does the next one of its name. */
 TEST_F(group, id_is_not_used_twice)
 {
+	unsigned int id, last = 0;
+	char *text, name[64];
 	int i;
 
-	for (i = 1; i < 4; i++) {
-		char name[64];
-
+	for (i = 0; i < 6; i++) {
 		ASSERT_OK(uev_reg(self->a.fd, self->a.value, 0, 4,
 				  USER_EVENT_REG_MULTI_FORMAT, "grp_id u32 n", NULL));
-		sprintf(name, "user_events_uev_a_multi/grp_id.%d", i);
+		text = uev_get(path_of("uev_a", "status"));
+		ASSERT_EQ(1, sscanf(text, "grp_id.%x\n", &id));
+		free(text);
+		EXPECT_LT(last, id);
+		last = id;
+		snprintf(name, sizeof(name), "user_events_uev_a_multi/grp_id.%x", id);
 		EXPECT_TRUE(uev_event_exists(name));
 		close(self->a.fd);
 		ASSERT_OK(uev_unreg(self->b.fd, self->a.value, 0));
-		self->a.fd = open_data("uev_a");
 		ASSERT_TRUE(uev_wait_for(!uev_event_exists(name)));
+		if (i == 2 || i == 4) {
+			ASSERT_OK(control("-uev_a"));
+			ASSERT_OK(control("+uev_a"));
+		}
+		self->a.fd = open_data("uev_a");
+		ASSERT_LE(0, self->a.fd);
 	}
 }
 

@@ -101,15 +101,16 @@ static bool needs_no_wait(struct vm_area_struct *vma, unsigned long addr)
 
 /*
  * A thread of the owner must not wait for the file behind @vma where nothing could
- * end the wait. While the file system is frozen, it tries again later; a page
- * that a program has to serve is left to the process itself.
+ * end the wait. While the file system is frozen, it tries again later; a page that a
+ * program has to serve it passes over, and comes back: the process itself may have
+ * brought it in.
  */
 static int check_file(struct vm_area_struct *vma, unsigned long addr)
 {
 	if (is_served(vma))
 		return only_copies(vma, addr) ||
 			(!(vma->vm_flags & VM_SHARED) && is_away(vma, addr)) ?
-			0 : -EFAULT;
+			0 : -EBUSY;
 	if (vma->vm_file && vma->vm_flags & VM_SHARED &&
 	    READ_ONCE(file_inode(vma->vm_file)->i_sb->s_writers.frozen) !=
 	    SB_UNFROZEN)

@@ -359,8 +359,8 @@ static int waiter_thread(void *data)
 
 		if (!done && !READ_ONCE(umm->dead)) {
 			wait_in(&owner->waited, umm);
-			/* In case it could not even wait, for want of memory */
-			msleep(20);
+			/* In case it could not even wait */
+			msleep(100);
 		}
 		user_event_mm_put_unlocked(umm);
 	}

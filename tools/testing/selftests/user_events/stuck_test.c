@@ -91,6 +91,7 @@ static int serve(void *arg)
 	};
 	struct fuse_attr_out attr = { .attr_valid = 1000 };
 	struct fuse_open_out opened = { };
+	struct fuse_write_out written = { };
 	static char zeroes[4096];
 	ssize_t size;
 
@@ -126,6 +127,10 @@ static int serve(void *arg)
 				reply(in, 0, zeroes, sizeof(zeroes));
 			else
 				reply(in, -EIO, NULL, 0);
+			break;
+		case FUSE_WRITE:
+			written.size = ((struct fuse_write_in *)(in + 1))->size;
+			reply(in, 0, &written, sizeof(written));
 			break;
 		case FUSE_FORGET:
 		case FUSE_BATCH_FORGET:
@@ -501,6 +506,54 @@ TEST_F(stuck, can_be_killed)
 	/* Nothing of the file system or the pager was needed for that. */
 	EXPECT_EQ(1, UEV_READ(shared->served));
 	EXPECT_UNDISTURBED(100);
+}
+
+/* A page that a server would have to bring is written once the process has it. */
+TEST(shared_page_of_a_server)
+{
+	size_t size = uev_page_size();
+	char path[64];
+	const char *why;
+	__u32 *value;
+	pid_t server;
+	int fd, on;
+
+	uev_reset();
+	shared = uev_shared(sizeof(*shared));
+	data_fd = uev_open();
+	ASSERT_LE(0, data_fd);
+	why = mount_fuse();
+	if (why)
+		SKIP(return, "%s", why);
+	UEV_WRITE(shared->answer, 1);
+	server = uev_fork(serve, NULL);
+	ASSERT_LT(0, server);
+	snprintf(path, sizeof(path), "%s/file", mount_point);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, fd);
+	value = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, value);
+	ASSERT_OK(uev_reg(data_fd, value, 0, 4, 0, EVENT, NULL));
+
+	for (on = 1; on >= 0; on--) {
+		ASSERT_EQ(0, madvise(value, size, MADV_DONTNEED));
+		ASSERT_OK(uev_enable(EVENT_NAME, on));
+		usleep(300000);
+		EXPECT_TRUE(state_is(getpid(), value, "repair"));
+		UEV_WRITE(value[1], on + 10);
+		EXPECT_TRUE(BECOMES(on, *value));
+		EXPECT_EQ(on + 10, UEV_READ(value[1]));
+	}
+
+	munmap(value, size);
+	close(fd);
+	umount2(mount_point, MNT_DETACH);
+	close(fuse_fd);
+	kill(server, SIGKILL);
+	uev_join(server);
+	rmdir(mount_point);
+	close(data_fd);
+	uev_reset();
 }
 
 /* A page of a program's own takes no server to bring it back, whatever file it is from */

@@ -500,12 +500,14 @@ struct user_event_tracer {
  * @round: idle events up to this round of the reaper are deleted; 0 before the first
  *	call
  * @since: in jiffies: deleted events that were last checked earlier are checked
+ * @busy: a lock is, without which it cannot be told if they have records
  *
  * Belongs to the task that wants the room.
  */
 struct user_event_room {
 	unsigned long		round;
 	unsigned long		since;
+	bool			busy;
 };
 
 void user_event_life_hold(struct user_event *event);
@@ -519,6 +521,7 @@ bool user_event_life_has_other_user(struct user_event *event);
 int user_event_life_destroy(struct user_event *event);
 bool user_event_life_make_room(const struct user_event_group *group,
 			       struct user_event_room *room);
+int user_event_life_wait_for_room(const struct user_event_room *room);
 
 /*
  * trace_events_user_set.c - what address spaces have registered

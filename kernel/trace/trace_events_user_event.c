@@ -135,8 +135,8 @@ static struct user_event *declare(struct user_event_group *group,
 		if (!lacks_room(group, event) || !again)
 			break;
 		mutex_unlock(&event_mutex);
-		cond_resched();
-		if (user_event_owner_lock_killable(owner)) {
+		if (user_event_life_wait_for_room(&room) ||
+		    user_event_owner_lock_killable(owner)) {
 			user_event_registry_free_format(format);
 			return ERR_PTR(-EINTR);
 		}

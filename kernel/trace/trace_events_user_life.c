@@ -297,18 +297,21 @@ static bool instance_has_records(struct user_event *event,
 	return false;
 }
 
-/* Check if any trace buffer may have records of a deleted event, as far as one look tells */
-static bool has_records(struct user_event *event)
+/*
+ * Check if any trace buffer may have records of a deleted event, as far as one look
+ * tells: 1, 0, or -EAGAIN while a lock is busy.
+ */
+static int has_records(struct user_event *event)
 {
 	struct user_event_tracer *tracer;
 	struct hlist_node *next;
 	bool has = false;
 
 	if (hlist_empty(&event->left))
-		return false;
+		return 0;
 	/* A task that resizes a buffer holds it for long, and others want event_mutex */
 	if (!mutex_trylock(&trace_types_lock))
-		return true;
+		return -EAGAIN;
 	hlist_for_each_entry_safe(tracer, next, &event->left, left_node) {
 		has = instance_has_records(event, tracer);
 		if (has)
@@ -328,16 +331,23 @@ static void release_type(struct user_event *event)
 	user_event_registry_put(event);
 }
 
-/* Return the type numbers of some deleted events that have no records left */
-static void forget(unsigned int max)
+/*
+ * Return the type numbers of some deleted events that have no records left: 0, or
+ * -EAGAIN if that could not be told of all of them.
+ */
+static int forget(unsigned int max)
 {
 	struct user_event *event, *next;
 	LIST_HEAD(kept);
+	int ret = 0;
 
 	list_for_each_entry_safe(event, next, &remembered, remembered) {
 		if (!max--)
 			break;
-		if (has_records(event)) {
+		ret = has_records(event);
+		if (ret < 0)
+			break;
+		if (ret) {
 			/* Behind those that were not looked at */
 			event->looked_at = jiffies;
 			list_move_tail(&event->remembered, &kept);
@@ -347,31 +357,35 @@ static void forget(unsigned int max)
 		release_type(event);
 	}
 	list_splice_tail(&kept, &remembered);
+	return min(ret, 0);
 }
 
-/* Forget some. Returns whether any is left that was last checked before @since. */
-static bool forget_since(unsigned long since)
+/*
+ * Forget some. Returns whether any is left that was last checked before @since; sets
+ * @busy if they cannot be checked now.
+ */
+static bool forget_since(unsigned long since, bool *busy)
 {
 	struct user_event *oldest;
 
-	forget(REAP_SOME);
+	*busy = forget(REAP_SOME) < 0;
 	oldest = list_first_entry_or_null(&remembered, struct user_event, remembered);
-	return oldest && time_before(oldest->looked_at, since);
+	return oldest && (*busy || time_before(oldest->looked_at, since));
 }
 
 static void forget_later(struct work_struct *work)
 {
 	int left = FORGET_MANY / REAP_SOME;
 	unsigned long since = jiffies;
-	bool more, any;
+	bool more, any, busy;
 
 	do {
 		mutex_lock(&event_mutex);
-		more = forget_since(since);
+		more = forget_since(since, &busy);
 		any = !list_empty(&remembered);
 		mutex_unlock(&event_mutex);
 		cond_resched();
-	} while (more && --left);
+	} while (more && !busy && --left);
 	if (any)
 		queue_delayed_work(system_unbound_wq, to_delayed_work(work),
 				   FORGET_LATER);
@@ -399,11 +413,17 @@ int user_event_life_destroy(struct user_event *event)
 	user_event_registry_remove(event);
 	event->dead = true;
 	event->looked_at = jiffies;
-	if (has_records(event)) {
+	ret = has_records(event);
+	if (ret) {
 		list_add_tail(&event->remembered, &remembered);
 		queue_delayed_work(system_unbound_wq, &forgetter, FORGET_LATER);
 	} else {
 		release_type(event);
+	}
+	/* It was not looked at yet: when there is no room, it is the first */
+	if (ret < 0) {
+		event->looked_at -= FORGET_LATER;
+		list_move(&event->remembered, &remembered);
 	}
 	forget(FORGET_SOME);
 	return 0;
@@ -510,6 +530,7 @@ bool user_event_life_make_room(const struct user_event_group *group,
 	struct user_event *event = NULL;
 	int i;
 
+	room->busy = false;
 	if (!room->round) {
 		reap_again_now();
 		/* The rest of this round, and what waits for the next one */
@@ -528,5 +549,23 @@ bool user_event_life_make_room(const struct user_event_group *group,
 	/* Deleted ones do not count there */
 	if (user_event_registry_is_full(group))
 		return false;
-	return forget_since(room->since);
+	return forget_since(room->since, &room->busy);
+}
+
+/**
+ * user_event_life_wait_for_room() - wait for what user_event_life_make_room() could
+ * not do at once
+ * @room: as that has left it
+ *
+ * Context: no locks held. May sleep.
+ * Return: 0, or -EINTR if the caller is being killed.
+ */
+int user_event_life_wait_for_room(const struct user_event_room *room)
+{
+	int ret = room->busy ? mutex_lock_killable(&trace_types_lock) : 0;
+
+	if (room->busy && !ret)
+		mutex_unlock(&trace_types_lock);
+	cond_resched();
+	return ret;
 }

@@ -239,6 +239,45 @@ TEST_F(user_limit, deleted_events_of_others_have_records)
 	EXPECT_TRUE(uev_wait_for(!uev_in_child(declare_one, &self->fd)));
 }
 
+/* Holds the lock of all instances nearly all the time */
+static int resize(void *arg)
+{
+	int i;
+
+	close(*(int *)arg);
+	for (i = 0;; i++)
+		uev_put("instances/" UEV_INSTANCE "/buffer_size_kb", i & 1 ? "2000" : "9000");
+	return 0;
+}
+
+/* Deleted events that have no records are not in the way, whatever else is going on. */
+TEST_F(user_limit, deleted_events_beside_a_resized_buffer)
+{
+	struct task t = { .v = self->values, .step = (int *)self->values + 1000 };
+	char name[16];
+	pid_t pid;
+	int i;
+
+	mkdir(TRACEFS "instances/" UEV_INSTANCE, 0700);
+	pid = uev_fork(resize, &self->fd);
+	ASSERT_LT(0, pid);
+	ASSERT_OK(uev_put(EVENTS, "1"));
+	for (i = 0; i < 3; i++) {
+		snprintf(name, sizeof(name), "ul_b%d_", i);
+		EXPECT_EQ(0, leave_records(&t, name, 1, NULL));
+		uev_trace_clear();
+		/* As old as the kernel wants it before it trusts the clocks */
+		sleep(2);
+		syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0);
+		syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0);
+		EXPECT_EQ(0, uev_in_child(declare_one, &self->fd));
+		close(self->fd);
+		self->fd = uev_open();
+	}
+	kill(pid, SIGKILL);
+	uev_join(pid);
+}
+
 /* Nobody asks for the room that they take: their memory is freed all the same. */
 TEST_F(user_limit, deleted_events_are_forgotten)
 {

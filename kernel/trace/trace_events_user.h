@@ -228,6 +228,8 @@ void user_event_record_text(const struct user_event_format *format,
 struct ucounts *user_event_limit_get_user(void);
 int user_event_limit_charge(struct ucounts *user, enum ucount_type type,
 			    unsigned int nr);
+int user_event_limit_move(struct ucounts *from, struct ucounts *to,
+			  enum ucount_type type, unsigned int nr, unsigned int more);
 void user_event_limit_uncharge(struct ucounts *user, enum ucount_type type,
 			       unsigned int nr);
 int user_event_limit_charge_memory(struct user_event_charge *charge,
@@ -533,11 +535,10 @@ int user_event_life_wait_for_room(const struct user_event_room *room);
  *	@users is 1. An enabler can be marked gone while it is more, if each user
  *	is an address space that has its memory no longer.
  * @nr: number of enablers; as @enablers
- * @user: whose limit @nr counts against, referenced; constant. Another user who
- *	registers something in the address space gets a copy.
+ * @user: whose limit @nr counts against, referenced; as @enablers. It is the user
+ *	who last registered something.
  * @users: address spaces, and tasks that are copying the set. Only a fork of its
- *	one address space, with the mmap_lock held for writing, or the copier that
- *	it becomes for another user, raises it from 1.
+ *	one address space, with the mmap_lock held for writing, raises it from 1.
  * @lock: protects @mms; address spaces leave @users under it
  * @mms: these address spaces; walked under RCU by holders of event_mutex
  * @retired: in the list of sets to be freed, once @users is 0; retired_lock
@@ -676,7 +677,7 @@ bool user_event_set_overlaps(struct user_event_set *set, unsigned long start,
 			     unsigned long end, struct user_event_gap *gap);
 bool user_event_set_place(struct user_event_set *set, unsigned long addr,
 			  unsigned int bit, struct user_event_place *place);
-int user_event_set_charge(struct user_event_set *set);
+int user_event_set_charge(struct user_event_set *set, unsigned int more);
 void user_event_set_uncharge(struct user_event_set *set);
 void user_event_set_add(struct user_event_set *set,
 			struct user_event_enabler *enabler,
@@ -733,8 +734,8 @@ enum user_event_mm_stale {
  * @gone: unmapped ranges that had enablers; they neither overlap nor touch.
  *	Changes under the mmap_lock for writing, or for reading and event_mutex;
  *	read under either of these. Whether it is empty is also looked at without.
- * @unmaps: how often a range with enablers was unmapped; the mmap_lock, for
- *	writing to change it
+ * @removals: how often enablers went, as their memory was unmapped or they were
+ *	unregistered; the mmap_lock, for writing, or all locks to change it
  * @gap: the last range that was unmapped and had no enabler, with its neighbourhood:
  *	the next one is often near. Set under the mmap_lock for writing; emptied by
  *	a registration, under the mmap_lock for reading and event_mutex
@@ -771,7 +772,7 @@ struct user_event_mm {
 	struct list_head	waiting;
 	struct rb_root		gone;
 	struct user_event_gap	gap;
-	unsigned int		unmaps;
+	unsigned int		removals;
 	refcount_t		ref;
 	struct delayed_work	work;
 };
@@ -853,12 +854,12 @@ int user_event_bit_state(struct user_event_mm *umm,
  * @umm: the address space
  * @visit: what to do there, see user_event_access()
  * @is_there: whether the page at @addr still is the one that @visit missed, with the
- *	mmap_lock held; NULL if user_event_mm.unmaps tells
+ *	mmap_lock held; NULL if user_event_mm.removals tells
  * @addr: the enable word whose page is brought in when @visit misses it
  * @flags: USER_EVENT_ACCESS_*
  * @try: number of the next try; an odd one takes the mmap_lock first
  * @missing: how often the page at @addr was missing although it was brought in
- * @unmaps: user_event_mm.unmaps when @visit last ran
+ * @removals: user_event_mm.removals when @visit last ran
  * @brought: this try has brought the page in
  * @slow: the last page took long to come in
  *
@@ -872,7 +873,7 @@ struct user_event_access {
 	unsigned int		flags;
 	unsigned int		try;
 	unsigned int		missing;
-	unsigned int		unmaps;
+	unsigned int		removals;
 	bool			brought;
 	bool			slow;
 };

@@ -223,11 +223,12 @@ static int lock_mmap_first(struct user_event_access *access)
 	}
 
 	/*
-	 * After an unmapping, another look comes first: the word may be gone, unless
-	 * it is only being registered.
+	 * After a removal, another look comes first: the word may be gone, unless it is
+	 * only being registered.
 	 */
 	access->brought = access->missing &&
-		(access->flags & USER_EVENT_ACCESS_NEW || access->unmaps == umm->unmaps);
+		(access->flags & USER_EVENT_ACCESS_NEW ||
+		 access->removals == READ_ONCE(umm->removals));
 	if (access->brought && access->is_there && !access->is_there(access))
 		ret = -ENOENT;
 	else if (access->brought)
@@ -307,7 +308,7 @@ int user_event_access(struct user_event_access *access)
 				   lock_event_mutex_first(access);
 		if (!ret) {
 			ret = access->visit(access);
-			access->unmaps = access->umm->unmaps;
+			access->removals = access->umm->removals;
 			user_event_mm_end(access->umm);
 			mutex_unlock(&event_mutex);
 			if (ret == -EFAULT) {

@@ -36,6 +36,14 @@ struct ucounts *user_event_limit_get_user(void)
 	return get_ucounts(current_ucounts());
 }
 
+/* Uncharge in the namespaces below that of @end */
+static void uncharge_below(struct ucounts *user, struct ucounts *end,
+			   enum ucount_type type, unsigned int nr)
+{
+	for (; user != end; user = user->ns->ucounts)
+		atomic_long_sub(nr, &user->ucount[type]);
+}
+
 /**
  * user_event_limit_uncharge() - give back what user_event_limit_charge() took
  * @user: the counters
@@ -47,8 +55,7 @@ struct ucounts *user_event_limit_get_user(void)
 void user_event_limit_uncharge(struct ucounts *user, enum ucount_type type,
 			       unsigned int nr)
 {
-	for (; user; user = user->ns->ucounts)
-		atomic_long_sub(nr, &user->ucount[type]);
+	uncharge_below(user, NULL, type, nr);
 }
 
 /* Charge in one namespace */
@@ -65,6 +72,21 @@ static bool charge_one(struct ucounts *user, enum ucount_type type,
 	return true;
 }
 
+/* Charge in the namespaces below that of @end: 0, or -EMFILE */
+static __always_inline int charge_below(struct ucounts *user, struct ucounts *end,
+					enum ucount_type type, unsigned int nr)
+{
+	struct ucounts *at;
+
+	for (at = user; at != end; at = at->ns->ucounts) {
+		if (charge_one(at, type, nr))
+			continue;
+		uncharge_below(user, at, type, nr);
+		return -EMFILE;
+	}
+	return 0;
+}
+
 /**
  * user_event_limit_charge() - count events or enable bits for a user
  * @user: the counters
@@ -78,16 +100,51 @@ static bool charge_one(struct ucounts *user, enum ucount_type type,
 int user_event_limit_charge(struct ucounts *user, enum ucount_type type,
 			    unsigned int nr)
 {
-	struct ucounts *at, *undo;
+	return charge_below(user, NULL, type, nr);
+}
 
-	for (at = user; at; at = at->ns->ucounts) {
-		if (charge_one(at, type, nr))
-			continue;
-		for (undo = user; undo != at; undo = undo->ns->ucounts)
-			atomic_long_sub(nr, &undo->ucount[type]);
-		return -EMFILE;
+/* Where what both cause counts: the counters of the same creator, or NULL */
+static struct ucounts *find_common(struct ucounts *one, struct ucounts *two)
+{
+	struct ucounts *at;
+
+	for (; one; one = one->ns->ucounts) {
+		for (at = two; at; at = at->ns->ucounts) {
+			if (at == one)
+				return at;
+		}
 	}
-	return 0;
+	return NULL;
+}
+
+/**
+ * user_event_limit_move() - count for another user what counts for one, and more
+ * @from: the counters of the one
+ * @to: those of the other
+ * @type: UCOUNT_USER_EVENTS or UCOUNT_USER_EVENT_BITS
+ * @nr: how many count for @from
+ * @more: how many are new
+ *
+ * It takes no room twice where it counts for both.
+ *
+ * Context: any.
+ * Return: as user_event_limit_charge(); if that fails, nothing has changed.
+ */
+int user_event_limit_move(struct ucounts *from, struct ucounts *to,
+			  enum ucount_type type, unsigned int nr, unsigned int more)
+{
+	struct ucounts *common = find_common(from, to);
+	int ret;
+
+	ret = user_event_limit_charge(to, type, more);
+	if (ret)
+		return ret;
+	ret = charge_below(to, common, type, nr);
+	if (ret)
+		user_event_limit_uncharge(to, type, more);
+	else
+		uncharge_below(from, common, type, nr);
+	return ret;
 }
 
 #ifdef USER_EVENTS_MEMCG

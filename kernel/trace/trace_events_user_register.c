@@ -103,15 +103,11 @@ void user_event_register_leave(struct user_event_mm *umm)
 
 /*
  * Whether the set of the address space may be changed, with all locks held: only fork
- * could share it now, and waits for the mmap_lock. What a task registers counts for
- * its user, who may be another one than when the set was made.
+ * could share it now, and waits for the mmap_lock.
  */
-static __always_inline bool has_own_set(const struct change *change)
+static __always_inline bool has_own_set(const struct user_event_mm *umm)
 {
-	struct user_event_set *set = change->access.umm->set;
-
-	return set && refcount_read(&set->users) == 1 &&
-		(!change->enabler || set->user == current_ucounts());
+	return umm->set && refcount_read(&umm->set->users) == 1;
 }
 
 /*
@@ -122,6 +118,7 @@ static int own_set(struct change *change)
 {
 	struct user_event_mm *umm = change->access.umm;
 	struct user_event_set *set = umm->set;
+	int ret;
 
 	if (!change->copy || change->copied != set) {
 		if (set)
@@ -130,6 +127,13 @@ static int own_set(struct change *change)
 		return -ESTALE;
 	}
 
+	/* Other processes may have taken the room meanwhile */
+	if (change->more) {
+		ret = user_event_set_charge(change->copy, 1);
+		if (ret)
+			return ret;
+		user_event_set_uncharge(change->copy);
+	}
 	if (set)
 		user_event_register_leave(umm);
 	umm->set = change->copy;
@@ -323,10 +327,8 @@ void user_event_register_work(struct work_struct *work)
 	user_event_owner_put(owner);
 }
 
-static void drop_empty_set(struct user_event_mm *umm)
+static void drop_set(struct user_event_mm *umm)
 {
-	if (umm->set->nr)
-		return;
 	user_event_register_leave(umm);
 	umm->set = NULL;
 }
@@ -371,7 +373,7 @@ static int visit_register(struct user_event_access *access)
 
 	/* It may take the place of one whose memory was unmapped */
 	change->more = !gone;
-	if (!has_own_set(change)) {
+	if (!has_own_set(umm)) {
 		/* A registration that fails leaves no copy */
 		ret = set ? user_event_bit_check(umm, change->addr) : 0;
 		ret = ret ?: own_set(change);
@@ -381,7 +383,7 @@ static int visit_register(struct user_event_access *access)
 	if (ret)
 		return ret;
 
-	ret = gone ? 0 : user_event_set_charge(umm->set);
+	ret = user_event_set_charge(umm->set, change->more);
 	if (ret)
 		goto err_set;
 	ret = user_event_bit_write(umm, change->enabler, 0);
@@ -403,7 +405,8 @@ err_charge:
 	if (!gone)
 		user_event_set_uncharge(umm->set);
 err_set:
-	drop_empty_set(umm);
+	if (!umm->set->nr)
+		drop_set(umm);
 	return ret;
 }
 
@@ -461,7 +464,7 @@ static int visit_unregister(struct user_event_access *access)
 	struct user_event_set *set = umm->set;
 	struct user_event_enabler *enabler;
 	struct vm_area_struct *vma;
-	bool shared = false;
+	bool shared = false, leave;
 	int ret;
 
 	enabler = set ? user_event_set_find(set, change->addr, change->bit) :
@@ -469,8 +472,10 @@ static int visit_unregister(struct user_event_access *access)
 	if (!enabler)
 		return -ENOENT;
 
-	ret = has_own_set(change) ? 0 : own_set(change);
-	if (!ret && !RB_EMPTY_ROOT(&umm->gone))
+	/* What would be an empty copy takes none */
+	leave = !has_own_set(umm) && set->nr == 1;
+	ret = has_own_set(umm) || leave ? 0 : own_set(change);
+	if (!ret && !leave && !RB_EMPTY_ROOT(&umm->gone))
 		ret = clean_some(umm);
 	if (ret)
 		return ret;
@@ -491,8 +496,13 @@ static int visit_unregister(struct user_event_access *access)
 		change->pgoff = vma->vm_pgoff +
 			((change->addr - vma->vm_start) >> PAGE_SHIFT);
 	}
-	user_event_set_remove(enabler);
-	drop_empty_set(umm);
+	WRITE_ONCE(umm->removals, umm->removals + 1);
+	if (leave)
+		drop_set(umm);
+	else
+		user_event_set_remove(enabler);
+	if (umm->set && !umm->set->nr)
+		drop_set(umm);
 	return 0;
 }
 

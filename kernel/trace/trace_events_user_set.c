@@ -172,19 +172,38 @@ bool user_event_set_place(struct user_event_set *set, unsigned long addr,
 	return false;
 }
 
+/* Count what is in a set for the caller, who is another user than before, and @more */
+static int set_move(struct user_event_set *set, unsigned int more)
+{
+	struct ucounts *user = user_event_limit_get_user();
+	int ret;
+
+	if (!user)
+		return -EMFILE;
+	ret = user_event_limit_move(set->user, user, UCOUNT_USER_EVENT_BITS, set->nr,
+				    more);
+	if (!ret)
+		swap(set->user, user);
+	put_ucounts(user);
+	return ret;
+}
+
 /**
- * user_event_set_charge() - count another enable bit for the user of a set
+ * user_event_set_charge() - count enable bits for the caller
  * @set: the set, which no two address spaces share
+ * @more: how many are to be added to it, 0 or 1
  *
  * To be followed by user_event_set_add(), or by user_event_set_uncharge() if
- * the bit is not added.
+ * the bit is not added. What the set has counts for the caller from now on, too.
  *
  * Context: event_mutex held.
  * Return: 0, or -EMFILE when the user has as many as it may.
  */
-int user_event_set_charge(struct user_event_set *set)
+int user_event_set_charge(struct user_event_set *set, unsigned int more)
 {
-	return user_event_limit_charge(set->user, UCOUNT_USER_EVENT_BITS, 1);
+	if (unlikely(set->user != current_ucounts()))
+		return set_move(set, more);
+	return more ? user_event_limit_charge(set->user, UCOUNT_USER_EVENT_BITS, more) : 0;
 }
 
 /**

@@ -436,6 +436,26 @@ TEST_F(user_limit, bits_and_fork)
 	EXPECT_EQ(0, uev_in_child(forks_as_nobody, &t));
 }
 
+static int unregister_the_only_one(void *arg)
+{
+	struct task *t = arg;
+
+	CHECK(!uev_become_nobody());
+	CHECK(!uev_reg(t->fd, t->v, 0, 4, 0, "ul_fork u32 n", NULL));
+	CHECK(!uev_in_child(unregister_one, t));
+	CHECK(uev_unreg(t->fd, t->v, 0) == 0);
+	return 0;
+}
+
+/* A child that drops all that it shares with its parent needs no room for it. */
+TEST_F(user_limit, child_unregisters_the_only_bit)
+{
+	struct task t = { self->fd, self->values };
+
+	ASSERT_OK(uev_put(BITS, "1"));
+	EXPECT_EQ(0, uev_in_child(unregister_the_only_one, &t));
+}
+
 static int register_in_vain(void *arg)
 {
 	struct task *t = arg;
@@ -649,6 +669,46 @@ TEST_F(user_limit, user_namespaces)
 	t.fd = self->fd;
 	ASSERT_OK(uev_put(EVENTS, "3"));
 	EXPECT_EQ(0, uev_in_child(namespace_under_its_maker, &t));
+}
+
+static int bits_below(void *arg)
+{
+	struct task *t = arg;
+	int i;
+
+	CHECK(!uev_become_nobody());
+	CHECK(!become_root_of_a_namespace());
+	CHECK(!uev_put(BITS, "10"));
+	for (i = 0; i < 6; i++)
+		CHECK(!uev_reg(t->fd, t->v, i, 4, 0, "ul_below u32 n", NULL));
+	/* All of them count for the user of a namespace below it, and still for it. */
+	CHECK(!unshare(CLONE_NEWUSER));
+	CHECK(!uev_put("/proc/self/uid_map", "0 0 1"));
+	/* Where they are too many for it, nothing changes. */
+	CHECK(!uev_put(BITS, "6"));
+	CHECK(uev_reg(t->fd, t->v, i, 4, 0, "ul_below u32 n", NULL) == -EMFILE);
+	CHECK(!uev_put(BITS, "5"));
+	CHECK(uev_reg(t->fd, t->v, i, 4, 0, "ul_below u32 n", NULL) == -EMFILE);
+	CHECK(!uev_put(BITS, "1000"));
+	for (; i < 10; i++)
+		CHECK(!uev_reg(t->fd, t->v, i, 4, 0, "ul_below u32 n", NULL));
+	CHECK(uev_reg(t->fd, t->v, i, 4, 0, "ul_below u32 n", NULL) == -EMFILE);
+	CHECK(!uev_unreg(t->fd, t->v, 0));
+	CHECK(!uev_reg(t->fd, t->v, i, 4, 0, "ul_below u32 n", NULL));
+	return 0;
+}
+
+/* Bits that a process takes into another namespace take no room twice. */
+TEST_F(user_limit, bits_in_a_namespace_below)
+{
+	struct task t = { self->fd, self->values };
+
+	if (access("/proc/self/ns/user", F_OK))
+		SKIP(return, "the kernel has no user namespaces");
+	EXPECT_EQ(0, uev_in_child(bits_below, &t));
+	/* And they have given it back. */
+	ASSERT_OK(uev_put(BITS, "10"));
+	EXPECT_EQ(0, uev_in_child(bits_below, &t));
 }
 
 /* A group's events count as well. */

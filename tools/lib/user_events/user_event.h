@@ -123,6 +123,9 @@ USER_EVENT_STATE struct user_event_process user_event_process = {
 	0, -1, 0, 0, 0, 0, 0, NULL
 };
 
+/* Bytes of a command string that the kernel takes, with its NUL */
+#define USER_EVENT_COMMAND_MAX	512
+
 /* The most bytes of one record in fields without a fixed size */
 #define USER_EVENT_SIZE_MAX	64500
 
@@ -915,7 +918,10 @@ user_event_write_record(const struct user_event *event,
 	static __attribute__((unused, noinline, cold)) void		\
 	user_event_emit_##name(const struct user_event *ue_event params) \
 	{								\
+		/* Names that no field may have */			\
 		enum {							\
+			common_type, common_flags, common_preempt_count, \
+			common_pid,					\
 			ue_fixed = sizeof(uint32_t) fixed,		\
 			ue_pieces = 0 pieces,				\
 			ue_room = ue_fixed +				\
@@ -942,7 +948,10 @@ user_event_write_record(const struct user_event *event,
 	{								\
 		user_event_unregister(&user_event_of_##name);		\
 	}								\
-	struct user_event_end_##name
+	struct user_event_end_##name {					\
+		char declaration_over_511_characters			\
+			[sizeof(command) <= USER_EVENT_COMMAND_MAX ? 1 : -1]; \
+	}
 
 /**
  * user_event_enabled() - does somebody listen to an event

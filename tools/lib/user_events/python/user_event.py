@@ -26,6 +26,9 @@ is enough, and of none nothing need be returned.
 
 Types of fields: u8 u16 u32 u64 s8 s16 s32 s64 (integers), str (a string, or None), bytes
 (a bytes object, or None). Options, PERSIST and MULTI_FORMAT, come before the fields.
+The kernel takes up to 511 characters of "NAME TYPE FIELD; TYPE FIELD;", in which a str is
+"__rel_loc char[]" and a bytes "__rel_loc u8[]", and no field called common_type,
+common_flags, common_preempt_count or common_pid.
 
 Whatever is in the way, the program runs on, and why() tells what it is. That includes a
 call with wrong values, and an exception in a decorated function, which would be noticed

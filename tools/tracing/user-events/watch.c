@@ -123,12 +123,16 @@ static void flush(void)
 		clearerr(stdout);	/* the signal ended a write to a full pipe */
 }
 
+/* Write to a file of the event; -ENOENT if it was deleted */
 static int put(const struct event *event, const char *file, const char *text)
 {
 	char path[1024];
 
 	snprintf(path, sizeof(path), "events/%s/%s/%s", event->system, event->name, file);
-	return tracefs_instance_file_write(instance, path, text) < 0 ? -errno : 0;
+	if (tracefs_instance_file_write(instance, path, text) >= 0)
+		return 0;
+	/* Deleted after the file was opened */
+	return errno == ENODEV ? -ENOENT : -errno;
 }
 
 /* Is it on in the instance, that is, has it been seen before? */

@@ -12,6 +12,7 @@ tests=(list_in_a_pipe list_for_a_person list_as_json list_of_groups list_bits_an
 	watch_what_is_there watch_what_comes_later watch_with_a_filter watch_as_json watch_systems
 	watch_numbers watch_text watch_bytes watch_arrays watch_structs watch_forged_fields
 	watch_names_that_libraries_refuse watch_fields_that_are_not_utf8 watch_a_type_twice
+	watch_what_is_deleted
 	watch_all_cpus watch_cpus_that_glibc_does_not_count watch_large_records
 	watch_what_is_lost watch_leaves_nothing watch_stops_while_nobody_reads
 	unreadable_files signals_that_are_ignored
@@ -571,6 +572,27 @@ watch_a_type_twice()
 	wait $watcher || wrong "status $?"
 	is "JSON" "loaf {'grams': 750}
 late {'kind': 'rye'}" "$(records "r['event'], r['fields']")"
+}
+
+# After its file was opened: the file is one that says so, on opening
+watch_what_is_deleted()
+{
+	local file
+
+	mknod "$scratch/gone" c 10 250
+	watch watch loaf
+	kill -STOP $watcher
+	events "loaf u32 n"
+	file=$(echo instances/user-events-*)/events/user_events/loaf/enable
+	mount --bind "$scratch/gone" "$file" || wrong "status $?"
+	is "its error" 1 "$( (: >"$file") 2>&1 | grep -c 'No such device$')"
+	kill -CONT $watcher
+	sleep 1.5
+	umount "$file"
+	await used_by loaf ftrace
+	kill -TERM $watcher
+	wait $watcher || wrong "status $?"
+	is "stderr" "" "$(cat "$scratch/err")"
 }
 
 # lose OPTION...: a record, then more than the buffer keeps while nobody reads it. With

@@ -4,6 +4,7 @@
  */
 #include <ctype.h>
 #include <errno.h>
+#include <grp.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -307,12 +308,35 @@ static void look_at_events(const struct events *events)
 		good("no record was lost");
 }
 
+/* Which users may open the file @path in @dir, and for root how to let others do so */
+static void look_at_users_of(const char *dir, const char *path)
+{
+	struct group *group;
+	struct stat way, to;
+
+	if (geteuid() || stat(dir, &way) || stat(path, &to)) {
+		good("user_events_data can be opened");
+	} else if (way.st_mode & 0001 && to.st_mode & 0002) {
+		good("user_events_data can be opened by all users");
+	} else if (to.st_mode & 0020 && to.st_gid &&
+		   way.st_mode & (way.st_gid == to.st_gid ? 0010 : 0001)) {
+		group = getgrgid(to.st_gid);
+		good("user_events_data can be opened by root and the group %s",
+		     group ? group->gr_name : "that it belongs to");
+	} else {
+		good("user_events_data can be opened by root alone; for programs of a group:");
+		if (!ue_json)
+			printf("       chmod o+x %s; chgrp GROUP %s; chmod g+w %s\n", dir, path,
+			       path);
+	}
+}
+
 int ue_doctor(int argc, char **argv)
 {
 	const char *dir = NULL;
 	struct events events;
 	bool complete = true;
-	char *path;
+	char *path, *fix = NULL;
 	int have, on;
 
 	if (ue_option(argc, argv, "+:") != -1)
@@ -331,20 +355,28 @@ int ue_doctor(int argc, char **argv)
 		goto out;
 	}
 	good("tracefs is mounted on %s", dir);
+	/* The folders that the library knows */
+	if (strcmp(dir, "/sys/kernel/tracing") && strcmp(dir, "/sys/kernel/debug/tracing"))
+		found("mount -t tracefs nodev /sys/kernel/tracing",
+		      ue_text("programs look in /sys/kernel/tracing, or in USER_EVENTS_DATA"));
 
 	path = ue_path("user_events_data");
 	if (access(dir, X_OK)) {
-		found("chmod o+x /sys/kernel/tracing",
-		      ue_text("this user may not look into %s", dir));
+		fix = ue_text("chmod o+x %s", dir);
+		found(fix, ue_text("this user may not look into %s", dir));
 	} else if (access(path, F_OK)) {
 		found(NULL, ue_text("no user_events_data: the kernel %swas built without CONFIG_USER_EVENTS",
 				    have ? "is locked down, or " : ""));
+	} else if (access(path, W_OK) && errno == EROFS) {
+		fix = ue_text("mount -o remount,rw %s", dir);
+		found(fix, ue_text("%s is mounted read-only", dir));
 	} else if (access(path, W_OK)) {
-		found("chgrp GROUP user_events_data; chmod g+w user_events_data",
-		      ue_text("this user may not open user_events_data"));
+		fix = ue_text("chgrp GROUP %s; chmod g+w %s", path, path);
+		found(fix, ue_text("this user may not open user_events_data"));
 	} else {
-		good("user_events_data can be opened");
+		look_at_users_of(dir, path);
 	}
+	free(fix);
 	free(path);
 	if (nr_found)
 		goto out;

@@ -20,6 +20,7 @@ tests=(list_in_a_pipe list_for_a_person list_as_json list_of_groups list_bits_an
 	stat_counts stat_counts_all_threads stat_ends_at_once group_life group_names_and_users
 	group_without_permission group_reached_by_its_user
 	record_with_perf record_leaves_out doctor_is_content doctor_finds doctor_is_not_root
+	doctor_says_who_may_open doctor_looks_at_the_mount
 	doctor_looks_at_groups doctor_cannot_read doctor_enlarges_the_buffer doctor_quotes wrong_usage
 	output_that_fails completion)
 slow_tests=(list_in_a_pipe watch_what_comes_later emit_each_type)
@@ -1097,6 +1098,50 @@ doctor_is_not_root()
 	is "JSON" "[['unchecked']]" "$(json "[list(x) for x in j]")"
 	chmod o-x .
 	chmod o-w user_events_data
+}
+
+# The usual failure: root may open the file, and the programs are not root's
+doctor_says_who_may_open()
+{
+	local data=$tracefs/user_events_data
+
+	run 0 doctor
+	is "root alone" "ok   user_events_data can be opened by root alone; for programs of a group:
+       chmod o+x $tracefs; chgrp GROUP $data; chmod g+w $data" "$(grep -A 1 'can be opened' "$scratch/out")"
+	eval "$(sed -n 's/GROUP/65534/; s/^       \(chmod o\)/\1/p' "$scratch/out")"
+	run 0 doctor
+	has "a group" "^ok   user_events_data can be opened by root and the group $(getent group 65534 | cut -d: -f1)$" \
+		"$(out)"
+	setpriv --reuid=1 --regid=65534 --clear-groups test -w $data || wrong "the group may not open it"
+	chmod o-x .
+	run 0 doctor
+	has "a group that cannot pass" ' by root alone' "$(out)"
+	chmod o+x .
+	chmod o+w $data
+	run 0 doctor
+	has "all" '^ok   user_events_data can be opened by all users$' "$(out)"
+	chmod o-x .
+	chmod 640 $data
+	chgrp root $data
+}
+
+# doctor_in COMMAND...: doctor's output after these in a namespace for mounts
+doctor_in()
+{
+	(cd / && unshare --mount sh -c "$*; exec '$command' doctor" >"$scratch/out")
+	is "status" 1 $?
+}
+
+doctor_looks_at_the_mount()
+{
+	doctor_in mount -o remount,bind,ro $tracefs
+	is "read-only" "!!   $tracefs is mounted read-only
+       mount -o remount,rw $tracefs" "$(tail -n 2 "$scratch/out")"
+	mkdir "$scratch/elsewhere"
+	doctor_in "umount -l $tracefs; mount -t tracefs nodev $scratch/elsewhere"
+	has "where" "^ok   tracefs is mounted on $scratch/elsewhere$" "$(out)"
+	has "elsewhere" '^!!   programs look in /sys/kernel/tracing, ' "$(out)"
+	has "what fixes it" '^       mount -t tracefs nodev /sys/kernel/tracing$' "$(out)"
 }
 
 doctor_looks_at_groups()

@@ -7,7 +7,6 @@
  */
 #include <dirent.h>
 #include <errno.h>
-#include <event-parse.h>
 #include <fcntl.h>
 #include <kbuffer.h>
 #include <poll.h>
@@ -249,39 +248,63 @@ static int switch_on(char **patterns, const char *filter, bool first)
 	return nr;
 }
 
-/* The names of processes that the kernel knows, until all records were shown */
-static struct tep_handle *names;
+/* The kernel's names of processes, once one was needed, until all records were shown */
+static char *saved_names;
 
-/* The name of a process, if the kernel has none and the process still exists */
-static void name_of(int pid, char *comm, size_t size)
+/* The process whose name was looked up last, until all records were shown */
+static int named = -1;
+
+/* The name of a process that still exists */
+static bool name_now(int pid, char *comm, size_t size)
 {
 	char path[64];
 	FILE *file;
+	size_t len;
 
 	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
 	file = fopen(path, "r");
 	if (!file)
-		return;
-	if (fgets(comm, size, file))
-		comm[strcspn(comm, "\n")] = '\0';
+		return false;
+	len = fread(comm, 1, size - 1, file);
 	fclose(file);
+	if (len)
+		comm[len - 1] = '\0';	/* the line's end; the name may have others */
+	return len;
+}
+
+/*
+ * The name that the kernel has saved, in a line "PID NAME". A name with a line feed makes a
+ * line of its own, which may be no such line, or look like one of another process: of two
+ * lines for a process, neither counts.
+ */
+static bool name_saved(int pid, char *comm, size_t size)
+{
+	char *line, *next, *end;
+	bool found = false;
+
+	if (!saved_names)
+		saved_names = ue_read("saved_cmdlines");
+	for (line = saved_names; line && *line; line = next) {
+		next = line + strcspn(line, "\n");
+		next += *next == '\n';
+		if (strtol(line, &end, 10) != pid || *end++ != ' ')
+			continue;
+		if (found)
+			return false;
+		found = true;
+		snprintf(comm, size, "%.*s", (int)strcspn(end, "\n"), end);
+	}
+	return found;
 }
 
 static const char *comm_of(int pid)
 {
 	static char comm[64];
-	static int last;
 
-	if (names && pid == last)
-		return comm;
-	if (!names) {
-		names = tep_alloc();
-		tracefs_load_cmdlines(NULL, names);
-	}
-	last = pid;
-	snprintf(comm, sizeof(comm), "%s", tep_data_comm_from_pid(names, pid));
-	if (!strcmp(comm, "<...>"))
-		name_of(pid, comm, sizeof(comm));
+	if (pid != named && !name_now(pid, comm, sizeof(comm)) &&
+	    !name_saved(pid, comm, sizeof(comm)))
+		snprintf(comm, sizeof(comm), "<...>");
+	named = pid;
 	return comm;
 }
 
@@ -475,8 +498,9 @@ static void show_all(long *left)
 		kbuffer_next_event(cpu->page, NULL);
 		next_record(cpu);
 	}
-	tep_free(names);
-	names = NULL;
+	free(saved_names);
+	saved_names = NULL;
+	named = -1;
 }
 
 /* Read the status again, so that poll() reports the next change */

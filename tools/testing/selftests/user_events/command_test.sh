@@ -12,7 +12,7 @@ tests=(list_in_a_pipe list_for_a_person list_as_json list_of_groups list_bits_an
 	watch_what_is_there watch_what_comes_later watch_with_a_filter watch_as_json watch_systems
 	watch_numbers watch_text watch_bytes watch_arrays watch_structs watch_forged_fields
 	watch_names_that_libraries_refuse watch_fields_that_are_not_utf8 watch_a_type_twice
-	watch_what_is_deleted
+	watch_what_is_deleted watch_forged_names
 	watch_all_cpus watch_cpus_that_glibc_does_not_count watch_large_records
 	watch_what_is_lost watch_leaves_nothing watch_stops_while_nobody_reads
 	unreadable_files signals_that_are_ignored
@@ -59,7 +59,7 @@ print($1)" 2>&1
 #
 #	event NAME FIELDS	registers an event
 #	multi NAME FIELDS	registers a multi-format event
-#	comm TEXT		is the name of the process
+#	comm TEXT		is the name of the process, a line feed in place of each "|"
 #	clear			overwrites all enable words with 0
 #	fork TIMES		a process each writes a record of the event, which has a u32
 #	write HEX		writes a record of the event with these bytes
@@ -81,7 +81,7 @@ for line in sys.stdin.buffer:
         fcntl.ioctl(data, DIAG_IOCSREG, reg)
         nr += 1
     elif order == b"comm":
-        ctypes.CDLL(None).prctl(15, rest, 0, 0, 0)
+        ctypes.CDLL(None).prctl(15, rest.replace(b"|", b"\n"), 0, 0, 0)
     elif order == b"clear":
         ctypes.memset(words, 0, ctypes.sizeof(words))
     elif order == b"fork":
@@ -594,6 +594,28 @@ watch_what_is_deleted()
 	kill -TERM $watcher
 	wait $watcher || wrong "status $?"
 	is "stderr" "" "$(cat "$scratch/err")"
+}
+
+# The kernel saves the names of processes in a text, a line each, as they are
+watch_forged_names()
+{
+	local uev=$scratch/odd_writer ended
+
+	echo 1 >options/record-cmd
+	open_writer
+	tell "event loaf u32 n"
+	watch watch -n 4 loaf
+	await used_by loaf ftrace
+	kill -STOP $watcher
+	tell "comm honest" "fork 1"
+	ended=$(sed -n 's/^ *honest-\([0-9]*\) .*/\1/p' instances/user-events-*/trace)
+	tell "comm x|$ended bad" "fork 1" "comm y|$writer bad" "fork 1" "comm z|nonsense" "write 00000000"
+	kill -CONT $watcher
+	wait $watcher || wrong "status $?"
+	is "names" "<...>[$ended] x[] y[] z\x0anonsense[$writer]" \
+		"$(cut -d' ' -f2 "$scratch/watched" | sed "/^[xy]/s/[0-9]*//g" | xargs -d '\n')"
+	echo 0 >options/record-cmd
+	close_writer
 }
 
 # lose OPTION...: a record, then more than the buffer keeps while nobody reads it. With

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -256,6 +257,27 @@ static void look_at_bits(const struct event *event, const struct program *progra
 	free(fix);
 }
 
+/* The instances of watch and stat that were killed: they are left, and listen */
+static void look_at_instances(void)
+{
+	char **names = tracefs_instances(NULL), *name, *fix;
+	int i, pid;
+
+	for (i = 0; names && names[i]; i++) {
+		if (sscanf(names[i], "user-events-%d", &pid) != 1 || pid <= 0 ||
+		    !kill(pid, 0) || errno != ESRCH)
+			continue;
+		name = quoted(names[i]);
+		fix = ue_text("echo 0 > instances/%s/events/enable; rmdir instances/%s", name,
+			      name);
+		found(fix, ue_text("instances/%s is left of a watch or stat that was killed",
+				   names[i]));
+		free(fix);
+		free(name);
+	}
+	tracefs_list_free(names);
+}
+
 /* The command that doubles the buffer of the top instance; NULL if its size is not known */
 static char *enlarge(void)
 {
@@ -395,6 +417,7 @@ int ue_doctor(int argc, char **argv)
 	complete = ue_events_read(&events);
 	look_at_limits(&events);
 	look_at_events(&events);
+	look_at_instances();
 	if (ue_person)
 		ue_lacks(&events.kernel);
 	ue_events_free(&events);

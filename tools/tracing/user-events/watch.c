@@ -90,7 +90,11 @@ static bool begin(void)
 static void end(void)
 {
 	tracefs_instance_file_write(instance, "events/enable", "0");
-	tracefs_instance_destroy(instance);
+	if (tracefs_instance_destroy(instance)) {
+		ue_error("instances/%s is left: %s", tracefs_instance_get_name(instance),
+			 strerror(errno));
+		incomplete = true;
+	}
 	tracefs_instance_free(instance);
 	/* There is no reader to whom more could be said */
 	if (stop == SIGPIPE)

@@ -20,7 +20,7 @@ tests=(list_in_a_pipe list_for_a_person list_as_json list_of_groups list_bits_an
 	stat_counts stat_counts_all_threads stat_ends_at_once group_life group_names_and_users
 	group_without_permission group_reached_by_its_user
 	record_with_perf record_leaves_out doctor_is_content doctor_finds doctor_is_not_root
-	doctor_says_who_may_open doctor_looks_at_the_mount
+	doctor_finds_what_is_left doctor_says_who_may_open doctor_looks_at_the_mount
 	doctor_looks_at_groups doctor_cannot_read doctor_enlarges_the_buffer doctor_quotes wrong_usage
 	output_that_fails completion)
 slow_tests=(list_in_a_pipe watch_what_comes_later emit_each_type)
@@ -1120,6 +1120,37 @@ doctor_is_not_root()
 	is "JSON" "[['unchecked']]" "$(json "[list(x) for x in j]")"
 	chmod o-x .
 	chmod o-w user_events_data
+}
+
+# Instances of a watch that was killed, and of one that runs
+doctor_finds_what_is_left()
+{
+	local fix
+
+	events "loaf u32 n"
+	watch watch loaf
+	await used_by loaf ftrace
+	run 0 doctor
+	kill -KILL $watcher
+	wait $watcher 2>/dev/null
+	run 1 doctor
+	has "what is left" "^!!   instances/user-events-$watcher is left of a watch or stat" "$(out)"
+	fix=$(grep -A 1 'is left of' "$scratch/out" | sed -n 's/^       //p')
+	eval "$fix"
+	run 0 doctor
+	is "instances" "" "$(ls instances)"
+	used_by loaf "" || wrong "it still listens"
+
+	# Somebody keeps it
+	watch watch loaf
+	exec 5<"instances/user-events-$watcher/trace"
+	kill -TERM $watcher
+	wait $watcher
+	is "status" 3 $?
+	is "stderr" "user-events: instances/user-events-$watcher is left: Device or resource busy" \
+		"$(cat "$scratch/err")"
+	exec 5<&-
+	rmdir "instances/user-events-$watcher"
 }
 
 # The usual failure: root may open the file, and the programs are not root's

@@ -589,6 +589,8 @@ USER_EVENT_FN const char *user_event_reason(const struct user_event *event)
 		return "there is no user_events_data: mount tracefs on /sys/kernel/tracing, on a kernel with CONFIG_USER_EVENTS, or set USER_EVENTS_DATA";
 	case EACCES:
 		return "no permission to open user_events_data: an administrator gives it with chgrp and chmod g+w, and chmod o+x /sys/kernel/tracing";
+	case EROFS:
+		return "tracefs is mounted read-only: mount -o remount,rw /sys/kernel/tracing";
 	case EPERM:
 		return in_open ? "the kernel is locked down, tracing is not available" :
 				 "USER_EVENT_PERSIST takes CAP_PERFMON";
@@ -597,7 +599,7 @@ USER_EVENT_FN const char *user_event_reason(const struct user_event *event)
 		return in_open ? "too many open files: raise ulimit -n" :
 				 "too many user events: raise kernel.user_events_max, user.max_user_events or user.max_user_event_bits, or the group's limit";
 	case EADDRINUSE:
-		return "an event of this name has other fields: rename it, end the other program, or use USER_EVENT_MULTI_FORMAT";
+		return "an event of this name has other fields: rename it, use USER_EVENT_MULTI_FORMAT, or end the other program or stop what still listens to the old one, then user_event_retry()";
 	case EINVAL:
 		return "the kernel does not take this name, or these fields or options: see user_event(3)";
 	case ENOTTY:

@@ -143,6 +143,9 @@ static void no_tracefs(void)
 	fake_open_error[1] = ENOENT;
 	EXPECT(user_event_retry());
 	EXPECT(says(&user_event_of_plain, "no permission"));
+	fake_open_error[0] = EROFS;
+	EXPECT(user_event_retry());
+	EXPECT(says(&user_event_of_plain, "tracefs is mounted read-only"));
 }
 
 /* An error stays that of what failed, whatever becomes of the file */

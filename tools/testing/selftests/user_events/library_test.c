@@ -700,7 +700,7 @@ TEST_F(library, why_and_retry)
 	/* A name that is taken, and then free */
 	ASSERT_OK(uev_dynamic("u:lib_program u64 other"));
 	start(&p, &(struct start){});
-	EXPECT_SAYS(&p, "has other fields");
+	EXPECT_SAYS(&p, "stop what still listens");
 	ASSERT_OK(uev_dynamic("-:lib_program"));
 	fclose(p.in);
 	EXPECT_SAYS(&p, "0: nobody listens");

@@ -36,6 +36,9 @@ only while somebody listens: no record is written, and why() says so until the n
 with right values. emit() raises an error for wrong values, and Event() for unknown types
 or options and for a NUL in a name.
 
+Use a few names that do not change, and a field for what varies: each name is an event of its
+own, which may stay until the program ends and counts against limits.
+
 The event is unregistered by close(), or when the object is deleted. A call in another
 thread beside close() is safe: the event stays until that call returns.
 """

@@ -88,12 +88,20 @@ static size_t utf8_len(const unsigned char *text, size_t left)
 	return len;
 }
 
-/* U+0080 to U+009f, control characters, in UTF-8 */
-static bool is_long_control(const char *text)
+/*
+ * Bytes of the control character at @text, which is UTF-8; 0 if it is none: U+0080 to U+009f,
+ * and those that reorder or end lines, U+2028 to U+202e and U+2066 to U+2069.
+ */
+static size_t long_control_len(const char *text)
 {
 	const unsigned char *c = (const unsigned char *)text;
 
-	return c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0;
+	if (c[0] == 0xc2)
+		return c[1] < 0xa0 ? 2 : 0;
+	if (c[0] != 0xe2)
+		return 0;
+	return (c[1] == 0x80 && c[2] >= 0xa8 && c[2] <= 0xae) ||
+	       (c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9) ? 3 : 0;
 }
 
 /* Of one byte: also 0x80 to 0x9f outside of UTF-8, which some terminals obey */
@@ -109,7 +117,7 @@ static int print_text(FILE *to, const char *text, size_t len)
 
 	for (; len; len -= size, text += size) {
 		size = utf8_len((const unsigned char *)text, len) ?: 1;
-		if (size == 1 ? is_control(*text) : is_long_control(text)) {
+		if (size == 1 ? is_control(*text) : long_control_len(text)) {
 			for (i = 0; i < size; i++)
 				width += fprintf(to, "\\x%02x", (unsigned char)text[i]);
 		} else {
@@ -199,15 +207,20 @@ json_object *ue_json_counts(const char *text)
 void ue_json_print(json_object *object)
 {
 	const char *text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_NOSLASHESCAPE);
+	size_t len;
 
 	/* json-c leaves those control characters that JSON allows as they are */
 	for (; *text; text++) {
+		len = long_control_len(text);
 		if (*text == 0x7f)
 			fputs("\\u007f", stdout);
-		else if (is_long_control(text))
-			printf("\\u%04x", (unsigned char)*++text);
+		else if (len == 2)
+			printf("\\u%04x", (unsigned char)text[1]);
+		else if (len)
+			printf("\\u20%02x", (text[1] & 1) << 6 | (text[2] & 0x3f));
 		else
 			putchar(*text);
+		text += len ? len - 1 : 0;
 	}
 	putchar('\n');
 	fflush(stdout);

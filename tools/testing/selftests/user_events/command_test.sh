@@ -11,6 +11,7 @@ tests=(list_in_a_pipe list_for_a_person list_as_json list_of_groups list_bits_an
 	list_one_name_twice list_odd_names list_long_paths list_without_permission
 	watch_what_is_there watch_what_comes_later watch_with_a_filter watch_as_json watch_systems
 	watch_numbers watch_text watch_bytes watch_arrays watch_structs watch_forged_fields
+	watch_bidirectional_text
 	watch_names_that_libraries_refuse watch_fields_that_are_not_utf8 watch_a_type_twice
 	watch_what_is_deleted watch_forged_names
 	watch_all_cpus watch_cpus_that_glibc_does_not_count watch_large_records
@@ -483,6 +484,26 @@ watch_structs()
 	wait $watcher || wrong "status $?"
 	has "text" ' loaf a=24929 b=(99|7133701809754865664) c=4$' "$(cat "$scratch/watched")"
 	close_writer
+}
+
+# Characters that reorder or end a line, and the ones beside them
+watch_bidirectional_text()
+{
+	local text escaped
+
+	read -r text escaped < <(PYTHONUTF8=1 python3 -c "
+text = ''.join(map(chr, [*range(0x2027, 0x2030), *range(0x2065, 0x206b)]))
+print(text, ''.join(c if c in '\u2027\u202f\u2065\u206a' else
+    ''.join(f'\\\\x{b:02x}' for b in c.encode()) for c in text))")
+	watch watch -n 1 loaf
+	run 0 emit -w 60 'loaf __rel_loc char[] s' "$text"
+	wait $watcher || wrong "status $?"
+	is "text" "$escaped" "$(sed 's/.* s=//' "$scratch/watched")"
+	watch --json watch -n 1 loaf
+	run 0 emit -w 60 'loaf __rel_loc char[] s' "$text"
+	wait $watcher || wrong "status $?"
+	is "JSON" "$text" "$(PYTHONUTF8=1 records "r['fields']['s']")"
+	is "characters as they are" 4 "$(grep -oP '\xe2[\x80\x81]' "$scratch/watched" | wc -l)"
 }
 
 watch_forged_fields()

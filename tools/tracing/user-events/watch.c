@@ -589,18 +589,18 @@ static double seconds_from(const struct timespec *begun, const struct timespec *
 }
 
 /* The number after @name in the text of a histogram */
-static long total(const char *text, const char *name)
+static long long total(const char *text, const char *name)
 {
 	const char *found = text ? strstr(text, name) : NULL;
 
-	return found ? atol(found + strlen(name)) : 0;
+	return found ? atoll(found + strlen(name)) : 0;
 }
 
 /* How many records the kernel has counted */
-static long count_of(const struct event *event)
+static long long count_of(const struct event *event)
 {
 	char path[1024], *text;
-	long count;
+	long long count;
 
 	snprintf(path, sizeof(path), "events/%s/%s/hist", event->system, event->name);
 	text = tracefs_instance_file_read(instance, path, NULL);
@@ -636,7 +636,7 @@ static bool table(char **patterns, bool show)
 {
 	struct before {
 		char *name;
-		long count;
+		long long count;
 		struct timespec time;
 	} *before;
 	json_object *array = json_object_new_array(), *object;
@@ -646,7 +646,7 @@ static bool table(char **patterns, bool show)
 	static void *all;
 	double rate;
 	char *why;
-	long count;
+	long long count;
 	int i, width;
 
 	if (!ue_names_read(&events))
@@ -695,11 +695,11 @@ static bool table(char **patterns, bool show)
 			json_object_array_add(array, object);
 		} else if (ue_person) {
 			width = ue_print_name(event);
-			printf("%*s %12ld %10.1f  %s\n", width < 40 ? 40 - width : 0, "", count,
+			printf("%*s %12lld %10.1f  %s\n", width < 40 ? 40 - width : 0, "", count,
 			       rate, losses);
 		} else {
 			ue_print_name(event);
-			printf("\t%ld\t%.1f\t%s\n", count, rate, losses);
+			printf("\t%lld\t%.1f\t%s\n", count, rate, losses);
 		}
 	}
 	if (ue_json && show && counted && !stop)

@@ -59,6 +59,8 @@ static bool parse_field(struct field *field, char *type)
 
 	field->data_loc = skip(&type, "__data_loc ");
 	field->rel_loc = skip(&type, "__rel_loc ");
+	if ((field->data_loc || field->rel_loc) && field->size != sizeof(uint32_t))
+		return false;
 	field->element = ue_type_size(type);
 	field->is_text = field->is_array &&
 		(!strcmp(type, "char") || !strcmp(type, "unsigned char"));

@@ -12,7 +12,7 @@ tests=(list_in_a_pipe list_for_a_person list_as_json list_of_groups list_bits_an
 	watch_what_is_there watch_what_comes_later watch_with_a_filter watch_as_json watch_systems
 	watch_numbers watch_text watch_bytes watch_arrays watch_structs watch_forged_fields
 	watch_bidirectional_text
-	watch_names_that_libraries_refuse watch_fields_that_are_not_utf8 watch_a_type_twice
+	watch_names_that_libraries_refuse watch_fields_that_are_odd watch_a_type_twice
 	watch_what_is_deleted watch_forged_names
 	watch_all_cpus watch_cpus_that_glibc_does_not_count watch_large_records
 	watch_what_is_lost watch_leaves_nothing watch_stops_while_nobody_reads
@@ -534,20 +534,20 @@ watch_names_that_libraries_refuse()
 	close_writer
 }
 
-# As mainline's kernel may have them: this one gets to see such a format file
-watch_fields_that_are_not_utf8()
+# As another kernel may have them: this one gets to see such a format file
+watch_fields_that_are_odd()
 {
 	local format
 
 	watch --json watch loaf
 	kill -STOP $watcher
 	open_writer
-	tell "event loaf u32 grams"
+	tell "event loaf u32 grams; __rel_loc char[] kind; __data_loc char[] flour"
 	format=$(echo instances/user-events-*)/events/user_events/loaf/format
-	sed 's/grams/gr\xffms/' "$format" >"$scratch/format"
+	sed -e 's/grams/gr\xffms/' -e '/_loc/s/size:4/size:2/' "$format" >"$scratch/format"
 	mount --bind "$scratch/format" "$format" || wrong "status $?"
 	kill -CONT $watcher
-	tell "wait loaf" "emit loaf 7"
+	tell "wait loaf" "emit loaf 7 rye dark"
 	await grep -q loaf "$scratch/watched"
 	umount "$format"
 	kill -TERM $watcher

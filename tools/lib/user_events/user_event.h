@@ -830,8 +830,14 @@ user_event_write_record(const struct user_event *event,
 #define USER_EVENT_STORE_ue_bytes(n, name)					\
 	user_event_copy_bytes(ue_head + ue_at, name, n);
 
-/* M(the arguments of a field) for each of up to 16 fields */
-#define USER_EVENT_CALL(M, ...)		M(__VA_ARGS__)
+/*
+ * M(the arguments of a field) for each of up to 16 fields. A type that is none of them, and
+ * more fields, become a type in C that is not declared: the first error names it.
+ */
+#define USER_EVENT_CALL(M, ...)						\
+	USER_EVENT_JOIN(USER_EVENT_CALL_, USER_EVENT_MORE(__VA_ARGS__))(M, __VA_ARGS__)
+#define USER_EVENT_CALL_0(M, field)	M(ue_num, 0, "", field, ue_unused)
+#define USER_EVENT_CALL_1(M, ...)	M(__VA_ARGS__)
 #define USER_EVENT_EACH_0(M)
 #define USER_EVENT_EACH_1(M, f)		USER_EVENT_CALL(M, USER_EVENT_T_##f)
 #define USER_EVENT_EACH_2(M, f, ...)	USER_EVENT_CALL(M, USER_EVENT_T_##f) \
@@ -864,11 +870,12 @@ user_event_write_record(const struct user_event *event,
 	USER_EVENT_EACH_14(M, __VA_ARGS__)
 #define USER_EVENT_EACH_16(M, f, ...)	USER_EVENT_CALL(M, USER_EVENT_T_##f) \
 	USER_EVENT_EACH_15(M, __VA_ARGS__)
+#define USER_EVENT_EACH_17(M, ...)	M(ue_num, 0, "", more_than_16_fields, ue_unused)
 
-/* How many arguments follow the first one, up to 33, and whether any does */
+/* How many arguments follow the first one, 17 for 17 to 33, and whether any does */
 #define USER_EVENT_COUNT(...)						\
-	USER_EVENT_35TH(__VA_ARGS__, 33, 32, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22,	\
-			21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10,	\
+	USER_EVENT_35TH(__VA_ARGS__, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17,	\
+			17, 17, 17, 17, 17, 16, 15, 14, 13, 12, 11, 10,	\
 			9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 0)
 #define USER_EVENT_MORE(...)						\
 	USER_EVENT_35TH(__VA_ARGS__, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,	\

@@ -9,11 +9,14 @@
 #include <signal.h>
 #include <sys/ipc.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/shm.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "uev_harness.h"
+#include "uev_pager.h"
 
 #define EVENT		"unmap_event u32 a"
 #define EVENT_NAME	"unmap_event"
@@ -278,6 +281,215 @@ TEST_F(uev, shared_bit_beside_much_unmapping)
 	munmap(second, uev_page_size());
 	munmap(going.first, uev_page_size());
 	close(fd);
+}
+
+/*
+ * Switches the event to @on, and waits for a repair of this process that goes over all
+ * its enablers: @late is the page of one, whose memory was discarded.
+ */
+static bool switch_and_repair(char *late, bool on)
+{
+	if (madvise(late, uev_page_size(), MADV_DONTNEED) ||
+	    uev_enable(EVENT_NAME, on))
+		return false;
+	/* To read the word would bring the page in */
+	return uev_wait_for(uev_page_is_present(late)) &&
+	       BECOMES(on, *(__u32 *)late);
+}
+
+/* What is mapped next is not even read: nothing asks for its pages. */
+TEST_F(uev, what_is_mapped_next_is_not_read)
+{
+	size_t page = uev_page_size(), n;
+	int memory, uffd, i;
+	struct uffd_msg msg;
+	char *area, *next;
+	struct stat st;
+
+	for (n = 0; n < 2; n++) {
+		/* A page before, the one that is replaced, and one after */
+		area = map_anon(NULL, 3 * page);
+		ASSERT_NE(NULL, area);
+		memory = memfd_create("uev", MFD_CLOEXEC);
+		ASSERT_LE(0, memory);
+		ASSERT_EQ(0, ftruncate(memory, page));
+		for (i = 0; i < 3; i++)
+			ASSERT_OK(uev_reg(self->fd, area + i * page, 0, 4, 0,
+					  EVENT, NULL));
+		next = area + page;
+		ASSERT_EQ(0, munmap(next, page));
+		ASSERT_EQ(next, n ? map_at(next, page, MAP_SHARED, memory) :
+				    map_anon(next, page));
+		uffd = uev_pager(next, page);
+		if (uffd < 0)
+			SKIP(return, UEV_NO_PAGER);
+
+		/* Every switch of the event, beside each of the neighbours */
+		for (i = 0; i < 4; i++)
+			ASSERT_TRUE(switch_and_repair(area + (i & 2) * page, !(i & 1)))
+				TH_LOG("switch %d", i);
+		free(uev_get("user_events_enablers"));
+		/* To unregister something that is not gone would wait for the pager */
+		ASSERT_EQ(-1, read(uffd, &msg, sizeof(msg)));
+		EXPECT_OK(uev_unreg(self->fd, next, 0));
+
+		EXPECT_EQ(-1, read(uffd, &msg, sizeof(msg)));
+		EXPECT_EQ(EAGAIN, errno);
+		EXPECT_FALSE(uev_page_is_present(next));
+		ASSERT_EQ(0, fstat(memory, &st));
+		EXPECT_EQ(0, st.st_blocks);
+		close(uffd);
+		close(memory);
+		for (i = 0; i < 3; i += 2)
+			EXPECT_OK(uev_unreg(self->fd, area + i * page, 0));
+		munmap(area, 3 * page);
+	}
+}
+
+/*
+ * Mappings over the page at @at that fail. Where that is found out late, the kernel may
+ * have unmapped what was there.
+ */
+static void *over_unaligned(char *at, size_t page)
+{
+	return mmap(at + 8, page, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+}
+
+static void *over_bad_file(char *at, size_t page)
+{
+	return mmap(at, page, PROT_READ, MAP_SHARED | MAP_FIXED, -1, 0);
+}
+
+static void *over_too_much(char *at, size_t page)
+{
+	return mmap(at, -(size_t)at, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+}
+
+/* A limit of this process */
+static void *over_limit(char *at, size_t page)
+{
+	struct rlimit old, little;
+	void *p;
+
+	if (getrlimit(RLIMIT_DATA, &old))
+		return NULL;
+	little = (struct rlimit){ page, old.rlim_max };
+	if (setrlimit(RLIMIT_DATA, &little))
+		return NULL;
+	p = mmap(at, page, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	setrlimit(RLIMIT_DATA, &old);
+	return p;
+}
+
+/* The whole of what is reserved, which is more memory than there is */
+#define RESERVED	(sizeof(long) == 8 ? 1UL << 37 : 1UL << 24)
+
+static void *over_commit(char *at, size_t page)
+{
+	void *p = mmap(at, RESERVED - page, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+
+	/* The kernel may have been told to promise anything */
+	return p == MAP_FAILED ? p : NULL;
+}
+
+/* The file system refuses it, or the kernel before that */
+static void *over_sealed(char *at, size_t page)
+{
+	int fd = memfd_create("uev", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	void *p;
+
+	if (fd < 0 || ftruncate(fd, page) ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE))
+		return NULL;
+	p = mmap(at, page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
+	close(fd);
+	return p;
+}
+
+/* A socket refuses it when all is prepared */
+static void *over_socket(char *at, size_t page)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	void *p;
+
+	if (fd < 0)
+		return NULL;
+	p = mmap(at, page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
+	close(fd);
+	return p;
+}
+
+static const struct {
+	const char *name;
+	void *(*map)(char *at, size_t page);
+	bool early;
+} failures[] = {
+	{ "unaligned", over_unaligned, true },
+	{ "bad file", over_bad_file, true },
+	{ "too much", over_too_much, true },
+	{ "limit", over_limit },
+	{ "overcommitment", over_commit },
+	{ "sealed", over_sealed },
+	{ "socket", over_socket },
+};
+
+/* If a mapping fails, the registration is as the memory is: still there, or gone. */
+TEST_F(uev, mapping_over_it_that_fails)
+{
+	size_t page = uev_page_size(), n;
+	unsigned char resident;
+	char *area, *at;
+	void *p;
+
+	for (n = 0; n < ARRAY_SIZE(failures); n++) {
+		area = mmap(NULL, RESERVED, PROT_NONE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		ASSERT_NE(MAP_FAILED, area);
+		ASSERT_NE(NULL, map_anon(area, 3 * page));
+		at = area + page;
+		ASSERT_OK(uev_reg(self->fd, at, 3, 4, 0, EVENT, NULL));
+		/* A neighbour, whose mapping is split if the page goes */
+		ASSERT_OK(uev_reg(self->fd, at - 8, 3, 8, 0, EVENT, NULL));
+		ASSERT_OK(uev_enable(EVENT_NAME, true));
+		p = failures[n].map(at, page);
+		if (!p) {
+			TH_LOG("%s: does not fail", failures[n].name);
+			uev_unreg(self->fd, at, 3);
+			goto next;
+		}
+		ASSERT_EQ(MAP_FAILED, p) TH_LOG("%s", failures[n].name);
+
+		if (!mincore(at, page, &resident)) {
+			EXPECT_EQ(8, *(__u32 *)at);
+			ASSERT_OK(uev_enable(EVENT_NAME, false));
+			EXPECT_EQ(0, *(__u32 *)at) TH_LOG("%s", failures[n].name);
+			ASSERT_OK(uev_enable(EVENT_NAME, true));
+			EXPECT_EQ(8, *(__u32 *)at) TH_LOG("%s", failures[n].name);
+			EXPECT_OK(uev_unreg(self->fd, at, 3));
+			EXPECT_EQ(0, *(__u32 *)at);
+		} else {
+			EXPECT_FALSE(failures[n].early) TH_LOG("%s", failures[n].name);
+			TH_LOG("%s: leaves a gap", failures[n].name);
+			ASSERT_EQ(at, map_anon(at, page));
+			switch_all(_metadata);
+			EXPECT_EQ(0, *(__u32 *)at) TH_LOG("%s", failures[n].name);
+			*(__u32 *)at = 8;
+			EXPECT_OK(uev_unreg(self->fd, at, 3));
+			EXPECT_EQ(8, *(__u32 *)at) TH_LOG("%s", failures[n].name);
+			EXPECT_OK(uev_reg(self->fd, at, 3, 4, 0, EVENT, NULL));
+			EXPECT_OK(uev_unreg(self->fd, at, 3));
+		}
+		EXPECT_EQ(8, *(__u64 *)(at - 8));
+		EXPECT_ERR(ENOENT, uev_unreg(self->fd, at, 3));
+next:
+		ASSERT_OK(uev_enable(EVENT_NAME, false));
+		EXPECT_OK(uev_unreg(self->fd, at - 8, 3));
+		munmap(area, RESERVED);
+	}
 }
 
 /* A bit in shared memory is brought up to date only where it is registered. */

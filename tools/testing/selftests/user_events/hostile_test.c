@@ -253,18 +253,24 @@ TEST_F(hostile, unregistering_leaves_the_bit_of_others)
 	ASSERT_BECOMES(0, *self->shared);
 }
 
+#define PARANOID	"/proc/sys/kernel/perf_event_paranoid"
+
 struct counter {
 	int id;
+	int cap;		/* the only capability, 0 for none */
 	int result;
+	__u32 *value;
+	__u32 seen;		/* in *value while the event is counted */
 };
 
 static int count_event(void *arg)
 {
 	struct counter *c = arg;
 
-	if (uev_become_nobody())
+	if (c->cap ? uev_keep_only_cap(c->cap) : uev_become_nobody())
 		return 1;
 	c->result = uev_perf_open(c->id, 0, -1, 0);
+	c->seen = UEV_READ(*c->value);
 	return 0;
 }
 
@@ -275,13 +281,89 @@ TEST_F(hostile, counting_takes_what_reading_takes)
 
 	ASSERT_OK(uev_reg(self->fd, self->shared, 0, 4, 0, EVENT, NULL));
 	c->id = uev_event_id(EVENT_NAME);
+	c->value = self->shared;
 	c->result = 1;
 	ASSERT_EQ(0, uev_in_child(count_event, c));
 	if (c->result == -ENOENT)
 		SKIP(return, "kernel without perf");
 	EXPECT_TRUE(c->result == -EACCES || c->result == -EPERM)
 		TH_LOG("perf_event_open: %d", c->result);
+	EXPECT_EQ(0, c->seen);
 	EXPECT_EQ(0, *self->shared);
+}
+
+/* It takes no more, either: CAP_PERFMON, which is 38, or what the sysctl allows. */
+TEST_F(hostile, counting_takes_no_more_than_reading)
+{
+	struct counter *c = uev_shared(sizeof(*c));
+	char *paranoid = uev_get(PARANOID);
+
+	if (!*paranoid)
+		SKIP(return, "kernel without perf");
+	ASSERT_OK(uev_reg(self->fd, self->shared, 0, 4, 0, EVENT, NULL));
+	c->id = uev_event_id(EVENT_NAME);
+	c->value = self->shared;
+	c->cap = 38;
+	ASSERT_EQ(0, uev_in_child(count_event, c));
+	EXPECT_LE(0, c->result);
+	EXPECT_EQ(1, c->seen);
+	ASSERT_BECOMES(0, *self->shared);
+
+	c->cap = 0;
+	c->seen = 0;
+	ASSERT_OK(uev_put(PARANOID, "-1"));
+	EXPECT_EQ(0, uev_in_child(count_event, c));
+	EXPECT_OK(uev_put(PARANOID, paranoid));
+	EXPECT_LE(0, c->result);
+	EXPECT_EQ(1, c->seen);
+	EXPECT_TRUE(BECOMES(0, *self->shared));
+	free(paranoid);
+}
+
+static int write_one(void *arg)
+{
+	struct hostile *h = arg;
+	__u32 payload = 7;
+
+	return uev_emit(h->fd, *h->count, &payload, sizeof(payload)) != 8;
+}
+
+/* Exits with the errno of a fork that was refused */
+static int fork_as_nobody(void *arg)
+{
+	int ret;
+
+	if (uev_become_nobody())
+		return 255;
+	ret = uev_in_child(write_one, arg);
+	return ret < 0 ? -ret : ret;
+}
+
+/* What was allowed to count goes on in children, whoever they have become by then. */
+TEST_F(hostile, counting_is_inherited)
+{
+	struct hostile h = { .fd = self->fd, .count = self->count };
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_TRACEPOINT,
+		.size = sizeof(attr),
+		.inherit = 1,
+	};
+	__u64 counted = 0;
+	int id, perf;
+
+	*self->count = uev_reg_index(self->fd, self->shared, EVENT);
+	ASSERT_LE(0, *self->count);
+	id = uev_event_id(EVENT_NAME);
+	if (id < 0)
+		SKIP(return, "kernel without perf");
+	attr.config = id;
+	perf = syscall(__NR_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
+	ASSERT_LE(0, perf) TH_LOG("error %d", errno);
+	EXPECT_EQ(0, uev_in_child(fork_as_nobody, &h));
+	ASSERT_EQ(sizeof(counted), read(perf, &counted, sizeof(counted)));
+	EXPECT_EQ(1, counted);
+	close(perf);
+	ASSERT_BECOMES(0, *self->shared);
 }
 
 static int come_and_go(void *arg)

@@ -445,6 +445,46 @@ TEST_F(group, limit)
 	EXPECT_EQ(0, uev_reg_index(self->a.fd, self->a.value, "grp_l9"));
 }
 
+/* Events of all groups, the default one among them */
+static int events_of_all(void)
+{
+	char *text = uev_get(CONTROL), *at = text;
+	int sum = uev_status_count("Active");
+
+	while ((at = strstr(at, " events="))) {
+		at += strlen(" events=");
+		sum += atoi(at);
+	}
+	free(text);
+	return sum;
+}
+
+TEST_F(group, limit_of_the_system)
+{
+	char *max = uev_get(UEV_MAX_SYSCTL), text[32];
+
+	ASSERT_EQ(0, uev_reg_index(self->b.fd, self->b.value, "grp_s0"));
+	snprintf(text, sizeof(text), "%d", events_of_all() + 1);
+	ASSERT_OK(uev_put(UEV_MAX_SYSCTL, text));
+	/* The last one, for a group that may have more */
+	EXPECT_EQ(0, uev_reg_index(self->a.fd, self->a.value, "grp_s1"));
+	EXPECT_ERR(EMFILE, uev_reg_index(self->a.fd, self->a.value + 1, "grp_s2"));
+	EXPECT_ERR(EMFILE, uev_reg_index(self->b.fd, self->b.value + 1, "grp_s1"));
+	EXPECT_ERR(EMFILE, uev_reg_index(self->top.fd, self->top.value, "grp_s1"));
+	EXPECT_ERR(EMFILE, uev_dynamic("u:user_events_uev_b/grp_s1"));
+	EXPECT_TRUE(uev_file_has_line(CONTROL, "uev_a max=1024 events=1"));
+	EXPECT_TRUE(uev_file_has_line(CONTROL, "uev_b max=100 events=1"));
+
+	/* One that goes in a group makes room at the top. */
+	EXPECT_OK(uev_unreg(self->b.fd, self->b.value, 0));
+	close(self->b.fd);
+	self->b.fd = open_data("uev_b");
+	EXPECT_EQ(0, uev_reg_index(self->top.fd, self->top.value, "grp_s1"));
+	EXPECT_ERR(EMFILE, uev_reg_index(self->b.fd, self->b.value, "grp_s0"));
+	EXPECT_OK(uev_put(UEV_MAX_SYSCTL, max));
+	free(max);
+}
+
 /* dynamic_events */
 
 TEST_F(group, dynamic_events)

@@ -200,6 +200,56 @@ TEST_F(neighbour, indexes_of_files_are_charged)
 	TH_LOG("%ld bytes are charged for each file", (charged() - before) / files);
 }
 
+/* Bits of one event, each at an address of its own */
+static int registers_bits(void *arg)
+{
+	int i, count = *(int *)arg;
+	__u64 *words = mmap(NULL, count * sizeof(*words), PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	if (words == MAP_FAILED || uev_become_nobody())
+		return failed();
+	ready();
+	while (!UEV_READ(shared->go))
+		uev_nap();
+	for (i = 0; i < count; i++) {
+		if (uev_reg(data_fd, &words[i], 0, 4, 0, BAD " u32 a", NULL))
+			return failed();
+		if (!(i % 100))
+			ready();
+	}
+	ready();
+	return pause();
+}
+
+/* An enabler is eight words of the machine, as the kernel's documentation says. */
+TEST_F(neighbour, bits_are_charged)
+{
+	int count = uev_kernel_is_slow() ? 1000 : 20000;
+	long before, own, size = count * 8 * sizeof(long);
+
+	START(0, registers_bits, &count, 1);
+	if (!put_in_cgroup(self->bad[0]))
+		SKIP(return, "no memory controller");
+	before = charged();
+	if (before < 0)
+		SKIP(return, "memory.stat does not tell");
+	UEV_WRITE(shared->go, 1);
+	ASSERT_TRUE(are_ready(2 + (count + 99) / 100));
+	ASSERT_EQ(0, UEV_READ(shared->failed));
+	/* The number can be late */
+	EXPECT_TRUE(uev_wait_for(charged() - before >= size));
+	own = charged() - before;
+	TH_LOG("%ld bytes are charged for each bit", own / count);
+
+	/* It is given back */
+	kill(self->bad[0], SIGKILL);
+	uev_join(self->bad[0]);
+	self->bad[0] = 0;
+	EXPECT_TRUE(uev_wait_for(charged() < before + own /
+				 (uev_kernel_is_slow() ? 2 : 20)));
+}
+
 /* What a repair brings in takes page tables, which a child has none of at first */
 #define TABLES	128
 #define TABLE_SPAN	(2UL << 20)

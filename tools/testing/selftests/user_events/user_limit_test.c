@@ -711,6 +711,82 @@ TEST_F(user_limit, bits_in_a_namespace_below)
 	EXPECT_EQ(0, uev_in_child(bits_below, &t));
 }
 
+/* The same for bits: registers @may of them at t->v, and no more */
+static int bits_inside(struct task *t, int may)
+{
+	int i;
+
+	for (i = 0; i < may; i++)
+		CHECK(!uev_reg(t->fd, t->v, i, 4, 0, "ul_nsb u32 n", NULL));
+	CHECK(uev_reg(t->fd, t->v, may, 4, 0, "ul_nsb u32 n", NULL) == -EMFILE);
+	return 0;
+}
+
+static int give_back_bits(struct task *t, int nr)
+{
+	while (nr--)
+		CHECK(!uev_unreg(t->fd, t->v, nr));
+	return 0;
+}
+
+static int bits_with_their_own_limit(void *arg)
+{
+	CHECK(!uev_become_nobody());
+	CHECK(!become_root_of_a_namespace());
+	CHECK(!uev_put(BITS, "2"));
+	CHECK(!bits_inside(arg, 2));
+	CHECK(!give_back_bits(arg, 2));
+	CHECK(!uev_put(BITS, "3"));
+	CHECK(!bits_inside(arg, 3));
+	return 0;
+}
+
+static int bits_under_their_maker(void *arg)
+{
+	struct task *t = arg;
+
+	CHECK(!uev_become_nobody());
+	CHECK(!become_root_of_a_namespace());
+	CHECK(!uev_put(BITS, "1000"));
+	CHECK(!bits_inside(t, 3));
+	/* One more level down does not help. */
+	CHECK(!unshare(CLONE_NEWUSER));
+	CHECK(uev_reg(t->fd, t->v, 3, 4, 0, "ul_nsb u32 n", NULL) == -EMFILE);
+	/* Who made the namespaces has them all. */
+	UEV_WRITE(*t->step, 1);
+	CHECK(uev_wait_for(UEV_READ(*t->step) == 2));
+	CHECK(!give_back_bits(t, 3));
+	CHECK(!bits_inside(t, 3));
+	return 0;
+}
+
+static int one_bit_as_nobody(void *arg)
+{
+	struct task *t = arg;
+
+	CHECK(!uev_become_nobody());
+	return -uev_reg(t->fd, t->v + 1, 0, 4, 0, "ul_nsb u32 n", NULL);
+}
+
+TEST_F(user_limit, bits_in_user_namespaces)
+{
+	struct task t = { self->fd, self->values, .step = (int *)self->values + 1000 };
+	pid_t pid;
+
+	if (access("/proc/self/ns/user", F_OK))
+		SKIP(return, "the kernel has no user namespaces");
+	EXPECT_EQ(0, uev_in_child(bits_with_their_own_limit, &t));
+	ASSERT_OK(uev_put(BITS, "3"));
+	pid = uev_fork(bits_under_their_maker, &t);
+	ASSERT_LT(0, pid);
+	uev_wait_for(UEV_READ(*t.step) == 1);
+	EXPECT_EQ(EMFILE, uev_in_child(one_bit_as_nobody, &t));
+	UEV_WRITE(*t.step, 2);
+	EXPECT_EQ(0, uev_join(pid));
+	/* With the process they are gone, at each level. */
+	EXPECT_EQ(0, uev_in_child(one_bit_as_nobody, &t));
+}
+
 /* A group's events count as well. */
 TEST_F(user_limit, in_a_group)
 {

@@ -74,6 +74,15 @@ FIXTURE_TEARDOWN(user_limit)
 	uev_reset();
 }
 
+/* As Documentation/trace/user_events.rst has them */
+TEST_F(user_limit, defaults)
+{
+	if (!system("grep -qrs max_user_event /etc/sysctl* /run/sysctl.d /usr/lib/sysctl.d"))
+		SKIP(return, "an administrator has set them");
+	EXPECT_EQ(16384, atoi(self->events));
+	EXPECT_EQ(1048576, atoi(self->bits));
+}
+
 /* What a child works on; it prints the line of a CHECK() that fails, and returns 1. */
 struct task {
 	int fd;

@@ -48,6 +48,34 @@ TEST_F(uev, unregister_clears_the_bit)
 	EXPECT_EQ(0, UEV_READ(*v));
 }
 
+/* What cannot be written any more is unregistered, and left as it is. */
+TEST_F(uev, unregister_what_cannot_be_written)
+{
+	size_t page = uev_page_size();
+	int fd = memfd_create("uev", MFD_CLOEXEC);
+	__u32 *v = self->value;
+
+	ASSERT_OK(uev_reg(self->fd, v, 3, 4, 0, "rel_locked", NULL));
+	ASSERT_OK(uev_enable("rel_locked", true));
+	ASSERT_BECOMES(1U << 3, *v);
+	ASSERT_EQ(0, mprotect(v, page, PROT_READ));
+	EXPECT_OK(uev_unreg(self->fd, v, 3));
+	EXPECT_EQ(1U << 3, UEV_READ(*v));
+	EXPECT_ERR(ENOENT, uev_unreg(self->fd, v, 3));
+
+	/* A file that was truncated */
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, ftruncate(fd, page));
+	v = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, v);
+	ASSERT_OK(uev_reg(self->fd, v, 3, 4, 0, "rel_locked", NULL));
+	ASSERT_EQ(0, ftruncate(fd, 0));
+	EXPECT_OK(uev_unreg(self->fd, v, 3));
+	EXPECT_ERR(ENOENT, uev_unreg(self->fd, v, 3));
+	munmap(v, page);
+	close(fd);
+}
+
 TEST_F(uev, unregister_what_is_not_registered)
 {
 	struct user_unreg unreg = unreg_arg(self->value, 3);

@@ -98,6 +98,7 @@ TEST_F(write, too_short_for_an_index)
 {
 	struct record r = record_of(self->index, 42, "hello");
 	struct iovec parts[] = { { &r, 1 }, { &r, 2 } };
+	struct iovec nothing[] = { { &r, 0 }, { NULL, 0 } };
 	size_t size;
 
 	for (size = 0; size < 4; size++) {
@@ -106,6 +107,9 @@ TEST_F(write, too_short_for_an_index)
 	}
 	EXPECT_EQ(-1, writev(self->fd, parts, 2));
 	EXPECT_EQ(EFAULT, errno);
+	/* A writev() of nothing does not get as far as the file */
+	EXPECT_EQ(0, writev(self->fd, nothing, 2));
+	EXPECT_EQ(0, writev(self->fd, NULL, 0));
 	ASSERT_TRACE("");
 }
 

@@ -211,6 +211,38 @@ TEST_F(write, nobody_listens)
 	ASSERT_TRACE("n=42 m=7 s=hello\n");
 }
 
+/* A listener that wants records of another process alone does not look at this one. */
+TEST_F(write, listener_is_for_another_process)
+{
+	struct record r = record_of(self->index, 42, "hello");
+	char *edge = self->area + uev_page_size() - sizeof(r.index);
+	size_t size = record_size(&r);
+	char pid[16];
+	int perf;
+
+	r.s = DYN_LOC(0, 0xffffU);
+	memcpy(edge, &r, sizeof(r.index));
+	ASSERT_EQ(0, munmap(edge + sizeof(r.index), uev_page_size()));
+	EXPECT_ERR(EFAULT, put(self->fd, &r, size));
+	EXPECT_ERR(EFAULT, put(self->fd, edge, size));
+
+	snprintf(pid, sizeof(pid), "%d", getppid());
+	ASSERT_OK(uev_put("set_event_pid", pid));
+	EXPECT_EQ(size, put(self->fd, &r, size));
+	EXPECT_EQ(size, put(self->fd, edge, size));
+	EXPECT_OK(uev_put("set_event_pid", ""));
+	ASSERT_TRACE("");
+
+	ASSERT_OK(uev_enable(EVENT_NAME, false));
+	perf = uev_perf_open(uev_event_id(EVENT_NAME), getppid(), -1, 0);
+	if (perf < 0)
+		SKIP(return, "kernel without perf");
+	EXPECT_EQ(size, put(self->fd, &r, size));
+	EXPECT_EQ(size, put(self->fd, edge, size));
+	close(perf);
+	EXPECT_ERR(EBADF, put(self->fd, &r, size));
+}
+
 TEST_F(write, split_in_two)
 {
 	struct record r = record_of(self->index, 42, "split");

@@ -734,8 +734,6 @@ enum user_event_mm_stale {
  * @gone: unmapped ranges that had enablers; they neither overlap nor touch.
  *	Changes under the mmap_lock for writing, or for reading and event_mutex;
  *	read under either of these. Whether it is empty is also looked at without.
- * @removals: how often enablers went, as their memory was unmapped or they were
- *	unregistered; the mmap_lock, for writing, or all locks to change it
  * @gap: the last range that was unmapped and had no enabler, with its neighbourhood:
  *	the next one is often near. Set under the mmap_lock for writing; emptied by
  *	a registration, under the mmap_lock for reading and event_mutex
@@ -772,7 +770,6 @@ struct user_event_mm {
 	struct list_head	waiting;
 	struct rb_root		gone;
 	struct user_event_gap	gap;
-	unsigned int		removals;
 	refcount_t		ref;
 	struct delayed_work	work;
 };
@@ -846,21 +843,15 @@ int user_event_bit_state(struct user_event_mm *umm,
 
 /* Wait for the mmap_lock and for pages, until killed */
 #define USER_EVENT_ACCESS_WAIT	1U
-/* To an enable word that is not registered yet */
-#define USER_EVENT_ACCESS_NEW	2U
 
 /**
  * struct user_event_access - one access to the memory of an address space
  * @umm: the address space
  * @visit: what to do there, see user_event_access()
- * @is_there: whether the page at @addr still is the one that @visit missed, with the
- *	mmap_lock held; NULL if user_event_mm.removals tells
  * @addr: the enable word whose page is brought in when @visit misses it
  * @flags: USER_EVENT_ACCESS_*
  * @try: number of the next try; an odd one takes the mmap_lock first
  * @missing: how often the page at @addr was missing although it was brought in
- * @removals: user_event_mm.removals when @visit last ran
- * @brought: this try has brought the page in
  * @slow: the last page took long to come in
  *
  * Belongs to the task that makes the access.
@@ -868,13 +859,10 @@ int user_event_bit_state(struct user_event_mm *umm,
 struct user_event_access {
 	struct user_event_mm	*umm;
 	int			(*visit)(struct user_event_access *access);
-	bool			(*is_there)(const struct user_event_access *access);
 	unsigned long		addr;
 	unsigned int		flags;
 	unsigned int		try;
 	unsigned int		missing;
-	unsigned int		removals;
-	bool			brought;
 	bool			slow;
 };
 

@@ -6,8 +6,9 @@
  * held, and its page present. The page can only be brought in without
  * event_mutex, and neither that nor the mmap_lock may be waited for while the
  * other is held. So tries take turns: one waits for event_mutex and takes the
- * mmap_lock if it is free; the next one takes the mmap_lock, brings the page
- * in, and takes event_mutex if it is free.
+ * mmap_lock if it is free, the next one the other way round. If the page is missing,
+ * it is brought in before the mmap_lock is dropped, as there may be something else
+ * after that.
  */
 #include <linux/fs.h>
 #include <linux/hugetlb.h>
@@ -207,13 +208,29 @@ static int lock_event_mutex_first(struct user_event_access *access)
 	return ret;
 }
 
-/* Take the mmap_lock first, and bring the page in if one was missing */
-static int lock_mmap_first(struct user_event_access *access)
+/* Take the other locks if they are free, with the mmap_lock held */
+static int lock_others(struct user_event_access *access)
 {
 	struct user_event_mm *umm = access->umm;
-	struct mm_struct *mm = umm->mm;
-	bool locked = true;
-	int ret = 0;
+	int ret = -EAGAIN;
+
+	if (!mutex_trylock(&event_mutex))
+		return -EAGAIN;
+	if (mutex_trylock(&umm->access)) {
+		if (!umm->dead)
+			return 0;
+		mutex_unlock(&umm->access);
+		ret = -ESRCH;
+	}
+	mutex_unlock(&event_mutex);
+	return ret;
+}
+
+/* Take the mmap_lock first */
+static int lock_mmap_first(struct user_event_access *access)
+{
+	struct mm_struct *mm = access->umm->mm;
+	int ret;
 
 	if (!(access->flags & USER_EVENT_ACCESS_WAIT)) {
 		if (!mmap_read_trylock(mm))
@@ -222,35 +239,53 @@ static int lock_mmap_first(struct user_event_access *access)
 		return -EINTR;
 	}
 
-	/*
-	 * After a removal, another look comes first: the word may be gone, unless it is
-	 * only being registered.
-	 */
-	access->brought = access->missing &&
-		(access->flags & USER_EVENT_ACCESS_NEW ||
-		 access->removals == READ_ONCE(umm->removals));
-	if (access->brought && access->is_there && !access->is_there(access))
-		ret = -ENOENT;
-	else if (access->brought)
-		ret = fault_in(access, &locked);
-	if (!ret && !mutex_trylock(&event_mutex))
-		ret = -EAGAIN;
-	if (ret) {
-		if (locked)
-			mmap_read_unlock(mm);
-		return ret;
-	}
-
-	ret = -EAGAIN;
-	if (mutex_trylock(&umm->access)) {
-		if (!umm->dead)
-			return 0;
-		mutex_unlock(&umm->access);
-		ret = -ESRCH;
-	}
-	mutex_unlock(&event_mutex);
-	mmap_read_unlock(mm);
+	ret = lock_others(access);
+	if (ret)
+		mmap_read_unlock(mm);
 	return ret;
+}
+
+/* Take all locks; -EAGAIN if one of them is busy */
+static int lock_all(struct user_event_access *access)
+{
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	if (!(access->flags & USER_EVENT_ACCESS_WAIT) && access->try >= PATIENCE)
+		return -EBUSY;
+	back_off(access->try);
+	return access->try++ & 1 ? lock_mmap_first(access) : lock_event_mutex_first(access);
+}
+
+/* Make the visit, with all locks held, and drop all but the mmap_lock */
+static int visit(struct user_event_access *access)
+{
+	int ret = access->visit(access);
+
+	mutex_unlock(&access->umm->access);
+	mutex_unlock(&event_mutex);
+	return ret;
+}
+
+/*
+ * Bring in the page that a visit has missed, and make another visit if that takes no
+ * waiting, all with the mmap_lock that the first one had: nothing else can come to be
+ * there, and no fork can protect the page. Clears @locked if the mmap_lock was dropped.
+ */
+static int visit_again(struct user_event_access *access, bool *locked)
+{
+	unsigned long addr = access->addr;
+	int ret;
+
+	ret = fault_in(access, locked) ?: lock_others(access);
+	if (ret)
+		return ret;
+	ret = visit(access);
+	if (ret != -EFAULT)
+		return ret;
+	/* The next page may be missing, too; or is it this one again? */
+	if (access->addr != addr)
+		return fault_in(access, locked) ?: -EAGAIN;
+	return access->missing++ < MISSING_MAX ? -EAGAIN : -EFAULT;
 }
 
 /**
@@ -267,7 +302,7 @@ void user_event_access_go_to(struct user_event_access *access,
 		return;
 	access->addr = addr;
 	access->missing = 0;
-	/* Most likely its page is what is missing: bring that in first */
+	/* What was busy so far was in the way of another word */
 	access->try = 1;
 }
 
@@ -283,7 +318,6 @@ void user_event_access_go_to(struct user_event_access *access,
  * unless it is the caller's own.
  * Return: what @access->visit returned, or
  * * -EFAULT	- there is no page that can be written at @access->addr
- * * -ENOENT	- @access->is_there says that it is another one by now
  * * -EBUSY	- it would have to wait, and must not
  * * -EINTR	- the caller is being killed
  * * -ENOMEM	- no memory for the page
@@ -291,36 +325,19 @@ void user_event_access_go_to(struct user_event_access *access,
  */
 int user_event_access(struct user_event_access *access)
 {
-	bool wait = access->flags & USER_EVENT_ACCESS_WAIT;
-	bool mmap_first;
+	bool locked;
 	int ret;
 
-	for (;;) {
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		if (!wait && access->try >= PATIENCE)
-			return -EBUSY;
-		back_off(access->try);
-		mmap_first = access->try++ & 1;
-		access->brought = false;
-
-		ret = mmap_first ? lock_mmap_first(access) :
-				   lock_event_mutex_first(access);
-		if (!ret) {
-			ret = access->visit(access);
-			access->removals = access->umm->removals;
-			user_event_mm_end(access->umm);
-			mutex_unlock(&event_mutex);
-			if (ret == -EFAULT) {
-				/* Only a try that brought the page in counts */
-				if (access->brought && access->missing > MISSING_MAX)
-					return ret;
-				if (access->brought || !access->missing)
-					access->missing++;
-				ret = -EAGAIN;
-			}
-		}
-		if (ret != -EAGAIN)
-			return ret;
-	}
+	do {
+		ret = lock_all(access);
+		if (ret)
+			continue;
+		locked = true;
+		ret = visit(access);
+		if (ret == -EFAULT)
+			ret = visit_again(access, &locked);
+		if (locked)
+			mmap_read_unlock(access->umm->mm);
+	} while (ret == -EAGAIN);
+	return ret;
 }

@@ -231,7 +231,6 @@ void __user_events_unmap(struct mm_struct *mm, unsigned long start,
 	/* The unmapping cannot fail any more, so neither may this allocation */
 	user_event_mm_add_gone(umm, start, end,
 			       GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
-	umm->removals++;
 	user_event_repair_queue_work(umm, 0);
 }
 

@@ -436,7 +436,7 @@ int user_event_register(struct user_event_mm *umm, struct user_event *event,
 			.umm = umm,
 			.visit = visit_register,
 			.addr = addr,
-			.flags = USER_EVENT_ACCESS_WAIT | USER_EVENT_ACCESS_NEW,
+			.flags = USER_EVENT_ACCESS_WAIT,
 		},
 		.addr = addr,
 		.bit = bit,
@@ -496,7 +496,6 @@ static int visit_unregister(struct user_event_access *access)
 		change->pgoff = vma->vm_pgoff +
 			((change->addr - vma->vm_start) >> PAGE_SHIFT);
 	}
-	WRITE_ONCE(umm->removals, umm->removals + 1);
 	if (leave)
 		drop_set(umm);
 	else

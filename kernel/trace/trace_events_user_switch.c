@@ -356,7 +356,6 @@ void user_event_switch_sharers(struct user_event_mm *umm, unsigned long addr,
 		.access = {
 			.umm = umm,
 			.visit = visit_restore,
-			.is_there = is_mapped,
 			.addr = addr,
 			.flags = USER_EVENT_ACCESS_WAIT,
 		},

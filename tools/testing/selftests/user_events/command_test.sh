@@ -1199,10 +1199,11 @@ doctor_says_who_may_open()
 	chgrp root $data
 }
 
-# doctor_in COMMAND...: doctor's output after these in a namespace for mounts
+# doctor_in COMMAND...: doctor's output after these in a namespace for mounts, where
+# tracefs is in no second place
 doctor_in()
 {
-	(cd / && unshare --mount sh -c "$*; exec '$command' doctor" >"$scratch/out")
+	(cd / && unshare --mount sh -c "umount -l /sys/kernel/debug 2>/dev/null; $*; exec '$command' doctor" >"$scratch/out")
 	is "status" 1 $?
 }
 

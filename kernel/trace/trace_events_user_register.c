@@ -496,11 +496,9 @@ static int visit_unregister(struct user_event_access *access)
 		change->pgoff = vma->vm_pgoff +
 			((change->addr - vma->vm_start) >> PAGE_SHIFT);
 	}
-	if (leave)
-		drop_set(umm);
-	else
+	if (!leave)
 		user_event_set_remove(enabler);
-	if (umm->set && !umm->set->nr)
+	if (leave || !umm->set->nr)
 		drop_set(umm);
 	return 0;
 }

@@ -266,7 +266,7 @@ static struct user_event_enabler *find_enabler(struct restoring *restoring)
 	return enabler;
 }
 
-/* Whether the caller has that page of the memory there, with the mmap_lock held */
+/* Whether the caller has the word mapped as before, with all locks held */
 static bool is_mapped(const struct user_event_access *access)
 {
 	const struct restoring *restoring = container_of(access, struct restoring,
@@ -278,7 +278,8 @@ static bool is_mapped(const struct user_event_access *access)
 	return vma && vma->vm_flags & VM_SHARED && vma->vm_file &&
 		vma->vm_file->f_mapping == restoring->mapping &&
 		vma->vm_pgoff + ((addr - vma->vm_start) >> PAGE_SHIFT) ==
-		restoring->pgoff;
+		restoring->pgoff &&
+		!user_event_mm_is_gone(umm, addr);
 }
 
 /* Returns 1 when the bit is what the first of the sharers that has it wants */
@@ -297,7 +298,7 @@ static int visit_restore(struct user_event_access *access)
 		.addr_size = access->addr | (enabler_size(theirs) == 8),
 	};
 	/* Another thread may have unmapped it: what is there now is not to be written */
-	ret = is_mapped(access) && !user_event_mm_is_gone(access->umm, access->addr) ?
+	ret = is_mapped(access) ?
 		user_event_bit_write(access->umm, &ours, USER_EVENT_BIT_LAZY) :
 		-ENOENT;
 	return ret ?: 1;

@@ -508,30 +508,61 @@ TEST_F(stuck, can_be_killed)
 	EXPECT_UNDISTURBED(100);
 }
 
-/* A page that a server would have to bring is written once the process has it. */
-TEST(shared_page_of_a_server)
+/* A server that answers, and its file as it is mapped here */
+struct served {
+	pid_t server;
+	int fd;
+	__u32 *value;
+};
+
+/* Returns why there is none, or NULL */
+static const char *begin_to_serve(struct served *served, int mode, int flags)
 {
-	size_t size = uev_page_size();
 	char path[64];
 	const char *why;
-	__u32 *value;
-	pid_t server;
-	int fd, on;
 
 	uev_reset();
 	shared = uev_shared(sizeof(*shared));
 	data_fd = uev_open();
-	ASSERT_LE(0, data_fd);
 	why = mount_fuse();
 	if (why)
-		SKIP(return, "%s", why);
+		return why;
 	UEV_WRITE(shared->answer, 1);
-	server = uev_fork(serve, NULL);
-	ASSERT_LT(0, server);
+	served->server = uev_fork(serve, NULL);
 	snprintf(path, sizeof(path), "%s/file", mount_point);
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	ASSERT_LE(0, fd);
-	value = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	served->fd = open(path, mode | O_CLOEXEC);
+	served->value = mmap(NULL, uev_page_size(), PROT_READ | PROT_WRITE, flags,
+			     served->fd, 0);
+	return NULL;
+}
+
+static void end_to_serve(struct served *served)
+{
+	munmap(served->value, uev_page_size());
+	kill(served->server, SIGCONT);
+	close(served->fd);
+	umount2(mount_point, MNT_DETACH);
+	close(fuse_fd);
+	kill(served->server, SIGKILL);
+	uev_join(served->server);
+	rmdir(mount_point);
+	close(data_fd);
+	uev_reset();
+}
+
+/* A page that a server would have to bring is written once the process has it. */
+TEST(shared_page_of_a_server)
+{
+	size_t size = uev_page_size();
+	struct served served;
+	const char *why;
+	__u32 *value;
+	int on;
+
+	why = begin_to_serve(&served, O_RDWR, MAP_SHARED);
+	if (why)
+		SKIP(return, "%s", why);
+	value = served.value;
 	ASSERT_NE(MAP_FAILED, value);
 	ASSERT_OK(uev_reg(data_fd, value, 0, 4, 0, EVENT, NULL));
 
@@ -545,48 +576,25 @@ TEST(shared_page_of_a_server)
 		EXPECT_EQ(on + 10, UEV_READ(value[1]));
 	}
 
-	munmap(value, size);
-	close(fd);
-	umount2(mount_point, MNT_DETACH);
-	close(fuse_fd);
-	kill(server, SIGKILL);
-	uev_join(server);
-	rmdir(mount_point);
-	close(data_fd);
-	uev_reset();
+	end_to_serve(&served);
 }
 
 /* A page of a program's own takes no server to bring it back, whatever file it is from */
 TEST(swapped_out_beside_a_silent_server)
 {
-	size_t size = uev_page_size();
-	char path[64];
+	struct served served;
 	const char *why;
 	__u32 *value;
-	pid_t server;
-	int fd;
 
-	uev_reset();
-	shared = uev_shared(sizeof(*shared));
-	data_fd = uev_open();
-	ASSERT_LE(0, data_fd);
-	why = uev_swap_on(0);
-	if (!why)
-		why = mount_fuse();
+	why = uev_swap_on(0) ?: begin_to_serve(&served, O_RDONLY, MAP_PRIVATE);
 	if (why)
 		SKIP(return, "%s", why);
-	UEV_WRITE(shared->answer, 1);
-	server = uev_fork(serve, NULL);
-	ASSERT_LT(0, server);
-	snprintf(path, sizeof(path), "%s/file", mount_point);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	ASSERT_LE(0, fd);
-	value = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	value = served.value;
 	ASSERT_NE(MAP_FAILED, value);
 	ASSERT_OK(uev_reg(data_fd, value, 0, 4, 0, EVENT, NULL));
 	ASSERT_EQ(0, UEV_READ(*value));
 
-	kill(server, SIGSTOP);
+	kill(served.server, SIGSTOP);
 	EXPECT_TRUE(uev_swap_out(value));
 	EXPECT_OK(uev_enable(EVENT_NAME, true));
 	/* To look at it before would bring it back. */
@@ -595,17 +603,8 @@ TEST(swapped_out_beside_a_silent_server)
 	EXPECT_EQ(1, UEV_READ(*value));
 
 	EXPECT_OK(uev_enable(EVENT_NAME, false));
-	munmap(value, size);
-	kill(server, SIGCONT);
-	close(fd);
-	umount2(mount_point, MNT_DETACH);
-	close(fuse_fd);
-	kill(server, SIGKILL);
-	uev_join(server);
-	rmdir(mount_point);
-	close(data_fd);
+	end_to_serve(&served);
 	EXPECT_OK(uev_swap_off(0));
-	uev_reset();
 }
 
 TEST_HARNESS_MAIN

@@ -8,6 +8,7 @@
  * missing, a trigger without a condition needs it, or it is too large for
  * perf's per-CPU buffer; the listeners go on from there.
  */
+#include <linux/bpf.h>
 #include <linux/perf_event.h>
 #include <linux/rculist.h>
 #include <linux/slab.h>
@@ -501,6 +502,19 @@ static noinline int write_medium_to_perf(struct user_event *event,
 	return ret;
 }
 
+/*
+ * Whether the kernel runs no BPF program on this CPU, as it was in the middle of one, or
+ * of a map, when this task preempted it. perf would then drop the record unseen.
+ */
+static bool bpf_is_busy(void)
+{
+#ifdef CONFIG_BPF_EVENTS
+	return __this_cpu_read(bpf_prog_active);
+#else
+	return false;
+#endif
+}
+
 static int write_to_perf(struct user_event *event,
 			 const struct user_event_payload *payload)
 {
@@ -510,6 +524,8 @@ static int write_to_perf(struct user_event *event,
 	/* perf listens, but not on this CPU or not to this task */
 	if (!has_bpf && hlist_empty(head))
 		return 0;
+	if (has_bpf && bpf_is_busy())
+		return -ENOBUFS;
 
 	if (unlikely(payload->len > PERF_BUF_TAKES))
 		return write_large_to_perf(event, payload, head, has_bpf);

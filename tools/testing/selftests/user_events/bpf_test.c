@@ -4,6 +4,7 @@
  * record, read its fields, and cannot read past its end. Programs are spelled
  * out in instructions, so that no compiler for BPF is needed.
  */
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <linux/bpf.h>
@@ -551,6 +552,84 @@ TEST_F(bpf, largest_record)
 	close(perf);
 	close(prog);
 	close(map);
+}
+
+#define LARGE_VALUE	(1 << 20)
+
+/* Copies the value of a map without end; the kernel runs no program on its CPU meanwhile */
+static int looks_into_a_map(void *arg)
+{
+	char *value = malloc(LARGE_VALUE);
+	__u32 key = 0;
+	union bpf_attr attr = {
+		.map_fd = *(int *)arg,
+		.key = (uintptr_t)&key,
+		.value = (uintptr_t)value,
+	};
+
+	uev_stay_on_cpu(0);
+	while (!bpf(BPF_MAP_LOOKUP_ELEM, &attr))
+		;
+	return 1;
+}
+
+/* What user_events_losses has of bpf_event under full */
+static long lost_when_full(void)
+{
+	char *text = uev_get("user_events_losses");
+	char *at = strstr(text, "bpf_event full=");
+	long full = 0;
+
+	if (at)
+		sscanf(at, "bpf_event full=%ld", &full);
+	free(text);
+	return full;
+}
+
+/* A program that the kernel does not run, as another one is under way, is a loss. */
+TEST_F(bpf, preempts_a_task_that_looks_into_a_map)
+{
+	union bpf_attr attr = {
+		.map_type = BPF_MAP_TYPE_ARRAY,
+		.key_size = 4,
+		.value_size = LARGE_VALUE,
+		.max_entries = 1,
+	};
+	const int sizes[] = { sizeof(record), 9000 }, rounds = 300;
+	struct sched_param first = { .sched_priority = 1 };
+	int large = bpf(BPF_MAP_CREATE, &attr), prog, perf, i, size;
+	__u64 runs = 0;
+	char *payload;
+	pid_t pid;
+
+	ASSERT_LE(0, large);
+	payload = calloc(1, sizes[1]);
+	prog = load_counter(self->map, -1, 0, 0);
+	ASSERT_LE(0, prog) TH_LOG("%s", verifier_log);
+	perf = attach("bpf_event", prog);
+	ASSERT_LE(0, perf);
+	ASSERT_BECOMES(1, *self->value);
+	pid = uev_fork(looks_into_a_map, &large);
+	ASSERT_OK(sched_setscheduler(0, SCHED_FIFO, &first));
+	for (size = 0; size < (int)ARRAY_SIZE(sizes); size++) {
+		for (i = 0; i < rounds; i++) {
+			usleep(1000);
+			EXPECT_EQ(4 + sizes[size], uev_emit(self->fd, self->index, payload,
+							    sizes[size]));
+		}
+		runs = read_map(self->map).runs;
+		TH_LOG("%d bytes: %llu runs, %ld lost", sizes[size],
+		       (unsigned long long)runs, lost_when_full());
+		EXPECT_EQ((size + 1) * rounds, runs + lost_when_full());
+	}
+	first.sched_priority = 0;
+	sched_setscheduler(0, SCHED_OTHER, &first);
+	kill(pid, SIGKILL);
+	uev_join(pid);
+	free(payload);
+	close(perf);
+	close(prog);
+	close(large);
 }
 
 TEST_HARNESS_MAIN

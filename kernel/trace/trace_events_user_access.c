@@ -10,6 +10,7 @@
  * it is brought in before the mmap_lock is dropped, as there may be something else
  * after that.
  */
+#include <linux/cred.h>
 #include <linux/fs.h>
 #include <linux/hugetlb.h>
 #include <linux/jiffies.h>
@@ -120,32 +121,46 @@ static int check_file(struct vm_area_struct *vma, unsigned long addr)
 }
 
 /*
- * Until its fork ends, the first task of an address space is in no cgroup that what
- * is brought in could be charged to.
+ * The credentials of an address space, referenced: file systems give a page to root that
+ * its own tasks would not get, past a quota for instance. Until its fork ends, the first
+ * task is in no cgroup that the page could be charged to: then -EAGAIN.
  */
-static bool is_being_made(struct mm_struct *mm)
+static const struct cred *get_cred_of(struct mm_struct *mm)
 {
-	bool new = false;
 #ifdef CONFIG_MEMCG
+	const struct cred *cred = ERR_PTR(-EBUSY);
 	struct task_struct *owner;
 
+	if (mm == current->mm)
+		return get_current_cred();
 	rcu_read_lock();
 	owner = rcu_dereference(mm->owner);
-	new = owner && READ_ONCE(owner->__state) == TASK_NEW;
+	if (owner && READ_ONCE(owner->__state) == TASK_NEW)
+		cred = ERR_PTR(-EAGAIN);
+	else if (owner)
+		cred = get_task_cred(owner);
 	rcu_read_unlock();
+	return cred;
+#else
+	/* Nothing tells of its tasks */
+	return get_current_cred();
 #endif
-	return new;
 }
 
-/* handle_mm_fault() that charges page tables, too, to the cgroup of the address space */
+/*
+ * handle_mm_fault() as if a task of the address space had the fault: with its credentials,
+ * and charged to its cgroup, page tables, too
+ */
 static vm_fault_t handle_fault(struct vm_area_struct *vma, unsigned long addr,
-			       unsigned int flags)
+			       unsigned int flags, const struct cred *cred)
 {
 	struct mem_cgroup *memcg = get_mem_cgroup_from_mm(vma->vm_mm);
-	struct mem_cgroup *old = set_active_memcg(memcg);
+	struct mem_cgroup *old_memcg = set_active_memcg(memcg);
+	const struct cred *old_cred = override_creds(cred);
 	vm_fault_t fault = handle_mm_fault(vma, addr, flags, NULL);
 
-	set_active_memcg(old);
+	revert_creds(old_cred);
+	set_active_memcg(old_memcg);
 	mem_cgroup_put(memcg);
 	return fault;
 }
@@ -158,6 +173,7 @@ static int fault_in(struct user_event_access *access, bool *locked)
 {
 	unsigned int flags = FAULT_FLAG_WRITE | FAULT_FLAG_REMOTE |
 			     FAULT_FLAG_ALLOW_RETRY;
+	const struct cred *cred;
 	struct vm_area_struct *vma;
 	unsigned long begin;
 	vm_fault_t fault;
@@ -167,9 +183,6 @@ static int fault_in(struct user_event_access *access, bool *locked)
 	if (!vma || !user_events_vma_writable(vma) ||
 	    !user_events_vma_visible(vma))
 		return -EFAULT;
-	if (is_being_made(vma->vm_mm))
-		return -EAGAIN;
-
 	if (access->flags & USER_EVENT_ACCESS_WAIT) {
 		ret = current->flags & PF_KTHREAD ?
 			check_file(vma, access->addr) : 0;
@@ -182,8 +195,12 @@ static int fault_in(struct user_event_access *access, bool *locked)
 		flags |= FAULT_FLAG_RETRY_NOWAIT;
 	}
 
+	cred = get_cred_of(vma->vm_mm);
+	if (IS_ERR(cred))
+		return PTR_ERR(cred);
 	begin = jiffies;
-	fault = handle_fault(vma, access->addr, flags);
+	fault = handle_fault(vma, access->addr, flags, cred);
+	put_cred(cred);
 	access->slow = time_after(jiffies, begin + SLOW_FAULT);
 	if (fault & (VM_FAULT_COMPLETED | VM_FAULT_RETRY)) {
 		*locked = flags & FAULT_FLAG_RETRY_NOWAIT;

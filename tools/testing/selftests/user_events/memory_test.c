@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
@@ -495,6 +496,70 @@ TEST_F(uev, transparent_huge_page)
 	/* Split into small pages */
 	ASSERT_EQ(0, munmap(huge, uev_page_size()));
 	ASSERT_FOLLOWS(*v);
+}
+
+struct quota {
+	const char *dir;
+	int fd, *step;
+};
+
+static int punches_and_fills(void *arg)
+{
+	struct quota *q = arg;
+	size_t page = uev_page_size();
+	char path[64], *area;
+	struct stat stat;
+	__u32 *v, *next;
+	int file, other;
+
+	area = map(PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 2 * page);
+	snprintf(path, sizeof(path), "%s/punched", q->dir);
+	if (!area || uev_become_nobody())
+		return 1;
+	file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (file < 0 || ftruncate(file, page))
+		return 2;
+	v = mmap(area, page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file, 0);
+	next = (__u32 *)(area + page);
+	if (v == MAP_FAILED || uev_reg(q->fd, v, 0, 4, 0, EVENT, NULL) ||
+	    uev_reg(q->fd, next, 0, 4, 0, EVENT, NULL))
+		return 3;
+	if (fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, page) ||
+	    madvise(next, page, MADV_DONTNEED) || fstat(file, &stat) || stat.st_blocks)
+		return 4;
+	snprintf(path, sizeof(path), "%s/other", q->dir);
+	other = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fallocate(other, 0, 0, 2 * page) || !fallocate(other, 0, 2 * page, page) ||
+	    errno != EDQUOT)
+		return 5;
+	UEV_WRITE(*q->step, 1);
+	/* Words are repaired in order: then this one's turn is over */
+	if (!uev_wait_for(UEV_READ(*next)))
+		return 6;
+	return fstat(file, &stat) || stat.st_blocks ? 7 : 0;
+}
+
+/* A page that the process may not have, for its user's quota, a repair does not get either. */
+TEST_F(uev, page_beyond_a_quota)
+{
+	struct quota q = { .fd = self->fd, .step = uev_shared(sizeof(int)) };
+	char dir[] = "/tmp/uev-XXXXXX", options[80];
+	pid_t pid;
+
+	ASSERT_NE(NULL, mkdtemp(dir));
+	q.dir = dir;
+	snprintf(options, sizeof(options), "mode=777,usrquota,usrquota_block_hardlimit=%zu",
+		 2 * uev_page_size());
+	if (mount("uev", dir, "tmpfs", 0, options)) {
+		rmdir(dir);
+		SKIP(return, "kernel without quotas of tmpfs");
+	}
+	pid = uev_fork(punches_and_fills, &q);
+	uev_wait_for(UEV_READ(*q.step));
+	EXPECT_OK(uev_enable(EVENT_NAME, true));
+	EXPECT_EQ(0, uev_join(pid));
+	EXPECT_EQ(0, umount(dir));
+	rmdir(dir);
 }
 
 TEST_F(uev, hugetlb_page)

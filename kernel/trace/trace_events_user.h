@@ -99,6 +99,7 @@
 #ifndef _TRACE_EVENTS_USER_H
 #define _TRACE_EVENTS_USER_H
 
+#include <linux/cred.h>
 #include <linux/kref.h>
 #include <linux/llist.h>
 #include <linux/rbtree.h>
@@ -555,6 +556,12 @@ struct user_event_set {
 	struct hlist_head	mms;
 	struct list_head	retired;
 };
+
+/* Whether the enable bits in a set count against the limit of the caller */
+static inline bool user_event_set_counts_for_caller(const struct user_event_set *set)
+{
+	return set->user == current_ucounts();
+}
 
 /**
  * struct user_event_enabler - one registered address, bit and size

@@ -373,11 +373,11 @@ static int visit_register(struct user_event_access *access)
 
 	/* It may take the place of one whose memory was unmapped */
 	change->more = !gone;
-	if (!has_own_set(umm)) {
-		/* A registration that fails leaves no copy */
-		ret = set ? user_event_bit_check(umm, change->addr) : 0;
-		ret = ret ?: own_set(change);
-	}
+	/* A registration that fails leaves no copy, and no charge of another user */
+	if (set && (!has_own_set(umm) || !user_event_set_counts_for_caller(set)))
+		ret = user_event_bit_check(umm, change->addr);
+	if (!ret && !has_own_set(umm))
+		ret = own_set(change);
 	if (!ret && !RB_EMPTY_ROOT(&umm->gone))
 		ret = clean_some(umm);
 	if (ret)

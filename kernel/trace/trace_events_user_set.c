@@ -201,7 +201,7 @@ static int set_move(struct user_event_set *set, unsigned int more)
  */
 int user_event_set_charge(struct user_event_set *set, unsigned int more)
 {
-	if (unlikely(set->user != current_ucounts()))
+	if (unlikely(!user_event_set_counts_for_caller(set)))
 		return set_move(set, more);
 	return more ? user_event_limit_charge(set->user, UCOUNT_USER_EVENT_BITS, more) : 0;
 }

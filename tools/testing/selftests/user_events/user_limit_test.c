@@ -586,6 +586,35 @@ TEST_F(user_limit, bits_after_setuid)
 		EXPECT_OK(uev_unreg(self->fd, t.v + 32, i));
 }
 
+static int fails_after_setuid(void *arg)
+{
+	struct task *t = arg;
+	int i;
+
+	for (i = 0; i < 4; i++)
+		CHECK(!uev_reg(t->fd, t->v, i, 4, 0, "ul_root u32 n", NULL));
+	CHECK(!uev_become_nobody());
+	CHECK(uev_reg(t->fd, (void *)8, 0, 4, 0, "ul_root u32 n", NULL) == -EFAULT);
+	UEV_WRITE(*t->step, 1);
+	CHECK(uev_wait_for(UEV_READ(*t->step) == 2));
+	return 0;
+}
+
+/* A registration that fails leaves what there is to the user that it counts for. */
+TEST_F(user_limit, failed_registration_after_setuid)
+{
+	struct task t = { self->fd, self->values, .step = (int *)self->values + 1000 };
+	pid_t pid;
+
+	ASSERT_OK(uev_put(BITS, "5"));
+	pid = uev_fork(fails_after_setuid, &t);
+	ASSERT_LT(0, pid);
+	uev_wait_for(UEV_READ(*t.step) == 1);
+	EXPECT_EQ(0, uev_in_child(register_five, &t));
+	UEV_WRITE(*t.step, 2);
+	EXPECT_EQ(0, uev_join(pid));
+}
+
 /* A bit whose memory is gone counts until it is unregistered. */
 static int unmap_as_nobody(void *arg)
 {

@@ -128,8 +128,8 @@ static bool push_idle(struct user_event **list, struct user_event *event)
 	return added;
 }
 
-/* The first event of a list of the reaper, or NULL */
-static struct user_event *pop_idle(struct user_event **list)
+/* The next event for the reaper, or NULL */
+static struct user_event *pop_idle(void)
 {
 	struct user_event *event;
 
@@ -139,9 +139,9 @@ static struct user_event *pop_idle(struct user_event **list)
 		idle_events = NULL;
 		idle_rounds++;
 	}
-	event = *list;
+	event = idle_now;
 	if (event) {
-		*list = event->next_idle;
+		idle_now = event->next_idle;
 		event->idle = false;
 	}
 	spin_unlock(&idle_lock);
@@ -472,30 +472,6 @@ static void reap_again(void)
 		queue_delayed_work(system_unbound_wq, &reaper, REAP_AGAIN);
 }
 
-static void reap(struct work_struct *work)
-{
-	struct user_event *event, *again;
-
-	spin_lock(&idle_lock);
-	again = idle_again;
-	idle_again = NULL;
-	spin_unlock(&idle_lock);
-
-	do {
-		/*
-		 * One at a time, so that others get event_mutex in between. A
-		 * registration that needs room finds the rest in idle_now.
-		 */
-		mutex_lock(&event_mutex);
-		event = pop_idle(&again) ?: pop_idle(&idle_now);
-		if (event)
-			reap_one(event);
-		mutex_unlock(&event_mutex);
-		cond_resched();
-	} while (event);
-	reap_again();
-}
-
 /* Have those that could not be deleted looked at with the others */
 static void reap_again_now(void)
 {
@@ -508,6 +484,26 @@ static void reap_again_now(void)
 		idle_events = event;
 	}
 	spin_unlock(&idle_lock);
+}
+
+static void reap(struct work_struct *work)
+{
+	struct user_event *event;
+
+	reap_again_now();
+	do {
+		/*
+		 * One at a time, so that others get event_mutex in between. A
+		 * registration that needs room finds the rest in idle_now.
+		 */
+		mutex_lock(&event_mutex);
+		event = pop_idle();
+		if (event)
+			reap_one(event);
+		mutex_unlock(&event_mutex);
+		cond_resched();
+	} while (event);
+	reap_again();
 }
 
 /**
@@ -538,7 +534,7 @@ bool user_event_life_make_room(const struct user_event_group *group,
 		room->since = jiffies - FORGET_AGAIN;
 	}
 	for (i = 0; i < REAP_SOME; i++) {
-		event = pop_idle(&idle_now);
+		event = pop_idle();
 		if (!event)
 			break;
 		reap_one(event);

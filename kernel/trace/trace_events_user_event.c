@@ -10,7 +10,7 @@
 #include "trace_events_user.h"
 
 /* Events that are deleted, or looked at, before others get event_mutex */
-#define DELETE_PIECE	64
+#define DELETE_PIECE	4
 #define LOOK_PIECE	1024
 
 /* A new event, held; takes over @format when it succeeds */

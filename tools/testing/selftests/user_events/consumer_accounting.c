@@ -20,6 +20,8 @@
 #define MAX_CPUS	16
 /* Records of each writer: more than fit into the buffer of one CPU here */
 #define ENOUGH		5000
+/* Records of all that are more than fit into a ring of perf */
+#define OVERFLOWS	8000
 #define EVENT		"acc_event"
 #define COMMAND		EVENT " u32 writer;u64 seq"
 #define INSTANCE	"instances/" UEV_INSTANCE "/"
@@ -153,6 +155,16 @@ static bool each_wrote(struct storm *storm, __u64 least)
 			return false;
 	}
 	return true;
+}
+
+static __u64 all_wrote(struct storm *storm)
+{
+	__u64 sum = 0;
+	int i;
+
+	for (i = 0; i < NR_WRITERS; i++)
+		sum += UEV_READ(storm->writers[i].written);
+	return sum;
 }
 
 static bool bits_are(struct storm *storm, __u32 wanted)
@@ -448,7 +460,7 @@ TEST_F(storm, perf_beside_others_that_come_and_go)
 TEST_F(storm, perf_that_comes_and_goes)
 {
 	struct ring rings[MAX_CPUS];
-	__u64 seen = 0, lost = 0, end;
+	__u64 seen = 0, lost = 0, end, before;
 	int cpu, exact = 0, round, with_loss = 0;
 
 	UEV_WRITE(self->storm->go, true);
@@ -461,7 +473,9 @@ TEST_F(storm, perf_that_comes_and_goes)
 		for (cpu = 0; cpu < nr_cpus(); cpu++)
 			ASSERT_EQ(0, ioctl(rings[cpu].fd, PERF_EVENT_IOC_ENABLE, 0));
 		/* Long enough to overflow, then read until none is missing. */
+		before = all_wrote(self->storm);
 		usleep(50000 + round * 20000);
+		EXPECT_TRUE(uev_wait_for(all_wrote(self->storm) - before > OVERFLOWS));
 		for (cpu = 0; cpu < nr_cpus(); cpu++) {
 			end = uev_now_ms() + 2000;
 			do {

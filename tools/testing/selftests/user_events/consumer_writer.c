@@ -7,7 +7,8 @@
  *	emit NAME VALUE...	writes a record, a VALUE for each field
  *	wait NAME		until somebody listens to the event
  *	idle NAME		until nobody does
- *	storm NAME MS VALUE...	as fast as it can, for so long; says how many
+ *	storm NAME MS VALUE...	as fast as it can, for so long and a thousand times at
+ *				least; says how many
  *	sleep MS
  *	echo TEXT
  *
@@ -205,7 +206,7 @@ static void storm(const char *name, char *values)
 	int size, ret;
 	long count = 0;
 
-	while (uev_now_ms() < end) {
+	while (uev_now_ms() < end || count < 1000) {
 		snprintf(copy, sizeof(copy), "%s", values);
 		size = fill(event, copy, count, payload);
 		ret = uev_emit(data_fd, event->index, payload, size);

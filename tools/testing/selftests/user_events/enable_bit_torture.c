@@ -701,6 +701,7 @@ static void wait_for_pages(char *area, long *turns)
 	int uffd, i;
 
 	for (i = 0; i < (int)ARRAY_SIZE(pids); i++) {
+		++*turns;
 		pids[i] = fork();
 		if (pids[i])
 			continue;
@@ -708,7 +709,6 @@ static void wait_for_pages(char *area, long *turns)
 		for (;;)
 			pause();
 	}
-	*turns += ARRAY_SIZE(pids);
 	usleep(1000000);
 	for (i = 0; i < (int)ARRAY_SIZE(pids); i++) {
 		if (pids[i] > 0)

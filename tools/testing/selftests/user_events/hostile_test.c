@@ -105,8 +105,9 @@ TEST_F(hostile, crowd_without_pages)
 		pids[i] = uev_fork(lose_page, &h);
 		ASSERT_LT(0, pids[i]);
 	}
-	ASSERT_TRUE(uev_wait_for(UEV_READ(*self->count) == crowd ||
-				 UEV_READ(*self->count) < 0));
+	ASSERT_TRUE(uev_wait_while_counting(UEV_READ(*self->count) == crowd ||
+					    UEV_READ(*self->count) < 0,
+					    UEV_READ(*self->count)));
 	if (*self->count < 0)
 		SKIP(goto end, UEV_NO_PAGER);
 
@@ -379,8 +380,8 @@ static int come_and_go(void *arg)
 		snprintf(command, sizeof(command), "hostile_%d u32 a", i);
 		if (uev_reg(h->fd, &h->value[i], 0, 4, 0, command, &index))
 			return 1;
+		UEV_WRITE(h->count[1], i + 1);
 	}
-	UEV_WRITE(h->count[1], 1);
 	while (!UEV_READ(h->count[2]))
 		uev_nap();
 	return 0;
@@ -406,12 +407,14 @@ TEST_F(hostile, events_that_go_erase_nothing)
 	ASSERT_LE(0, h.fd);
 	pid = uev_fork(come_and_go, &h);
 	close(h.fd);
-	ASSERT_TRUE(uev_wait_for(UEV_READ(self->count[1])));
+	ASSERT_TRUE(uev_wait_while_counting(UEV_READ(self->count[1]) == count,
+					    UEV_READ(self->count[1])));
 	ASSERT_OK(uev_put("events/user_events/enable", "1"));
 	ASSERT_OK(uev_put("events/user_events/enable", "0"));
 	UEV_WRITE(self->count[2], 1);
 	EXPECT_EQ(0, uev_join(pid));
-	ASSERT_TRUE(uev_wait_for(uev_status_count("Active") == 1));
+	ASSERT_TRUE(uev_wait_while_counting(uev_status_count("Active") == 1,
+					    uev_status_count("Active")));
 
 	/* Deleting any dynamic event clears what the trace core wants cleared */
 	ASSERT_OK(uev_dynamic("u:hostile_dynamic u32 a"));

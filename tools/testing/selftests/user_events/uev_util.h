@@ -54,6 +54,18 @@ void uev_nap(void);
 	_uev_ok;							\
 })
 
+/* The same for a long work: false if @count stays the same for UEV_WAIT_MS. */
+#define uev_wait_while_counting(cond, count) ({				\
+	long _uev_was;							\
+	bool _uev_done;							\
+									\
+	do {								\
+		_uev_was = (count);					\
+	} while (!(_uev_done = !!(cond)) &&				\
+		 uev_wait_for((cond) || (count) != _uev_was));		\
+	_uev_done;							\
+})
+
 #ifndef __packed
 #define __packed	__attribute__((packed))
 #endif

@@ -132,10 +132,15 @@ USER_EVENT_STATE struct user_event_process user_event_process = {
 /* With up to this many of those bytes a record is copied into one piece */
 #define USER_EVENT_ONE_PIECE	512
 
-/* Other files get the lowest free numbers: stay out of their way */
-#define USER_EVENT_FILE_MIN	500
-/* Its number starts up to this much higher; a prime, as addresses may be aligned */
+/*
+ * Other files get the lowest free numbers: stay out of their way. Not higher than that: fork
+ * copies the table of descriptors up to the last one.
+ */
+#define USER_EVENT_FILE_MIN	4096
+/* One of this many numbers; a prime, as addresses may be aligned */
 #define USER_EVENT_FILE_SPREAD	397
+/* The last one is less than (SPREAD + PARTS) / PARTS times the first one */
+#define USER_EVENT_FILE_PARTS	500
 
 /* How often to yield before sleeping: a thread of lower priority may have the lock */
 #define USER_EVENT_YIELDS	100
@@ -276,7 +281,7 @@ USER_EVENT_FN int user_event_first_number(void)
 
 	if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur <= 2 * USER_EVENT_FILE_MIN)
 		first = limit.rlim_cur / 2;
-	first += page % USER_EVENT_FILE_SPREAD * first / USER_EVENT_FILE_MIN;
+	first += page % USER_EVENT_FILE_SPREAD * first / USER_EVENT_FILE_PARTS;
 	return USER_EVENT_CAST(int, first);
 }
 

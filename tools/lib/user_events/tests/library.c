@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
@@ -234,19 +235,39 @@ static void file_of_another_copy(void)
 /* The number is below the limit, and not a low one */
 static void number_of_the_file(void)
 {
-	static const rlim_t limits[] = { 20, 100, 1000, 1001, 1024, RLIM_INFINITY };
+	static const int limits[] = { 1, 20, 100, 1000, 1024, 4096, 8191, 8192, 8193, 20000 };
 	struct rlimit limit;
 	size_t i;
 
 	for (i = 0; i < sizeof(limits) / sizeof(*limits); i++) {
 		EXPECT(!getrlimit(RLIMIT_NOFILE, &limit));
-		if (limits[i] > limit.rlim_max)
+		if ((rlim_t)limits[i] > limit.rlim_max)
 			break;
 		limit.rlim_cur = limits[i];
 		EXPECT(!setrlimit(RLIMIT_NOFILE, &limit));
-		EXPECT((rlim_t)user_event_first_number() < limits[i]);
-		EXPECT(user_event_first_number() >= (limits[i] > 1000 ? 500 : (int)limits[i] / 2));
+		EXPECT(user_event_first_number() < limits[i]);
+		EXPECT(user_event_first_number() >= (limits[i] > 8192 ? 4096 : limits[i] / 2));
+		EXPECT(user_event_first_number() < 8192);
 	}
+}
+
+/* The program closes all, and then has another file under the number */
+static void number_that_is_reused(void)
+{
+	int file = user_event_process.file, other;
+	long before = written();
+	struct stat st, there;
+
+	EXPECT(!close_range(3, ~0U, 0));
+	other = memfd_create("other", 0);
+	EXPECT(other >= 0 && !fstat(other, &st));
+	EXPECT(dup2(other, file) == file);
+	EXPECT(!user_event_retry());
+	EXPECT(user_event_process.file != file);
+	user_event_of_plain.enabled = 1;
+	user_event(plain, 1);
+	EXPECT(written() > before);
+	EXPECT(!fstat(file, &there) && there.st_ino == st.st_ino && !there.st_size);
 }
 
 static void location_that_is_too_large(void)
@@ -302,7 +323,7 @@ static void given_file_that_is_closed(void)
 
 	/* The library's own */
 	EXPECT(!user_event_use_file(-1));
-	EXPECT(user_event_process.file >= USER_EVENT_FILE_MIN);
+	EXPECT(user_event_process.file >= user_event_first_number());
 	EXPECT(!user_event_unregister(&late));
 	EXPECT(!is_bound(&late));
 }
@@ -467,6 +488,7 @@ static const struct {
 	TEST(file_that_is_replaced),
 	TEST(file_of_another_copy),
 	TEST(number_of_the_file),
+	TEST(number_that_is_reused),
 	TEST(location_that_is_too_large),
 	TEST(event_alone_in_its_line),
 	TEST(unknown_options),

@@ -281,7 +281,7 @@ static int close_all(void *arg)
 	struct stat st;
 	int fd, i, ret = 0;
 
-	for (fd = 3; fd < 2000; fd++)
+	for (fd = 3; fd < 8192; fd++)
 		close(fd);
 	for (i = 0; i < 20; i++) {
 		memcpy(path, name, sizeof(name));
@@ -292,7 +292,7 @@ static int close_all(void *arg)
 	}
 	for (i = 0; i < 3; i++)
 		user_event(lib_plain, 9);
-	for (fd = 3; fd < 2000; fd++) {
+	for (fd = 3; fd < 8192; fd++) {
 		if (!fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_size)
 			ret = 1;
 	}
@@ -320,7 +320,7 @@ static void close_all_but(int keep)
 {
 	int fd;
 
-	for (fd = 3; fd < 2000; fd++) {
+	for (fd = 3; fd < 8192; fd++) {
 		if (fd != keep)
 			close(fd);
 	}

@@ -255,10 +255,11 @@ USER_EVENT_FN void user_event_unlock(void)
 	__atomic_store_n(&user_event_process.lock, 0, __ATOMIC_RELEASE);
 }
 
-/* A descriptor, or -errno */
+/* A descriptor, or -errno. Not to wait if it is a FIFO; to user events that is no matter. */
 USER_EVENT_FN int user_event_open_path(const char *path)
 {
-	long file = user_event_syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CLOEXEC);
+	long file = user_event_syscall(SYS_openat, AT_FDCWD, path,
+				       O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
 	return file < 0 ? -errno : USER_EVENT_CAST(int, file);
 }
@@ -608,6 +609,7 @@ USER_EVENT_FN const char *user_event_reason(const struct user_event *event)
 	case EINVAL:
 		return "the kernel does not take this name, or these fields or options: see user_event(3)";
 	case ENOTTY:
+	case ENXIO:
 		return "this is no user_events_data, or one of a kernel that is too old";
 	case EBADF:
 		return given ? "the file that was handed over is not open for writing: call user_event_use_file() again" :

@@ -149,6 +149,19 @@ static void no_tracefs(void)
 	EXPECT(says(&user_event_of_plain, "tracefs is mounted read-only"));
 }
 
+/* To open it must not wait, as that is before main() */
+static void file_that_is_a_fifo(void)
+{
+	const char *path = getenv("USER_EVENTS_DATA");
+
+	EXPECT(!unlink(path) && !mkfifo(path, 0600));
+	user_event_close(user_event_process.file);
+	alarm(10);
+	EXPECT(user_event_retry());
+	EXPECT(says(&user_event_of_plain, "this is no user_events_data"));
+	unlink(path);
+}
+
 /* An error stays that of what failed, whatever becomes of the file */
 static void error_of_open_or_registration(void)
 {
@@ -484,6 +497,7 @@ static const struct {
 	TEST(fork_in_unregistration),
 	TEST(fork_leaves_old_index),
 	TEST(no_tracefs),
+	TEST(file_that_is_a_fifo),
 	TEST(error_of_open_or_registration),
 	TEST(file_that_is_replaced),
 	TEST(file_of_another_copy),

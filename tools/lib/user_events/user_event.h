@@ -190,6 +190,7 @@ void user_event_unlock(void);
 int user_event_open_path(const char *path);
 void user_event_close(int file);
 int user_event_first_number(void);
+const char *user_event_path(void);
 int user_event_open(void);
 void user_event_set_file(int file, int given);
 int user_event_file_is_open(void);
@@ -286,6 +287,14 @@ USER_EVENT_FN int user_event_first_number(void)
 	return USER_EVENT_CAST(int, first);
 }
 
+/* The file that the environment names, or NULL */
+USER_EVENT_FN const char *user_event_path(void)
+{
+	const char *path = getauxval(AT_SECURE) ? NULL : getenv("USER_EVENTS_DATA");
+
+	return path && *path ? path : NULL;
+}
+
 /* Open user_events_data wherever it is: a descriptor, or -errno */
 USER_EVENT_FN int user_event_open(void)
 {
@@ -293,11 +302,10 @@ USER_EVENT_FN int user_event_open(void)
 		"/sys/kernel/tracing/user_events_data",
 		"/sys/kernel/debug/tracing/user_events_data",
 	};
-	const char *path = getauxval(AT_SECURE) ? NULL :
-						  getenv("USER_EVENTS_DATA");
+	const char *path = user_event_path();
 	int file, second, high;
 
-	if (path && *path) {
+	if (path) {
 		file = user_event_open_path(path);
 	} else {
 		file = user_event_open_path(paths[0]);
@@ -592,6 +600,8 @@ USER_EVENT_FN const char *user_event_reason(const struct user_event *event)
 	case -1:
 		return "it has not been registered yet, or not any more";
 	case ENOENT:
+		if (user_event_path())
+			return "USER_EVENTS_DATA names a file that does not exist: correct it or unset it, and start the program again";
 		return "there is no user_events_data: mount tracefs on /sys/kernel/tracing, on a kernel with CONFIG_USER_EVENTS, or set USER_EVENTS_DATA";
 	case EACCES:
 		return "no permission to open user_events_data: an administrator gives it with chgrp and chmod g+w, and chmod o+x /sys/kernel/tracing";

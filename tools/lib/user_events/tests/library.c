@@ -149,6 +149,20 @@ static void no_tracefs(void)
 	EXPECT(says(&user_event_of_plain, "tracefs is mounted read-only"));
 }
 
+/* The advice is for where the file was looked for */
+static void no_file_of_that_name(void)
+{
+	user_event_close(user_event_process.file);
+	setenv("USER_EVENTS_DATA", "/nowhere", 1);
+	EXPECT(user_event_retry());
+	EXPECT(says(&user_event_of_plain, "USER_EVENTS_DATA names a file that does not exist"));
+	setenv("USER_EVENTS_DATA", "", 1);
+	fake_open_error[0] = ENOENT;
+	fake_open_error[1] = ENOENT;
+	EXPECT(user_event_retry());
+	EXPECT(says(&user_event_of_plain, "there is no user_events_data: mount tracefs"));
+}
+
 /* To open it must not wait, as that is before main() */
 static void file_that_is_a_fifo(void)
 {
@@ -497,6 +511,7 @@ static const struct {
 	TEST(fork_in_unregistration),
 	TEST(fork_leaves_old_index),
 	TEST(no_tracefs),
+	TEST(no_file_of_that_name),
 	TEST(file_that_is_a_fifo),
 	TEST(error_of_open_or_registration),
 	TEST(file_that_is_replaced),

@@ -39,7 +39,7 @@ user_event_why_3()
 	echo 1 >events/user_events/order_taken/enable
 	is "with a listener" "order_taken: it is recorded: somebody listens" \
 		"$("$here/library_example_user_event_why")"
-	has "without a file" '^no tracing: there is no user_events_data: ' \
+	has "without a file" '^no tracing: USER_EVENTS_DATA names a file that does not exist: ' \
 		"$(USER_EVENTS_DATA=/nowhere "$here/library_example_user_event_why" 2>&1)"
 }
 

@@ -680,9 +680,9 @@ TEST_F(library, why_and_retry)
 
 	/* No such file, and no permission */
 	start(&p, &(struct start){ .data = "/nowhere/user_events_data" });
-	EXPECT_SAYS(&p, "mount tracefs");
+	EXPECT_SAYS(&p, "USER_EVENTS_DATA names a file that does not exist");
 	fclose(p.in);
-	EXPECT_SAYS(&p, "1: there is no user_events_data");
+	EXPECT_SAYS(&p, "1: USER_EVENTS_DATA names a file that does not exist");
 	EXPECT_EQ(0, finish(&p));
 	start(&p, &(struct start){ .data = "/dev/null" });
 	EXPECT_SAYS(&p, "this is no user_events_data");

@@ -197,6 +197,7 @@ int user_event_file_is_open(void);
 void user_event_forget_file(void);
 int user_event_ioctl(int file, unsigned long request, void *argument);
 int user_event_unbind(struct user_event *event, int file);
+void user_event_give_up(struct user_event *event, int error);
 void user_event_try(struct user_event *event);
 int user_event_register(struct user_event *event);
 int user_event_unregister(struct user_event *event);
@@ -403,6 +404,30 @@ USER_EVENT_FN int user_event_unbind(struct user_event *event, int file)
 }
 
 /*
+ * Note why an event cannot be registered; with the lock held. A file that is no
+ * user_events_data, or one of a group that was removed, will never work: close it, and the
+ * next try opens what there is by then.
+ */
+USER_EVENT_FN void user_event_give_up(struct user_event *event, int error)
+{
+	struct user_event_process *process = &user_event_process;
+	struct user_event *other;
+	int file;
+
+	event->error = error;
+	if (process->given || (error != ENOTTY && error != ENODEV))
+		return;
+	/* ENODEV may also say that there is no number left for another event */
+	for (other = process->events; other; other = other->next) {
+		if (!other->error)
+			return;
+	}
+	file = process->file;
+	user_event_forget_file();
+	user_event_close(file);
+}
+
+/*
  * Open the file if it is not, and register an event, whose @error is not 0; with the lock
  * held.
  *
@@ -436,7 +461,7 @@ USER_EVENT_FN void user_event_try(struct user_event *event)
 	/* It may still be bound through an earlier file */
 	error = event->bound ? user_event_unbind(event, process->file) : 0;
 	if (error) {
-		event->error = error;
+		user_event_give_up(event, error);
 		return;
 	}
 	memset(&reg, 0, sizeof(reg));
@@ -449,7 +474,7 @@ USER_EVENT_FN void user_event_try(struct user_event *event)
 	error = user_event_ioctl(process->file, USER_EVENT_IOC_REG, &reg);
 	if (error) {
 		event->bound = 0;
-		event->error = error;
+		user_event_give_up(event, error);
 		return;
 	}
 	/* The bit may be set already: until now there was no index for records */

@@ -19,8 +19,8 @@
 
 /* Called at these moments: see hook() */
 void (*fake_hook)(const char *moment);
-/* The errors of opening the files in tracefs, and of registering */
-int fake_open_error[2], fake_reg_error;
+/* The errors of opening the files in tracefs, of registering and of unregistering */
+int fake_open_error[2], fake_reg_error, fake_unreg_error;
 
 /* Enable words, copied by fork as the kernel's are */
 static uint64_t words[64];
@@ -77,6 +77,8 @@ static int unreg(struct user_event_unreg_arg *arg)
 {
 	uint64_t *word = find(arg->word);
 
+	if (fake_unreg_error)
+		return -fake_unreg_error;
 	if (!word)
 		return -ENOENT;
 	*word = 0;

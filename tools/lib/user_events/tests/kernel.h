@@ -4,7 +4,7 @@
 #define USER_EVENT_TESTS_KERNEL_H
 
 extern void (*fake_hook)(const char *moment);
-extern int fake_open_error[2], fake_reg_error;
+extern int fake_open_error[2], fake_reg_error, fake_unreg_error;
 
 int fake_bound(const void *from, const void *to);
 

@@ -176,6 +176,65 @@ static void file_that_is_a_fifo(void)
 	unlink(path);
 }
 
+/* Another file, which the library opens when it tries again */
+static void name_other_file(char *path)
+{
+	int file = mkstemp(path);
+
+	EXPECT(file >= 0);
+	close(file);
+	setenv("USER_EVENTS_DATA", path, 1);
+}
+
+static bool is_file(int file, const char *path)
+{
+	struct stat st, want;
+
+	return !fstat(file, &st) && !stat(path, &want) && st.st_ino == want.st_ino;
+}
+
+/* Of a program that has opened a wrong file, and is told the right one */
+static void file_that_cannot_work(void)
+{
+	static const int errors[] = { ENOTTY, ENODEV };
+	const char *right = strdup(getenv("USER_EVENTS_DATA"));
+	char wrong[] = "/tmp/user-event-XXXXXX";
+	int i, file;
+
+	EXPECT(!user_event_unregister(&user_event_of_large));
+	name_other_file(wrong);
+	for (i = 0; i < 4; i++) {
+		user_event_close(user_event_process.file);
+		setenv("USER_EVENTS_DATA", wrong, 1);
+		/* The event is still bound in the first round, and in the third one */
+		fake_reg_error = errors[i / 2];
+		fake_unreg_error = i % 2 ? 0 : errors[i / 2];
+		user_event_retry();
+		EXPECT(user_event_of_plain.error == errors[i / 2]);
+		EXPECT(is_bound(&user_event_of_plain) == !(i % 2));
+		EXPECT(user_event_process.file == -1);
+		EXPECT(fcntl(user_event_first_number(), F_GETFD) < 0);
+
+		setenv("USER_EVENTS_DATA", right, 1);
+		fake_reg_error = 0;
+		fake_unreg_error = 0;
+		EXPECT(!user_event_retry());
+		EXPECT(is_file(user_event_process.file, right));
+	}
+
+	/* One through which another event is registered works */
+	file = user_event_process.file;
+	fake_reg_error = ENODEV;
+	EXPECT(user_event_register(&late) == ENODEV);
+	EXPECT(user_event_process.file == file && is_file(file, right));
+
+	/* The caller's is left open, and none is opened for it */
+	file = open(right, O_WRONLY);
+	EXPECT(user_event_use_file(file) == 2);
+	EXPECT(user_event_process.file == file && is_file(file, right));
+	unlink(wrong);
+}
+
 /* An error stays that of what failed, whatever becomes of the file */
 static void error_of_open_or_registration(void)
 {
@@ -488,17 +547,22 @@ static void *retry_often(void *arg)
 
 static void register_beside_retry(void)
 {
+	/* With the second one, each closes the file again */
+	static const int errors[] = { ENOMEM, ENOTTY };
 	pthread_t thread;
-	int i;
+	int i, j;
 
-	fake_reg_error = ENOMEM;
-	EXPECT(!pthread_create(&thread, NULL, retry_often, NULL));
-	for (i = 0; i < 300; i++) {
-		EXPECT(user_event_register(&late) == ENOMEM);
-		usleep(100);
-		user_event_unregister(&late);
+	for (j = 0; j < 2; j++) {
+		user_event_close(user_event_process.file);
+		fake_reg_error = errors[j];
+		EXPECT(!pthread_create(&thread, NULL, retry_often, NULL));
+		for (i = 0; i < 300; i++) {
+			EXPECT(user_event_register(&late) == errors[j]);
+			usleep(100);
+			user_event_unregister(&late);
+		}
+		pthread_join(thread, NULL);
 	}
-	pthread_join(thread, NULL);
 }
 
 #define TEST(name)	{ #name, name }
@@ -513,6 +577,7 @@ static const struct {
 	TEST(no_tracefs),
 	TEST(no_file_of_that_name),
 	TEST(file_that_is_a_fifo),
+	TEST(file_that_cannot_work),
 	TEST(error_of_open_or_registration),
 	TEST(file_that_is_replaced),
 	TEST(file_of_another_copy),

@@ -65,7 +65,7 @@ extern "C" {
  * @flags: USER_EVENT_PERSIST, USER_EVENT_MULTI_FORMAT
  * @bound: USER_EVENT_BOUND, USER_EVENT_UNOPENED
  * @command: name and fields, as the kernel reads them
- * @next: the next event of the program
+ * @next: the next event that shares the file
  *
  * Must not be moved or freed while it is bound.
  */
@@ -85,9 +85,10 @@ struct user_event {
 #define USER_EVENT_UNOPENED	2U
 
 /*
- * What all events of the process share. Weak, so that an object that is linked, or
- * loaded, later uses the first one it can see. Its symbol has the version of this
- * structure and of struct user_event: objects with another version do not share it.
+ * What the events of all objects that see one another's symbols share. Weak, so that an
+ * object that is linked, or loaded, later uses the first one it can see. Its symbol has the
+ * version of this structure and of struct user_event: objects with another version do not
+ * share it.
  *
  * @lock: thread ID of the thread that changes the rest, 0 if none does
  * @file: user_events_data, negative if it is not open
@@ -97,7 +98,7 @@ struct user_event {
  *	child of vfork() shares all this with its parent, but not its descriptors
  * @device: of @file; with @inode, tells whether it is still the same file
  * @inode: of @file
- * @events: all events of the process
+ * @events: all events that share this
  */
 struct user_event_process {
 	int lock;
@@ -547,7 +548,11 @@ USER_EVENT_FN int user_event_unregister(struct user_event *event)
 /**
  * user_event_retry() - try again to register what could not be registered
  *
- * Return: how many events of the process are not registered now.
+ * Only the events of the objects that share the file: an object that was loaded with
+ * dlopen() and does not see the program's symbols has to call this itself. To let it see
+ * them, link the program with -rdynamic.
+ *
+ * Return: how many of these events are not registered now.
  */
 USER_EVENT_FN int user_event_retry(void)
 {
@@ -573,9 +578,10 @@ USER_EVENT_FN int user_event_retry(void)
  *
  * For a process that may not open it. Events that are registered are registered
  * through @file instead, and with no other file: if @file is not open for writing they
- * fail with EBADF.
+ * fail with EBADF. Only the events of the objects that share the file, as with
+ * user_event_retry().
  *
- * Return: how many events of the process are not registered now.
+ * Return: how many of these events are not registered now.
  */
 USER_EVENT_FN int user_event_use_file(int file)
 {

@@ -975,10 +975,10 @@ user_event_write_record(const struct user_event *event,
 	static __attribute__((unused, noinline, cold)) void		\
 	user_event_emit_##name(const struct user_event *ue_event params) \
 	{								\
-		/* Names that no field may have */			\
+		/* Names that no field may have; a number is no name */	\
 		enum {							\
 			common_type, common_flags, common_preempt_count, \
-			common_pid,					\
+			common_pid, name##_is_an_identifier,		\
 			ue_fixed = sizeof(uint32_t) fixed,		\
 			ue_pieces = 0 pieces,				\
 			ue_room = ue_fixed +				\

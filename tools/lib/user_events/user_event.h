@@ -972,6 +972,9 @@ user_event_write_record(const struct user_event *event,
 	static struct user_event user_event_of_##name = {		\
 		0, UINT32_MAX, -1, options, 0, command, NULL		\
 	};								\
+	/* A field may have the name of a variable of the program */	\
+	_Pragma("GCC diagnostic push")					\
+	_Pragma("GCC diagnostic ignored \"-Wshadow\"")			\
 	static __attribute__((unused, noinline, cold)) void		\
 	user_event_emit_##name(const struct user_event *ue_event params) \
 	{								\
@@ -995,6 +998,7 @@ user_event_write_record(const struct user_event *event,
 		(void)ue_at;						\
 		user_event_write_record(ue_event, &ue_record, ue_room);	\
 	}								\
+	_Pragma("GCC diagnostic pop")					\
 	__attribute__((constructor(101))) static void			\
 	user_event_load_##name(void)					\
 	{								\

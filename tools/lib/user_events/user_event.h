@@ -1021,8 +1021,8 @@ user_event_write_record(const struct user_event *event,
  * For values that take more than an expression to compute.
  */
 #define user_event_enabled(name)					\
-	__builtin_expect(__atomic_load_n(&user_event_of_##name.enabled,	\
-					 __ATOMIC_RELAXED) != 0, 0)
+	(__builtin_expect(__atomic_load_n(&user_event_of_##name.enabled, \
+					  __ATOMIC_RELAXED) != 0, 0) != 0)
 
 /**
  * user_event() - write a record if somebody listens

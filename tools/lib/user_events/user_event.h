@@ -1049,16 +1049,18 @@ user_event_write_record(const struct user_event *event,
 
 /* In C a wrong type is no error by itself, depending on the compiler */
 #ifdef __cplusplus
-#define USER_EVENT_STRICT
-#define USER_EVENT_LENIENT
+#define USER_EVENT_STRICT_POINTERS
 #else
-#define USER_EVENT_STRICT						\
-	_Pragma("GCC diagnostic push")					\
+#define USER_EVENT_STRICT_POINTERS					\
 	_Pragma("GCC diagnostic error \"-Wint-conversion\"")		\
 	_Pragma("GCC diagnostic error \"-Wincompatible-pointer-types\"")
+#endif
+#define USER_EVENT_STRICT						\
+	_Pragma("GCC diagnostic push")					\
+	_Pragma("GCC diagnostic error \"-Wfloat-conversion\"")		\
+	USER_EVENT_STRICT_POINTERS
 #define USER_EVENT_LENIENT						\
 	_Pragma("GCC diagnostic pop")
-#endif
 
 /**
  * user_event_why() - why an event has no records, in words

@@ -46,6 +46,7 @@ thread beside close() is safe: the event stays until that call returns.
 import ctypes
 import errno
 import functools
+import operator
 import struct
 import weakref
 
@@ -72,6 +73,8 @@ def _load():
     library.user_event_word.argtypes = [ctypes.c_void_p]
     library.user_event_write.argtypes = [ctypes.c_void_p, ctypes.c_char_p,
                                          ctypes.c_size_t]
+    library.user_event_retry.argtypes = []
+    library.user_event_use_file.argtypes = [ctypes.c_int]
     library.user_event_reason.restype = ctypes.c_char_p
     library.user_event_reason.argtypes = [ctypes.c_void_p]
     return library
@@ -90,8 +93,15 @@ def retry():
 
 
 def use_file(file):
-    """Use an open user_events_data that was handed over, by its number."""
-    return _library.user_event_use_file(file)
+    """Use an open user_events_data that was handed over, by its number; -1 for one's own.
+
+    Returns what retry() does. TypeError or ValueError for what is no number of a file.
+    """
+    number = operator.index(file)
+    # ctypes would cut it off, to the number of another file
+    if not -1 <= number < 1 << 31:
+        raise ValueError(f"{number} is no number of a file")
+    return _library.user_event_use_file(number)
 
 
 def _encode(text):

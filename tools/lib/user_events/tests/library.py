@@ -138,4 +138,24 @@ def location_that_is_too_large():  # test
     assert written() == 4 + 4 + 4 + 200 * 8 + size + 1
 
 
+def uses_only_numbers_of_files():  # test
+    event = user_event.Event("handed", n="u32")
+    file = os.open(os.environ["USER_EVENTS_DATA"], os.O_WRONLY)
+    for wrong, expected in (
+            (-2, ValueError), (1 << 31, ValueError), ((1 << 32) + file, ValueError),
+            (None, TypeError), (str(file), TypeError), (float(file), TypeError)):
+        try:
+            user_event.use_file(wrong)
+        except expected:
+            continue
+        assert False, wrong
+    assert user_event.use_file(file) == 0
+    enable(event)
+    assert event.emit(1) == 0
+    os.close(file)
+    assert event.why().startswith("the file that was handed over"), event.why()
+    assert user_event.use_file(-1) == 0
+    assert event.emit(1) == 0
+
+
 globals()[sys.argv[1]]()

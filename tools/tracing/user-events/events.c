@@ -30,11 +30,13 @@ static char *copy(const char *text)
 	return check(strdup(text));
 }
 
-/* The path of a file of tracefs; NULL if that is not mounted */
+/* The path of a file of tracefs; NULL if that is not mounted: that is left to the user */
 char *ue_path(const char *file)
 {
-	const char *dir = tracefs_tracing_dir();
+	static const char *dir;
 
+	if (!dir && tracefs_tracing_dir_is_mounted(false, &dir) <= 0)
+		dir = NULL;
 	return dir ? ue_text("%s/%s", dir, file) : NULL;
 }
 

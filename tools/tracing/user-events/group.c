@@ -52,10 +52,16 @@ static bool is_number(const char *text, unsigned long long end, unsigned long *n
 /* The control file cannot be opened: say why, by errno */
 static void no_control(void)
 {
-	if (errno == ENOENT)
+	int error = errno;
+	char *path = ue_path("");
+
+	if (!path)
+		ue_error("tracefs is not mounted: try user-events doctor");
+	else if (error == ENOENT)
 		ue_error("this kernel has no groups of user events");
 	else
-		ue_error("user_events_groups/control: %s", strerror(errno));
+		ue_error("user_events_groups/control: %s", strerror(error));
+	free(path);
 }
 
 /* A line for the control file: @sign and @name, and the limit if it is not NULL */
@@ -76,11 +82,7 @@ static int control(const char *sign, const char *name, const char *max)
 	else
 		snprintf(line, sizeof(line), "%s%s", sign, name);
 	path = ue_path("user_events_groups/control");
-	if (!path) {
-		ue_error("tracefs is not mounted");
-		return UE_FAILED;
-	}
-	fd = open(path, O_WRONLY | O_CLOEXEC);
+	fd = path ? open(path, O_WRONLY | O_CLOEXEC) : -1;
 	if (fd < 0) {
 		no_control();
 		free(path);

@@ -23,7 +23,7 @@ tests=(list_in_a_pipe list_for_a_person list_as_json list_of_groups list_bits_an
 	record_with_perf record_leaves_out doctor_is_content doctor_finds doctor_is_not_root
 	doctor_finds_what_is_left doctor_says_who_may_open doctor_looks_at_the_mount
 	doctor_looks_at_groups doctor_cannot_read doctor_enlarges_the_buffer doctor_quotes wrong_usage
-	output_that_fails completion)
+	output_that_fails tracefs_is_not_mounted completion)
 slow_tests=(list_in_a_pipe watch_what_comes_later emit_each_type)
 
 command=$here/user-events
@@ -1219,6 +1219,34 @@ doctor_looks_at_the_mount()
 	has "where" "^ok   tracefs is mounted on $scratch/elsewhere$" "$(out)"
 	has "elsewhere" '^!!   programs look in /sys/kernel/tracing, ' "$(out)"
 	has "what fixes it" '^       mount -t tracefs nodev /sys/kernel/tracing$' "$(out)"
+}
+
+# unmounted COMMAND...: where tracefs is in no place; says so if it is in one after it
+unmounted()
+{
+	# shellcheck disable=SC2016 # for the other shell
+	(cd / && unshare --mount sh -c 'umount -l /sys/kernel/debug 2>/dev/null; umount -l "$1" || exit; shift
+		timeout 60 "$@"; status=$?; ! grep tracefs /proc/self/mounts; exit $status' - "$tracefs" "$@") \
+		>"$scratch/out" 2>"$scratch/err"
+}
+
+# Root would mount it, with a call of libtracefs that looks harmless
+tracefs_is_not_mounted()
+{
+	local line
+
+	for line in list "--json list loaf" "watch -n 1 loaf" "stat -n 1" record group "group add box" \
+		"group delegate box root"; do
+		# shellcheck disable=SC2086 # words
+		unmounted "$command" $line
+		is "$line" 3 $?
+		has "$line" '^user-events: tracefs is not mounted' "$(cat "$scratch/err")"
+		is "$line" "" "$(out)"
+	done
+	# shellcheck disable=SC2016 # for the other shell
+	unmounted env PATH="$here:$PATH" bash -c '. "$1"; COMP_WORDS=(user-events list ""); COMP_CWORD=2
+		_user_events; [ ${#COMPREPLY[@]} = 0 ]' - "$here/completion.bash"
+	is "completion" "0 " "$? $(out)"
 }
 
 doctor_looks_at_groups()

@@ -472,7 +472,7 @@ void ue_events_free(struct events *events)
 }
 
 /* Does @pattern match it, "NAME" or "SYSTEM:NAME" with * and ? */
-bool ue_matches_one(const struct event *event, const char *pattern)
+static bool matches_one(const struct event *event, const char *pattern)
 {
 	char *full = ue_text("%s:%s", event->system, event->name);
 	bool match = !fnmatch(pattern, strchr(pattern, ':') ? full : event->name, 0);
@@ -487,8 +487,27 @@ bool ue_matches(const struct event *event, char **patterns)
 	bool match = !*patterns;
 
 	for (; *patterns && !match; patterns++)
-		match = ue_matches_one(event, *patterns);
+		match = matches_one(event, *patterns);
 	return match;
+}
+
+/* Does one of @patterns match nothing? Says so of each. */
+bool ue_lacks_one(const struct events *events, char **patterns)
+{
+	bool lacks = false;
+	int i;
+
+	for (; *patterns; patterns++) {
+		for (i = 0; i < events->nr; i++) {
+			if (matches_one(&events->events[i], *patterns))
+				break;
+		}
+		if (i < events->nr)
+			continue;
+		ue_error("no event is called %s", *patterns);
+		lacks = true;
+	}
+	return lacks;
 }
 
 /*

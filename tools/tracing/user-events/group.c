@@ -262,6 +262,8 @@ int ue_record(int argc, char **argv)
 		return UE_FAILED;
 	if (!ue_names_read(&events))
 		return UE_FAILED;
+	if (ue_lacks_one(&events, patterns))
+		return UE_NOTHING;
 	args = calloc(2 * events.nr + argc + 8, sizeof(*args));
 	args[nr++] = trace_cmd ? "trace-cmd" : "perf";
 	args[nr++] = "record";

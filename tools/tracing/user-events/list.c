@@ -106,22 +106,11 @@ static void for_a_pipe(const struct event *event)
 	printf("%s\t%s\n", event->nr_programs ? "" : "-", *event->losses ? event->losses : "-");
 }
 
-static bool is_there(const struct events *events, const char *pattern)
-{
-	int i;
-
-	for (i = 0; i < events->nr; i++) {
-		if (ue_matches_one(&events->events[i], pattern))
-			return true;
-	}
-	return false;
-}
-
 int ue_list(int argc, char **argv)
 {
 	json_object *array = json_object_new_array();
 	struct events events;
-	bool complete, lacking = false;
+	bool complete, lacking;
 	char *why;
 	int i;
 
@@ -149,12 +138,7 @@ int ue_list(int argc, char **argv)
 		ue_json_print(array);
 	else if (ue_person)
 		ue_lacks(&events.kernel);
-	for (; *argv; argv++) {
-		if (is_there(&events, *argv))
-			continue;
-		ue_error("no event is called %s", *argv);
-		lacking = true;
-	}
+	lacking = ue_lacks_one(&events, argv);
 	ue_events_free(&events);
 	if (!complete)
 		return UE_FAILED;

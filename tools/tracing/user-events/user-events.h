@@ -85,7 +85,7 @@ char *ue_path(const char *file);
 bool ue_events_read(struct events *events);
 bool ue_names_read(struct events *events);
 void ue_events_free(struct events *events);
-bool ue_matches_one(const struct event *event, const char *pattern);
+bool ue_lacks_one(const struct events *events, char **patterns);
 bool ue_matches(const struct event *event, char **patterns);
 void ue_lacks(const struct kernel *kernel);
 char *ue_namesake(const struct event *event);

@@ -1079,6 +1079,12 @@ record_leaves_out()
 	is "arguments alone" "-e user_events:_ -q -e x" "$(cut -d' ' -f 5- "$scratch/out")"
 	run 0 record loaf_1 -- -q
 	is "a pattern and arguments" "record -a -e user_events:loaf_1 -q" "$(out)"
+	run 4 record loaf_1 laof 'r*' 'x*' -- -q
+	is "what there is not" "user-events: no event is called laof
+user-events: no event is called x*" "$(cat "$scratch/err")"
+	is "what was run" "" "$(out)"
+	run 4 record cycles
+	has "none is left" 'no event to record is called cycles' "$(cat "$scratch/err")"
 	run 0 record -t
 	has "trace-cmd" '^record -e user_events:loaf_1 .*-e user_events:cycles' "$(out)"
 	rm "$scratch/bin/perf" "$scratch/bin/trace-cmd"

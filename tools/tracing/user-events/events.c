@@ -359,6 +359,20 @@ static struct program *program_of(struct events *events, struct event *event, in
 	return program;
 }
 
+/* Undo how the kernel writes a line feed, "\n", and a backslash, "\\" */
+static void unescape(char *text)
+{
+	char *to = text;
+
+	for (; *text; text++) {
+		if (*text != '\\' || !text[1])
+			*to++ = *text;
+		else
+			*to++ = *++text == 'n' ? '\n' : *text;
+	}
+	*to = '\0';
+}
+
 /* "event pid address size bit wanted state comm", of which the last may be empty */
 static void read_enablers(struct events *events, const char *group)
 {
@@ -373,6 +387,7 @@ static void read_enablers(struct events *events, const char *group)
 		    sscanf(line, "%255s %d %*s %*s %*s %*s %15s%n", name, &pid, state, &at) != 3)
 			continue;
 		line += at;
+		unescape(line);
 		event = find(events, group, name);
 		if (!event)
 			continue;

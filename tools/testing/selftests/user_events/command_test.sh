@@ -228,9 +228,9 @@ list_odd_names()
 	open_writer
 	tell "event $name u32 n"
 	run 0 list
-	is "a pipe" $'user_events:loaf\xff\tu32 n\t-\tw\\x1b[m\\n\\xc2\\x9b\xff\\x9b['"$writer]	-" "$(out)"
+	is "a pipe" $'user_events:loaf\xff\tu32 n\t-\tw\\x1b[m\\x0a\\xc2\\x9b\xff\\x9b['"$writer]	-" "$(out)"
 	run 0 --color=always list
-	has "a person" '\[2mw\\x1b\[m\\n' "$(out)"
+	has "a person" '\[2mw\\x1b\[m\\x0a' "$(out)"
 	is "control characters" 0 "$(sed 's/\x1b\[[0-9]*m//g' "$scratch/out" | grep -caP '[\x00-\x09\x0b-\x1f\x7f-\x9f]')"
 	is "lines" 3 "$(wc -l <"$scratch/out")"
 	run 0 --json list
@@ -247,6 +247,10 @@ list_odd_names()
 	run 0 --json list
 	is "no name" "[['loaf', 1, ''], ['roll', 1, '']]" \
 		"$(json "[[e['name'], len(e['programs']), *(p['comm'] for p in e['programs'])] for e in j]")"
+	# The kernel escapes these two in its file
+	tell 'comm a\nb|\\x0a'
+	run 0 --json list
+	is "backslashes" "'a\\\\nb\\n\\\\\\\\x0a'" "$(json "ascii(j[0]['programs'][0]['comm'])")"
 	tell "event loaf u32 n" "clear"
 	run 0 --json list
 	is "enablers" "[2, 1]" "$(json "[e['programs'][0]['bits'] for e in j]")"

@@ -185,7 +185,8 @@ static bool layout(const char *command, char **values)
 	}
 	free(copy);
 	if (*values) {
-		ue_error("\"%s\" has no field: there are %d", *values, nr);
+		ue_error("too many values: %.*s has %d field%s", (int)strcspn(event, BLANKS),
+			 event, nr, nr == 1 ? "" : "s");
 		return false;
 	}
 	/* A location has 16 bits for an offset, which may count the 8 bytes before the fields */

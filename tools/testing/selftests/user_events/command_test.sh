@@ -867,6 +867,9 @@ emit_what_is_wrong()
 	run 2 emit 'bad u8 n'
 	is "no value" "user-events: no value for the field n" "$(cat "$scratch/err")"
 	run 2 emit 'bad u8 n' 1 2
+	is "a value too many" "user-events: too many values: bad has 1 field" "$(cat "$scratch/err")"
+	run 2 emit ' bad' 1
+	is "a value too many" "user-events: too many values: bad has 0 fields" "$(cat "$scratch/err")"
 	run 2 emit 'bad u8 n' x
 	run 2 emit 'bad u8 n' 256
 	is "a number" 'user-events: n: "256" does not fit' "$(cat "$scratch/err")"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who is charged for memory that a bad neighbour has the kernel allocate, and when it
- * is freed.
+ * Memory that a bad neighbour makes the kernel allocate is charged to the neighbour's
+ * cgroup, and freed again.
  */
 #include <poll.h>
 #include <sys/syscall.h>

@@ -790,7 +790,7 @@ static int bits_under_their_maker(void *arg)
 	/* One more level down does not help. */
 	CHECK(!unshare(CLONE_NEWUSER));
 	CHECK(uev_reg(t->fd, t->v, 3, 4, 0, "ul_nsb u32 n", NULL) == -EMFILE);
-	/* Who made the namespaces has them all. */
+	/* The creator of the namespaces is charged for all of them. */
 	UEV_WRITE(*t->step, 1);
 	CHECK(uev_wait_for(UEV_READ(*t->step) == 2));
 	CHECK(!give_back_bits(t, 3));

@@ -511,7 +511,7 @@ TEST_F(stuck, can_be_killed)
 /* A server that answers, and its file as it is mapped here */
 struct served {
 	pid_t server;
-	int fd;
+	char *area;
 	__u32 *value;
 };
 
@@ -520,6 +520,7 @@ static const char *begin_to_serve(struct served *served, int mode, int flags)
 {
 	char path[64];
 	const char *why;
+	int fd;
 
 	uev_reset();
 	shared = uev_shared(sizeof(*shared));
@@ -530,17 +531,23 @@ static const char *begin_to_serve(struct served *served, int mode, int flags)
 	UEV_WRITE(shared->answer, 1);
 	served->server = uev_fork(serve, NULL);
 	snprintf(path, sizeof(path), "%s/file", mount_point);
-	served->fd = open(path, mode | O_CLOEXEC);
-	served->value = mmap(NULL, uev_page_size(), PROT_READ | PROT_WRITE, flags,
-			     served->fd, 0);
+	fd = open(path, mode | O_CLOEXEC);
+	/* Another page, which is there, follows the one with the word */
+	served->area = mmap(NULL, 2 * uev_page_size(), PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (mmap(served->area, uev_page_size(), PROT_READ | PROT_WRITE, flags | MAP_FIXED,
+		 fd, 0) == MAP_FAILED)
+		return "FUSE file that cannot be mapped";
+	/* The last task that closes it asks the server, or waits for it */
+	close(fd);
+	served->value = (__u32 *)(served->area + 64);
 	return NULL;
 }
 
 static void end_to_serve(struct served *served)
 {
-	munmap(served->value, uev_page_size());
+	munmap(served->area, 2 * uev_page_size());
 	kill(served->server, SIGCONT);
-	close(served->fd);
 	umount2(mount_point, MNT_DETACH);
 	close(fuse_fd);
 	kill(served->server, SIGKILL);
@@ -563,11 +570,10 @@ TEST(shared_page_of_a_server)
 	if (why)
 		SKIP(return, "%s", why);
 	value = served.value;
-	ASSERT_NE(MAP_FAILED, value);
 	ASSERT_OK(uev_reg(data_fd, value, 0, 4, 0, EVENT, NULL));
 
 	for (on = 1; on >= 0; on--) {
-		ASSERT_EQ(0, madvise(value, size, MADV_DONTNEED));
+		ASSERT_EQ(0, madvise(served.area, size, MADV_DONTNEED));
 		ASSERT_OK(uev_enable(EVENT_NAME, on));
 		usleep(300000);
 		EXPECT_TRUE(state_is(getpid(), value, "repair"));
@@ -590,7 +596,6 @@ TEST(swapped_out_beside_a_silent_server)
 	if (why)
 		SKIP(return, "%s", why);
 	value = served.value;
-	ASSERT_NE(MAP_FAILED, value);
 	ASSERT_OK(uev_reg(data_fd, value, 0, 4, 0, EVENT, NULL));
 	ASSERT_EQ(0, UEV_READ(*value));
 
@@ -605,6 +610,35 @@ TEST(swapped_out_beside_a_silent_server)
 	EXPECT_OK(uev_enable(EVENT_NAME, false));
 	end_to_serve(&served);
 	EXPECT_OK(uev_swap_off(0));
+}
+
+static int sees_its_bit(void *value)
+{
+	UEV_WRITE(shared->ready, 1);
+	return BECOMES(1, *(__u32 *)value) ? 0 : 1;
+}
+
+/* Nor does a page of its own that is only to be copied, after a fork */
+TEST(copied_beside_a_silent_server)
+{
+	struct served served;
+	const char *why;
+	pid_t pid;
+
+	why = begin_to_serve(&served, O_RDONLY, MAP_PRIVATE);
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_OK(uev_reg(data_fd, served.value, 0, 4, 0, EVENT, NULL));
+	kill(served.server, SIGSTOP);
+	UEV_WRITE(shared->ready, 0);
+	pid = uev_fork(sees_its_bit, served.value);
+	EXPECT_TRUE(uev_wait_for(UEV_READ(shared->ready)));
+	EXPECT_OK(uev_enable(EVENT_NAME, true));
+	EXPECT_TRUE(BECOMES(1, *served.value));
+	EXPECT_EQ(0, uev_join(pid));
+	EXPECT_OK(uev_enable(EVENT_NAME, false));
+	EXPECT_TRUE(BECOMES(0, *served.value));
+	end_to_serve(&served);
 }
 
 TEST_HARNESS_MAIN

@@ -144,14 +144,24 @@ static int maps_again(void *arg)
 	return 0;
 }
 
+/* How many enablers of the event there are */
+static int enablers(void)
+{
+	char *text = uev_get("user_events_enablers"), *at = text;
+	int nr = 0;
+
+	while ((at = strstr(at, EVENT_NAME " "))) {
+		at++;
+		nr++;
+	}
+	free(text);
+	return nr;
+}
+
 /* True if no enabler of the event is left; its open file may still hold it. */
 static bool only_file_holds(int fd)
 {
-	char *text = uev_get("user_events_enablers");
-	bool none = !strstr(text, EVENT_NAME " ");
-
-	free(text);
-	return none;
+	return !enablers();
 }
 
 static void switch_all(struct __test_metadata *_metadata)
@@ -834,6 +844,38 @@ TEST_F(uev, event_is_let_go)
 	close(fd);
 	EXPECT_TRUE(uev_alive(EVENT_NAME));
 	ASSERT_EQ(0, munmap(value, uev_page_size()));
+	EXPECT_TRUE(uev_wait_for(!uev_alive(EVENT_NAME)));
+}
+
+static int data_file;
+
+static int registers_one_more(void *arg)
+{
+	char *value = arg;
+
+	/* What it shares is copied for this, also what is gone */
+	if (uev_reg(data_file, value, 1, 4, 0, EVENT, NULL) ||
+	    uev_unreg(data_file, value + uev_page_size(), 0))
+		return 1;
+	return uev_unreg(data_file, value, 1) || uev_unreg(data_file, value, 0);
+}
+
+/* A word that is gone no longer holds the event in the copy of a child either. */
+TEST_F(uev, child_copies_what_is_gone)
+{
+	size_t page = uev_page_size();
+	char *value = map_anon(NULL, 2 * page);
+
+	data_file = uev_open();
+	ASSERT_LE(0, data_file);
+	ASSERT_OK(uev_reg(data_file, value, 0, 4, 0, EVENT, NULL));
+	ASSERT_OK(uev_reg(data_file, value + page, 0, 4, 0, EVENT, NULL));
+	ASSERT_EQ(0, munmap(value + page, page));
+	ASSERT_TRUE(uev_wait_for(enablers() == 1));
+	EXPECT_EQ(0, uev_in_child(registers_one_more, value));
+	EXPECT_EQ(1, enablers());
+	EXPECT_OK(uev_unreg(data_file, value, 0));
+	close(data_file);
 	EXPECT_TRUE(uev_wait_for(!uev_alive(EVENT_NAME)));
 }
 

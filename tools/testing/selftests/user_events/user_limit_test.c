@@ -248,6 +248,27 @@ TEST_F(user_limit, deleted_events_of_others_have_records)
 	EXPECT_TRUE(uev_wait_for(!uev_in_child(declare_one, &self->fd)));
 }
 
+/* They count no longer once other records have taken the place of theirs. */
+TEST_F(user_limit, deleted_events_are_overwritten)
+{
+	struct task t = { .v = self->values, .step = (int *)self->values + 1000 };
+	char size[16];
+	int i;
+
+	uev_stay_on_cpu(0);
+	mkdir(TRACEFS "instances/" UEV_INSTANCE, 0700);
+	snprintf(size, sizeof(size), "%zu", 4 * uev_page_size() / 1024);
+	ASSERT_OK(uev_put("instances/" UEV_INSTANCE "/buffer_size_kb", size));
+	ASSERT_OK(uev_put(EVENTS, "1"));
+	ASSERT_EQ(0, leave_records(&t, "ul_o", 1, UEV_INSTANCE));
+	sleep(2);
+	EXPECT_EQ(EMFILE, uev_in_child(declare_one, &self->fd));
+	for (i = 0; i < 8 * (int)uev_page_size() / 32; i++)
+		ASSERT_OK(uev_put("instances/" UEV_INSTANCE "/trace_marker", "another record"));
+	/* The kernel looks again, once a second */
+	EXPECT_TRUE(uev_wait_for(!uev_in_child(declare_one, &self->fd)));
+}
+
 /* Holds the lock of all instances nearly all the time */
 static int resize(void *arg)
 {

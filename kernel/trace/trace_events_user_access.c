@@ -206,7 +206,7 @@ static int fault_in(struct user_event_access *access, bool *locked)
 		*locked = flags & FAULT_FLAG_RETRY_NOWAIT;
 		return -EAGAIN;
 	}
-	return fault & VM_FAULT_ERROR ? vm_fault_to_errno(fault, 0) : 0;
+	return vm_fault_to_errno(fault, 0);
 }
 
 /* Wait for event_mutex first */

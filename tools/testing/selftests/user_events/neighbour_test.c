@@ -372,7 +372,7 @@ static int maps_a_frozen_file(void *arg)
 TEST_F(neighbour, file_system_is_frozen)
 {
 	char dir[32] = "/tmp/uev-XXXXXX", path[64];
-	__u32 *value, count;
+	__u32 *value, *own, count;
 	const char *why = uev_mount_disk(0, true, dir);
 	bool goes_on = true;
 	int fd, i;
@@ -387,10 +387,16 @@ TEST_F(neighbour, file_system_is_frozen)
 		     fd, 0);
 	ASSERT_NE(MAP_FAILED, value);
 	START(0, maps_a_frozen_file, value, 1);
+	own = mmap(NULL, uev_page_size(), PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	ASSERT_NE(MAP_FAILED, own);
+	ASSERT_OK(uev_reg(data_fd, own, 1, 4, 0, BAD " u32 a", NULL));
+	ASSERT_EQ(0, madvise(own, uev_page_size(), MADV_DONTNEED));
 	ASSERT_EQ(0, fsync(fd));
 	ASSERT_EQ(0, ioctl(fd, FIFREEZE, 0));
 
 	EXPECT_OK(uev_enable(BAD, true));
+	/* What a process has to itself takes no write to the file */
+	EXPECT_TRUE(BECOMES(2, *own));
 	/* The process goes on meanwhile. */
 	for (i = 0; i < 5 && goes_on; i++) {
 		usleep(300000);
@@ -404,6 +410,8 @@ TEST_F(neighbour, file_system_is_frozen)
 	EXPECT_EQ(0, uev_join(self->bad[0]));
 	self->bad[0] = 0;
 	munmap(value, uev_page_size());
+	EXPECT_OK(uev_unreg(data_fd, own, 1));
+	munmap(own, uev_page_size());
 	close(fd);
 	/* The repair's thread can be the last to leave the mapping */
 	EXPECT_TRUE(uev_wait_for(!umount2(dir, 0)));

@@ -612,6 +612,39 @@ TEST(swapped_out_beside_a_silent_server)
 	EXPECT_OK(uev_swap_off(0));
 }
 
+/* A page that the server would have to bring keeps nothing else waiting. */
+TEST(discarded_beside_a_silent_server)
+{
+	size_t size = uev_page_size();
+	struct served served;
+	const char *why;
+	char path[64];
+	__u32 *next;
+	int fd;
+
+	why = begin_to_serve(&served, O_RDONLY, MAP_PRIVATE);
+	if (why)
+		SKIP(return, "%s", why);
+	next = (__u32 *)(served.area + size);
+	ASSERT_OK(uev_reg(data_fd, served.value, 0, 4, 0, EVENT, NULL));
+	ASSERT_OK(uev_reg(data_fd, next, 0, 4, 0, EVENT, NULL));
+	snprintf(path, sizeof(path), "%s/file", mount_point);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, madvise(served.area, 2 * size, MADV_DONTNEED));
+	ASSERT_EQ(0, posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED));
+	close(fd);
+	kill(served.server, SIGSTOP);
+
+	EXPECT_OK(uev_enable(EVENT_NAME, true));
+	EXPECT_TRUE(BECOMES(1, *next));
+	EXPECT_TRUE(state_is(getpid(), served.value, "repair"));
+	kill(served.server, SIGCONT);
+	EXPECT_TRUE(BECOMES(1, *served.value));
+	EXPECT_OK(uev_enable(EVENT_NAME, false));
+	end_to_serve(&served);
+}
+
 static int sees_its_bit(void *value)
 {
 	UEV_WRITE(shared->ready, 1);

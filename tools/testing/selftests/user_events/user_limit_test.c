@@ -269,6 +269,20 @@ TEST_F(user_limit, deleted_events_are_overwritten)
 	EXPECT_TRUE(uev_wait_for(!uev_in_child(declare_one, &self->fd)));
 }
 
+/* Nor once the instance is gone that had them. */
+TEST_F(user_limit, deleted_events_of_a_removed_instance)
+{
+	struct task t = { .v = self->values, .step = (int *)self->values + 1000 };
+
+	mkdir(TRACEFS "instances/" UEV_INSTANCE, 0700);
+	ASSERT_OK(uev_put(EVENTS, "1"));
+	ASSERT_EQ(0, leave_records(&t, "ul_i", 1, UEV_INSTANCE));
+	sleep(2);
+	EXPECT_EQ(EMFILE, uev_in_child(declare_one, &self->fd));
+	ASSERT_EQ(0, rmdir(TRACEFS "instances/" UEV_INSTANCE));
+	EXPECT_TRUE(uev_wait_for(!uev_in_child(declare_one, &self->fd)));
+}
+
 /* Holds the lock of all instances nearly all the time */
 static int resize(void *arg)
 {

@@ -521,11 +521,13 @@ static int write_to_perf(struct user_event *event,
 	struct hlist_head *head = this_cpu_ptr(event->call.perf_events);
 	bool has_bpf = bpf_prog_array_valid(&event->call);
 
-	/* perf listens, but not on this CPU or not to this task */
-	if (!has_bpf && hlist_empty(head))
+	if (has_bpf) {
+		if (unlikely(bpf_is_busy()))
+			return -ENOBUFS;
+	} else if (hlist_empty(head)) {
+		/* perf listens, but not on this CPU or not to this task */
 		return 0;
-	if (has_bpf && bpf_is_busy())
-		return -ENOBUFS;
+	}
 
 	if (unlikely(payload->len > PERF_BUF_TAKES))
 		return write_large_to_perf(event, payload, head, has_bpf);

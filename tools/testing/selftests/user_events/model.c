@@ -285,7 +285,7 @@ static bool file_has(const struct file *file, int event)
 }
 
 /* Files, enablers and listeners: what makes deleting it fail */
-static bool is_busy(int event)
+bool model_is_busy(int event)
 {
 	int i, m;
 
@@ -331,7 +331,7 @@ static void update_events(void)
 		struct event *event = &model.events[i];
 
 		if (event->state != EVENT_GONE)
-			event->state = event->persist || is_busy(i) ?
+			event->state = event->persist || model_is_busy(i) ?
 				EVENT_HELD : EVENT_IDLE;
 	}
 }
@@ -654,7 +654,7 @@ static void expect_delete(const struct op *op, struct results *results)
 		found |= event->state == EVENT_HELD;
 		maybe |= event->state == EVENT_IDLE;
 		loose |= event->loose;
-		busy |= is_busy(i);
+		busy |= model_is_busy(i);
 		denied |= event->persist && model.procs[op->who].nobody;
 	}
 	if (busy || loose)
@@ -717,9 +717,9 @@ static void expect_remove(const struct op *op, struct results *results)
 	}
 	if (event->state == EVENT_IDLE)
 		result(results, -ENOENT);
-	if (is_busy(op->event) || event->loose)
+	if (model_is_busy(op->event) || event->loose)
 		result(results, -EBUSY);
-	if (!is_busy(op->event))
+	if (!model_is_busy(op->event))
 		result(results, 0);
 }
 

@@ -142,5 +142,6 @@ __u64 model_mask(int bit, int size);
 /* The payload of a record, as m_write() takes it, and its size */
 int model_payload(const struct op *op, char *payload);
 int model_held(void);
+bool model_is_busy(int event);	/* that it cannot be deleted */
 
 #endif /* UEV_MODEL_H */

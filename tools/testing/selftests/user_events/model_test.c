@@ -22,7 +22,7 @@
 #include "../kselftest.h"
 
 #define MAX_OPS		2000
-#define LONG_RUN	20000	/* so many operations have to have reached everything */
+#define LONG_RUN	30000	/* so many operations have to have reached everything */
 #define HANGS_MS	30000
 #define SHRINK_MS	300000
 #define SHRINK_WAIT_MS	3000	/* once something was wrong, waiting need not be long */
@@ -656,6 +656,30 @@ static int any_file(int proc)
 	return n;
 }
 
+/* What a process without privileges may not: delete an event that persists */
+static void draw_denied(struct op *op)
+{
+	int i, f, n = rnd(NAMES);
+
+	for (i = 0; i < NAMES; i++) {
+		if (model.events[(n + i) % NAMES].persist && !model_is_busy((n + i) % NAMES))
+			break;
+	}
+	op->event = (n + i) % NAMES;
+	n = rnd(PROCS);
+	for (i = 0; i < PROCS; i++) {
+		const struct proc *proc = &model.procs[(n + i) % PROCS];
+
+		for (f = 0; f < FILES && proc->state == PROC_ALIVE && proc->nobody; f++) {
+			if (!proc->files[f])
+				continue;
+			op->who = (n + i) % PROCS;
+			op->file = f;
+			return;
+		}
+	}
+}
+
 static void draw_enabler(struct op *op)
 {
 	const struct mm *mm = model.procs[op->who].mm;
@@ -779,6 +803,8 @@ static void draw(struct op *op)
 		case OP_DELETE:
 			op->event = rnd(2) ? rnd(NAMES) : persistent_name();
 			op->bad = rnd(10) ? 0 : 1 + rnd(2);
+			if (rnd(3) == 0)
+				draw_denied(op);
 			break;
 		case OP_WRITE:
 			draw_write(op);

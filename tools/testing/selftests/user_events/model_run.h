@@ -309,19 +309,29 @@ static int m_wait_gone(int proc)
 	return WAIT_FOR(kill(run->pids[proc], 0) && errno == ESRCH) ? 0 : -ETIME;
 }
 
-static int has_executed(int proc)
+static void read_of(int proc, const char *file, char *text, size_t size)
 {
-	char path[64], text[64] = "";
+	char path[64];
+	ssize_t len;
 	int fd;
 
-	sprintf(path, "/proc/%d/cmdline", run->pids[proc]);
+	sprintf(path, "/proc/%d/%s", run->pids[proc], file);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return 0;
-	if (read(fd, text, sizeof(text) - 1) < 0)
-		text[0] = '\0';
+	len = fd < 0 ? -1 : read(fd, text, size - 1);
+	text[len < 0 ? 0 : len] = '\0';
 	close(fd);
-	return !strcmp(text, "wait_for_ever");
+}
+
+/* Only once it waits have the files gone that exec closes. */
+static int has_executed(int proc)
+{
+	char text[256];
+
+	read_of(proc, "cmdline", text, sizeof(text));
+	if (strcmp(text, "wait_for_ever"))
+		return 0;
+	read_of(proc, "stat", text, sizeof(text));
+	return !!strstr(text, ") S ");
 }
 
 static int m_wait_exec(int proc)

@@ -40,11 +40,18 @@ catches_sigint()
 
 stop_bpftrace()
 {
-	# A background job of a shell ignores SIGINT until it installs a handler. Once:
-	# another one while it ends would cut off what it prints.
+	local end gone="[ ! -e /proc/$bpftrace/fd/0 ]"
+
+	# A background job of a shell ignores SIGINT until it installs a handler. Another
+	# one while it ends would cut off what it prints, but it can miss the first.
 	await catches_sigint "$bpftrace"
 	kill -INT "$bpftrace"
-	await eval "[ ! -e /proc/$bpftrace/fd/0 ]" || kill -KILL "$bpftrace"
+	end=$((SECONDS + 60))
+	until eval "$gone" || [ $SECONDS -ge $end ]; do
+		sleep 0.05
+	done
+	eval "$gone" || kill -INT "$bpftrace"
+	await eval "$gone" || kill -KILL "$bpftrace"
 	wait "$bpftrace" || wrong "bpftrace: $(cat "$scratch/$1.err")"
 }
 

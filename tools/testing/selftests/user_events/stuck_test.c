@@ -535,12 +535,13 @@ static const char *begin_to_serve(struct served *served, int mode, int flags)
 	/* Another page, which is there, follows the one with the word */
 	served->area = mmap(NULL, 2 * uev_page_size(), PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	if (mmap(served->area, uev_page_size(), PROT_READ | PROT_WRITE, flags | MAP_FIXED,
-		 fd, 0) == MAP_FAILED)
-		return "FUSE file that cannot be mapped";
+	served->value = mmap(served->area, uev_page_size(), PROT_READ | PROT_WRITE,
+			     flags | MAP_FIXED, fd, 0);
+	/* Registering fails where it cannot be mapped */
+	if (served->value != MAP_FAILED)
+		served->value += 16;
 	/* The last task that closes it asks the server, or waits for it */
 	close(fd);
-	served->value = (__u32 *)(served->area + 64);
 	return NULL;
 }
 

@@ -34,7 +34,7 @@ fragments()
 	preempt|rt)	more=(checks) ;;
 	esac
 	(cd "$TOP/scripts/config" && realpath -eq "$source/tools/testing/selftests/user_events/config" \
-		"${more[@]/%/.config}" {base,"$1","$ARCH","$ARCH-$1"}.config "$TOP/base/$BASE/config") || true
+		"${more[@]/%/.config}" {base,"$BASE","$1","$ARCH","$ARCH-$1"}.config) || true
 }
 
 # kconfig FRAGMENT...: options that no fragment names are off; the last fragment that

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 
 #include "uev_harness.h"
+#include "uev_pager.h"
 
 #define BAD		"neighbour_bad"
 #define GOOD		"neighbour_good"
@@ -54,11 +55,12 @@ static inline __u64 now_us(void)
 	return now.tv_sec * 1000000ULL + now.tv_nsec / 1000;
 }
 
-static inline int failed(void)
-{
-	__atomic_fetch_add(&shared->failed, 1, __ATOMIC_SEQ_CST);
-	return 1;
-}
+/* A process of a test is unable to do its part. */
+#define failed() ({							\
+	ksft_print_msg("%s:%d: %s\n", __FILE__, __LINE__, strerror(errno));	\
+	__atomic_fetch_add(&shared->failed, 1, __ATOMIC_SEQ_CST);	\
+	1;								\
+})
 
 static inline int ready(void)
 {
@@ -157,8 +159,9 @@ static inline bool are_ready(int count)
 	self->bad[i] = _pid;						\
 	ASSERT_LT(0, _pid);						\
 	ASSERT_TRUE(are_ready(count));					\
-	if (UEV_READ(shared->failed))					\
-		SKIP(return, "no userfaultfd, or no memory");		\
+	if (UEV_READ(shared->failed) && !uev_has_pager())		\
+		SKIP(return, UEV_NO_PAGER);				\
+	ASSERT_EQ(0, UEV_READ(shared->failed));				\
 } while (0)
 
 /* A cgroup of its own for @pid; false if memory cannot be accounted */

@@ -14,6 +14,16 @@
 
 #define UEV_NO_PAGER	"kernel without userfaultfd"
 
+static inline bool uev_has_pager(void)
+{
+	int uffd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+
+	if (uffd < 0)
+		return errno != ENOSYS;
+	close(uffd);
+	return true;
+}
+
 /*
  * From now on, the missing pages of @size bytes at @at come from the caller.
  * A userfaultfd, or a negative errno; -EOPNOTSUPP if there is none in this kernel.

@@ -379,8 +379,6 @@ static bool sample_fits(const struct perf_event *perf, size_t size)
 	if (type & PERF_SAMPLE_CALLCHAIN)
 		size += sizeof(u64) * (1UL + sysctl_perf_event_max_stack +
 				       sysctl_perf_event_max_contexts_per_stack);
-	if (type & PERF_SAMPLE_BRANCH_STACK)
-		size += 2 * sizeof(u64);
 	if (type & PERF_SAMPLE_REGS_USER)
 		size += sizeof(u64) * (1 + hweight64(attr->sample_regs_user));
 	if (type & PERF_SAMPLE_REGS_INTR)

@@ -349,6 +349,15 @@ TEST_F(uev, large_record_in_a_large_sample)
 		  head.header.size);
 	EXPECT_EQ(perf.head->data_head, head.header.size);
 	uev_perf_close(&perf);
+
+	/* If the record is no part of the sample, it can be as large as it likes. */
+	fd = uev_perf_open(uev_event_id("pf_chain"), -1, 0, type & ~PERF_SAMPLE_RAW);
+	ASSERT_OK(uev_perf_map(&perf, fd));
+	ASSERT_EQ(4 + LARGEST, emit_sized(self->fd, index, 3, LARGEST));
+	uev_ring_copy(&perf, &head, 0, sizeof(head));
+	EXPECT_EQ(PERF_RECORD_SAMPLE, head.header.type);
+	EXPECT_EQ(sizeof(head) + 8 * head.nr, head.header.size);
+	uev_perf_close(&perf);
 }
 
 #define STACK	4096
@@ -366,6 +375,7 @@ TEST_F(uev, large_record_beside_other_things)
 		{ "a stack that finds no room", PERF_SAMPLE_STACK_USER, 3 * 8 },
 		{ "a stack, and registers after it",
 		  PERF_SAMPLE_STACK_USER | PERF_SAMPLE_REGS_INTR, STACK + 6 * 8 },
+		{ "nothing from an AUX buffer", PERF_SAMPLE_AUX, 8 },
 		{ "names of all kinds",
 		  PERF_SAMPLE_TIME | PERF_SAMPLE_ID | PERF_SAMPLE_STREAM_ID |
 		  PERF_SAMPLE_CPU | PERF_SAMPLE_IDENTIFIER, 5 * 8 },

@@ -27,6 +27,8 @@ fragments()
 {
 	local more=()
 
+	# A kernel with mutants has more that notices them
+	[ -z "${MUTATED:-}" ] || more=(faults kunit)
 	case $1 in
 	debug)		more=(checks faults kunit) ;;
 	kcov)		more=(checks faults) ;;

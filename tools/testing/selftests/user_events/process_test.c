@@ -22,7 +22,7 @@
  */
 enum order {
 	IDLE, REGISTER, UNREGISTER, SET_VALUE, FORK, SHARE, EXEC, BAD_EXEC,
-	THREAD_EXEC, LAST_THREAD_EXEC, THREAD_EXIT, CLOSE_FILE, QUIT,
+	THREAD_EXEC, LAST_THREAD_EXEC, THREAD_EXIT, LEADER_EXIT, CLOSE_FILE, QUIT,
 };
 
 struct remote {
@@ -81,6 +81,17 @@ static void *register_thread(void *arg)
 	return NULL;
 }
 
+/* Goes on when the first thread of its process is gone */
+static void *obey_thread(void *arg)
+{
+	struct remote *r = arg;
+
+	r->result = uev_wait_for(is_zombie(getpid())) ? 0 : -ETIME;
+	UEV_WRITE(r->order, IDLE);
+	obey(r);
+	return NULL;
+}
+
 static int obey(void *arg)
 {
 	struct remote *r = arg;
@@ -133,6 +144,9 @@ static int obey(void *arg)
 			pthread_create(&thread, NULL, register_thread, r);
 			pthread_join(thread, NULL);
 			break;
+		case LEADER_EXIT:
+			pthread_create(&thread, NULL, obey_thread, r);
+			pthread_exit(NULL);
 		case CLOSE_FILE:
 			r->result = close(r->fd);
 			break;
@@ -598,6 +612,27 @@ TEST_F(process, clone_vm_without_the_parents)
 	ASSERT_BECOMES(0, *value);
 
 	quit_alone(_metadata, self, 1);
+	expect_no_write(_metadata, self->value, value);
+}
+
+/* The same, and of the process that is left the first thread is gone, too. */
+TEST_F(process, clone_vm_without_the_first_thread)
+{
+	struct remote *r = self->remote;
+	__u32 *value = &self->shared[8];
+
+	ASSERT_LT(0, start_registered(self));
+	ASSERT_LT(0, tell(&r[0], SHARE));
+	ASSERT_TRUE(uev_wait_for(UEV_READ(r[1].pid)));
+	ASSERT_LT(0, tell(&r[1], SHARE));
+	ASSERT_TRUE(uev_wait_for(UEV_READ(r[2].pid)));
+	quit_alone(_metadata, self, 1);
+	ASSERT_OK(tell(&r[0], LEADER_EXIT));
+	ASSERT_OK(tell(&r[2], EXEC));
+	ASSERT_TRUE(uev_wait_for(uev_is_exec_waiter(r[2].pid)));
+	ASSERT_OK(uev_enable(EVENT_NAME, true));
+	ASSERT_BECOMES(1, *value);
+	ASSERT_OK(tell(&r[0], QUIT));
 	expect_no_write(_metadata, self->value, value);
 }
 

@@ -648,6 +648,7 @@ TEST_F(uev, shared_segment_that_is_detached)
 struct child {
 	char *value;
 	int *seen, *step;
+	bool inherits;	/* what is mapped there now */
 };
 
 static int map_and_watch(void *arg)
@@ -727,6 +728,79 @@ TEST_F(uev, fork_after_unmapping)
 	/* Its memory is still there */
 	EXPECT_EQ(2, uev_join(other));
 	EXPECT_EQ(0, *(__u32 *)c.value);
+}
+
+#define GAPS	3
+
+/* As watch_gone(), with a word in every second page */
+static int watch_gaps(void *arg)
+{
+	struct child *c = arg;
+	size_t page = uev_page_size();
+	int i, wrong = 0;
+
+	for (i = 0; i < GAPS; i++) {
+		/* Nothing is there, so this unmaps nothing */
+		if (!c->inherits && !map_anon(c->value + 2 * i * page, page))
+			return 1;
+	}
+	UEV_WRITE(*c->step, 1);
+	while (UEV_READ(*c->step) != 2)
+		uev_nap();
+	for (i = 0; i < GAPS; i++)
+		wrong += *(__u32 *)(c->value + 2 * i * page) != 0;
+	return wrong;
+}
+
+static void fork_beside_gaps(struct __test_metadata *_metadata, struct child *c)
+{
+	pid_t pid;
+
+	UEV_WRITE(*c->step, 0);
+	pid = uev_fork(watch_gaps, c);
+	ASSERT_TRUE(uev_wait_for(UEV_READ(*c->step)));
+	switch_all(_metadata);
+	usleep(200000);
+	UEV_WRITE(*c->step, 2);
+	EXPECT_EQ(0, uev_join(pid));
+}
+
+/* Both, in several places: a child knows of each. */
+TEST_F(uev, fork_beside_several_gaps)
+{
+	size_t page = uev_page_size();
+	struct child c = { .step = uev_shared(sizeof(int)) };
+	pid_t other;
+	int i;
+
+	c.value = map_anon(NULL, 2 * GAPS * page);
+	for (i = 0; i < GAPS; i++) {
+		ASSERT_EQ(0, madvise(c.value + 2 * i * page, page, MADV_DONTFORK));
+		ASSERT_OK(uev_reg(self->fd, c.value + 2 * i * page, 0, 4, 0, EVENT,
+				  NULL));
+	}
+	fork_beside_gaps(_metadata, &c);
+	for (i = 0; i < GAPS; i++)
+		EXPECT_OK(uev_unreg(self->fd, c.value + 2 * i * page, 0));
+	ASSERT_OK(uev_enable(EVENT_NAME, false));
+
+	c.value = map_anon(NULL, 2 * GAPS * page);
+	for (i = 0; i < GAPS; i++)
+		ASSERT_OK(uev_reg(self->fd, c.value + 2 * i * page, 0, 4, 0, EVENT,
+				  NULL));
+	/* What they share cannot be changed */
+	UEV_WRITE(*c.step, 0);
+	other = uev_fork(watch_set, &c);
+	ASSERT_TRUE(uev_wait_for(UEV_READ(*c.step)));
+	for (i = 0; i < GAPS; i++) {
+		ASSERT_EQ(0, munmap(c.value + 2 * i * page, page));
+		ASSERT_NE(NULL, map_anon(c.value + 2 * i * page, page));
+	}
+	kill(other, SIGSTOP);
+	c.inherits = true;
+	fork_beside_gaps(_metadata, &c);
+	kill(other, SIGCONT);
+	EXPECT_EQ(2, uev_join(other));
 }
 
 static bool quit;

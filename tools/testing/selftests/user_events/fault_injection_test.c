@@ -496,31 +496,33 @@ TEST_F(fault, repair)
 		ASSERT_BECOMES(0, *(__u32 *)(area + i * page));
 }
 
-/* A record is there if write() says so, and not otherwise. */
-TEST_F(fault, writing)
+struct some_record {
+	__u32 a, b;
+	char text[8];
+};
+
+static void write_with_failures(struct __test_metadata *_metadata,
+				FIXTURE_DATA(fault) *self, __u32 index,
+				struct some_record *record, bool missing)
 {
-	struct {
-		__u32 a, b;
-		char text[8];
-	} payload = { 0, DYN_LOC(0, 8), "1234567" };
 	int nth, ret, good = 0;
 	bool failed = true;
-	__u32 index;
 	char *shown;
 
-	NEEDS_FAULTS();
-	ASSERT_OK(uev_reg(self->fd, self->value, 0, 4, 0, EVENT, &index));
-	ASSERT_OK(uev_enable(EVENT_NAME, true));
+	uev_trace_clear();
 	for (nth = 1; failed && nth < MAX_NTH; nth++) {
-		payload.a = nth;
+		record->a = nth;
+		/* It stays in the memory that is shared */
+		if (missing)
+			ASSERT_EQ(0, madvise(record, sizeof(*record), MADV_DONTNEED));
 		fail_at(self->nth, nth);
-		ret = uev_emit(self->fd, index, &payload, sizeof(payload));
+		ret = uev_emit(self->fd, index, record, sizeof(*record));
 		failed = has_failed(self->nth);
 		if (ret < 0) {
 			ASSERT_TRUE(failed && is_fault(ret))
 				TH_LOG("failure %d: error %d", nth, ret);
 		} else {
-			ASSERT_EQ(4 + sizeof(payload), ret);
+			ASSERT_EQ(4 + sizeof(*record), ret);
 			good++;
 		}
 		shown = uev_trace_of("trace", EVENT_NAME);
@@ -529,6 +531,23 @@ TEST_F(fault, writing)
 	}
 	EXPECT_FALSE(failed);
 	EXPECT_LT(0, good);
+}
+
+/*
+ * A record is there if write() says so, and not otherwise, also where its page has to be
+ * brought in.
+ */
+TEST_F(fault, writing)
+{
+	struct some_record *record = uev_shared(sizeof(*record));
+	__u32 index;
+
+	NEEDS_FAULTS();
+	*record = (struct some_record){ 0, DYN_LOC(0, 8), "1234567" };
+	ASSERT_OK(uev_reg(self->fd, self->value, 0, 4, 0, EVENT, &index));
+	ASSERT_OK(uev_enable(EVENT_NAME, true));
+	write_with_failures(_metadata, self, index, record, false);
+	write_with_failures(_metadata, self, index, record, true);
 	ASSERT_OK(uev_enable(EVENT_NAME, false));
 }
 

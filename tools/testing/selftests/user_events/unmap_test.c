@@ -592,6 +592,31 @@ TEST_F(uev, only_what_was_unmapped_goes)
 	}
 }
 
+/* An unmapping that hits nothing is remembered, but for no more than what it was. */
+TEST_F(uev, unmapped_beside_where_nothing_was)
+{
+	size_t page = uev_page_size();
+	char *area = map_anon(NULL, 7 * page);
+	int i;
+
+	ASSERT_NE(NULL, area);
+	for (i = 1; i < 7; i += 4)
+		ASSERT_OK(uev_reg(self->fd, area + i * page, 0, 4, 0, EVENT, NULL));
+	/* From below it into it, and from within it to above it */
+	ASSERT_EQ(0, munmap(area + 3 * page, page));
+	ASSERT_EQ(0, munmap(area + page, 2 * page));
+	ASSERT_NE(NULL, map_anon(area + page, 2 * page));
+	ASSERT_EQ(0, munmap(area + 3 * page, page));
+	ASSERT_EQ(0, munmap(area + 4 * page, 2 * page));
+	ASSERT_NE(NULL, map_anon(area + 4 * page, 2 * page));
+	switch_all(_metadata);
+	for (i = 1; i < 7; i += 4) {
+		EXPECT_EQ(0, *(__u32 *)(area + i * page))
+			TH_LOG("page %d", i);
+	}
+	EXPECT_TRUE(uev_wait_for(!enablers()));
+}
+
 /* An unmapping that hits nothing is remembered, until something is registered. */
 TEST_F(uev, registered_where_nothing_was)
 {

@@ -601,9 +601,14 @@ TEST(swapped_out_beside_a_silent_server)
 	const char *why;
 	__u32 *value;
 
-	why = uev_swap_on(0) ?: begin_to_serve(&served, O_RDONLY, MAP_PRIVATE);
+	why = begin_to_serve(&served, O_RDONLY, MAP_PRIVATE);
 	if (why)
 		SKIP(return, "%s", why);
+	why = uev_swap_on(0);
+	if (why) {
+		end_to_serve(&served);
+		SKIP(return, "%s", why);
+	}
 	value = served.value;
 	ASSERT_OK(uev_reg(data_fd, value, 0, 4, 0, EVENT, NULL));
 	ASSERT_EQ(0, UEV_READ(*value));

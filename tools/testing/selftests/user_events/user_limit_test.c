@@ -90,6 +90,7 @@ struct task {
 	const char *name;	/* of its events, but for their numbers */
 	int nr;			/* of them */
 	int *step;
+	bool twice;	/* the top instance has listened at last, to nothing */
 };
 
 #define CHECK(condition) do {						\
@@ -207,6 +208,8 @@ static int leave_records(struct task *t, const char *name, int nr, const char *i
 		snprintf(event, sizeof(event), "%s%d", name, i % nr);
 		ret = instance ? uev_instance_enable(instance, event, i < nr) :
 				 uev_enable(event, i < nr);
+		if (!ret && i >= nr && t->twice)
+			ret = uev_enable(event, true) ?: uev_enable(event, false);
 		if (ret)
 			return ret;
 	}
@@ -280,6 +283,21 @@ TEST_F(user_limit, deleted_events_of_a_removed_instance)
 	sleep(2);
 	EXPECT_EQ(EMFILE, uev_in_child(declare_one, &self->fd));
 	ASSERT_EQ(0, rmdir(TRACEFS "instances/" UEV_INSTANCE));
+	EXPECT_TRUE(uev_wait_for(!uev_in_child(declare_one, &self->fd)));
+}
+
+/* But as long as it has them, whatever instance has listened since. */
+TEST_F(user_limit, deleted_events_of_two_instances)
+{
+	struct task t = { .v = self->values, .step = (int *)self->values + 1000,
+			  .twice = true };
+
+	mkdir(TRACEFS "instances/" UEV_INSTANCE, 0700);
+	ASSERT_OK(uev_put(EVENTS, "1"));
+	ASSERT_EQ(0, leave_records(&t, "ul_w", 1, UEV_INSTANCE));
+	sleep(2);
+	EXPECT_EQ(EMFILE, uev_in_child(declare_one, &self->fd));
+	ASSERT_OK(uev_put("instances/" UEV_INSTANCE "/trace", ""));
 	EXPECT_TRUE(uev_wait_for(!uev_in_child(declare_one, &self->fd)));
 }
 

@@ -321,25 +321,45 @@ TEST_F(fault, unregister_and_delete)
 	EXPECT_FALSE(failed);
 }
 
+enum { FORKED, MAPPED, SWITCHED };
+
+/* Where nothing is mapped now, other memory has no bits: those of @gaps. */
+static int watch_child(__u32 *value, char *gaps, int *step)
+{
+	const size_t page = uev_page_size();
+	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE |
+			  MAP_FIXED_NOREPLACE;
+	int i;
+
+	for (i = 0; gaps && i < 2; i++) {
+		if (mmap(gaps + 2 * i * page, page, PROT_READ | PROT_WRITE, flags,
+			 -1, 0) == MAP_FAILED)
+			return 3;
+	}
+	UEV_WRITE(*step, MAPPED);
+	if (!uev_wait_for(UEV_READ(*step) == SWITCHED))
+		return 1;
+	if (!BECOMES(1, *value))
+		return 2;
+	return gaps && (*gaps || gaps[2 * page]) ? 4 : 0;
+}
+
 /* If fork succeeds, the child is tracked: its bit, which is registered, follows. */
 static void check_fork(struct __test_metadata *_metadata,
-		       FIXTURE_DATA(fault) *self)
+		       FIXTURE_DATA(fault) *self, int *step, char *gaps)
 {
-	const int step = uev_kernel_is_slow() ? 5 : 1;
-	int nth, faults = 0, *go = uev_shared(sizeof(*go));
+	const int every = uev_kernel_is_slow() ? 5 : 1;
+	int nth, faults = 0;
 	bool failed = true;
 	pid_t pid;
 
-	for (nth = 1; failed && nth < MAX_NTH; nth += step) {
-		UEV_WRITE(*go, 0);
+	for (nth = 1; failed && nth < MAX_NTH; nth += every) {
+		UEV_WRITE(*step, FORKED);
 		fflush(NULL);
 		fail_at(self->nth, nth);
 		pid = fork();
-		if (!pid) {
-			if (!uev_wait_for(UEV_READ(*go)))
-				_exit(1);
-			_exit(BECOMES(1, *self->value) ? 0 : 2);
-		}
+		if (!pid)
+			_exit(watch_child(self->value, gaps, step));
 		failed = has_failed(self->nth);
 		if (pid < 0) {
 			faults++;
@@ -347,9 +367,10 @@ static void check_fork(struct __test_metadata *_metadata,
 				TH_LOG("failure %d: error %d", nth, errno);
 			continue;
 		}
+		ASSERT_TRUE(uev_wait_for(UEV_READ(*step) == MAPPED));
 		ASSERT_OK(uev_enable(EVENT_NAME, true));
 		ASSERT_BECOMES(1, *self->value);
-		UEV_WRITE(*go, 1);
+		UEV_WRITE(*step, SWITCHED);
 		ASSERT_EQ(0, uev_join(pid)) TH_LOG("failure %d", nth);
 		ASSERT_OK(uev_enable(EVENT_NAME, false));
 		ASSERT_BECOMES(0, *self->value);
@@ -363,7 +384,7 @@ TEST_F(fault, fork)
 {
 	NEEDS_FAULTS();
 	ASSERT_OK(uev_reg(self->fd, self->value, 0, 4, 0, EVENT, NULL));
-	check_fork(_metadata, self);
+	check_fork(_metadata, self, uev_shared(sizeof(int)), NULL);
 }
 
 static int waits(void *unused)
@@ -379,6 +400,8 @@ static int waits(void *unused)
 TEST_F(fault, fork_without_some_memory)
 {
 	const size_t page = uev_page_size();
+	/* Not where something goes below */
+	int *step = uev_shared(sizeof(*step));
 	char *area;
 	pid_t pid;
 
@@ -393,7 +416,7 @@ TEST_F(fault, fork_without_some_memory)
 	pid = uev_fork(waits, NULL);
 	ASSERT_LT(0, pid);
 	ASSERT_EQ(0, munmap(area + 2 * page, page));
-	check_fork(_metadata, self);
+	check_fork(_metadata, self, step, area);
 	kill(pid, SIGKILL);
 	EXPECT_EQ(-SIGKILL, uev_join(pid));
 }

@@ -348,6 +348,46 @@ static int wait_for_step(void *arg)
 	return 0;
 }
 
+/* Of the process that follows, all is read, too. */
+TEST_F(uev, process_goes_while_it_is_read)
+{
+	const int values = 100;
+	int *step = uev_shared(4), fd, i;
+	char key[2][64], text[65536];
+	size_t size = 0;
+	pid_t pids[2];
+	ssize_t got;
+
+	for (i = 0; i < values; i++)
+		ASSERT_OK(uev_reg(self->fd, self->value + i, 0, 4, 0, EVENT,
+				  NULL));
+	for (i = 0; i < 2; i++) {
+		ASSERT_LT(0, pids[i] = uev_fork(wait_for_step, step));
+		snprintf(key[i], sizeof(key[i]), "\n" EVENT_NAME " %d 0x", pids[i]);
+	}
+	/* Numbers of processes come round */
+	i = pids[1] < pids[0];
+
+	fd = open(TRACEFS ENABLERS, O_RDONLY);
+	ASSERT_LE(0, fd);
+	do {
+		got = read(fd, text + size, 2000);
+		ASSERT_LT(0, got);
+		size += got;
+		text[size] = '\0';
+	} while (!strstr(text, key[i]));
+	ASSERT_GT(values, uev_count(text, key[i]));
+	kill(pids[i], SIGKILL);
+	ASSERT_EQ(-SIGKILL, uev_join(pids[i]));
+	while ((got = read(fd, text + size, 2000)) > 0)
+		size += got;
+	text[size] = '\0';
+	EXPECT_EQ(values, uev_count(text, key[!i]));
+	close(fd);
+	UEV_WRITE(*step, 1);
+	EXPECT_EQ(0, uev_join(pids[!i]));
+}
+
 static int go_at_once(void *arg)
 {
 	return 0;

@@ -267,10 +267,20 @@ struct counter {
 static int count_event(void *arg)
 {
 	struct counter *c = arg;
+	/* perf would not let nobody look at the kernel, whatever the event is */
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_TRACEPOINT,
+		.size = sizeof(attr),
+		.config = c->id,
+		.exclude_kernel = !c->cap,
+	};
 
 	if (c->cap ? uev_keep_only_cap(c->cap) : uev_become_nobody())
 		return 1;
-	c->result = uev_perf_open(c->id, 0, -1, 0);
+	c->result = syscall(__NR_perf_event_open, &attr, 0, -1, -1,
+			    PERF_FLAG_FD_CLOEXEC);
+	if (c->result < 0)
+		c->result = -errno;
 	c->seen = UEV_READ(*c->value);
 	return 0;
 }

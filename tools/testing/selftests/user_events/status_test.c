@@ -80,6 +80,20 @@ static int changed(int status, int timeout)
 	EXPECT_EQ(0, changed(self->status, 0));				\
 } while (0)
 
+/* Its numbers are of one reading. */
+TEST_F(status, says_the_same_again)
+{
+	static char again[sizeof(text)];
+
+	ASSERT_OK(uev_reg(self->fd, self->value, 0, 4, 0, "st_same u32 a", NULL));
+	ASSERT_OK(uev_enable("st_same", true));
+	look(self->status, text, sizeof(text));
+	look(self->status, again, sizeof(again));
+	EXPECT_NE(NULL, strstr(text, "st_same"));
+	EXPECT_STREQ(text, again);
+	EXPECT_OK(uev_enable("st_same", false));
+}
+
 TEST_F(status, each_change)
 {
 	int index, perf;

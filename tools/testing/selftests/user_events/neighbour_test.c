@@ -350,6 +350,58 @@ TEST_F(neighbour, returning_user_gets_no_new_share_of_the_log)
 	EXPECT_GE(LINES_OF_ONE * (2 + begin / 60000), lines);
 }
 
+/* Registers as root, and forks as nobody: the child's page is missing. */
+static int forks_as_another(void *unused)
+{
+	size_t size = uev_page_size();
+	__u32 *value = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	setpgid(0, 0);
+	if (value == MAP_FAILED ||
+	    uev_reg(data_fd, value, 0, 4, 0, BAD " u32 a", NULL))
+		return failed();
+	uev_become_nobody();
+	if (!fork()) {
+		if (uev_pager(value, size) < 0 ||
+		    madvise(value, size, MADV_DONTNEED))
+			return failed();
+		ready();
+	}
+	pause();
+	return 0;
+}
+
+static bool has_thread(const char *name)
+{
+	char path[64], *comm;
+	bool found = false;
+	struct dirent *entry;
+	DIR *proc = opendir("/proc");
+
+	while (proc && !found && (entry = readdir(proc))) {
+		if (atoi(entry->d_name) <= 2)
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
+		comm = uev_get(path);
+		found = !strncmp(comm, name, strlen(name));
+		free(comm);
+	}
+	if (proc)
+		closedir(proc);
+	return found;
+}
+
+/* The repairs of a child are those of the user that its parent has become. */
+TEST_F(neighbour, who_forks_as_another_user)
+{
+	EXPECT_TRUE(uev_wait_for(!has_thread("user_events/65534")));
+	START(0, forks_as_another, NULL, 1);
+	EXPECT_OK(uev_enable(BAD, true));
+	EXPECT_TRUE(uev_wait_for(has_thread("user_events/65534")));
+	EXPECT_OK(uev_enable(BAD, false));
+}
+
 /* An enable word in a file of a file system that an administrator freezes */
 static int maps_a_frozen_file(void *arg)
 {

@@ -1094,6 +1094,61 @@ TEST_F(uev, all_sharers_unmap)
 	end_sharers(pids, 3);
 }
 
+static int unmap_or_keep(void *arg)
+{
+	struct sharers *all = arg;
+	/* The step is the number of the one that keeps it */
+	int me = __atomic_add_fetch(all->arrived, 1, __ATOMIC_SEQ_CST), fd;
+	bool keeps;
+
+	for (fd = 3; fd < 100; fd++)
+		close(fd);
+	if (!uev_wait_for(UEV_READ(*all->step)))
+		return 1;
+	keeps = UEV_READ(*all->step) == me;
+	if (!keeps)
+		munmap(all->value, uev_page_size());
+	__atomic_add_fetch(all->left, 1, __ATOMIC_SEQ_CST);
+	if (keeps)
+		return BECOMES(1, *(__u32 *)all->value) ? 0 : 2;
+	pause();
+	return 0;
+}
+
+/* One of four has it mapped, be it the eldest or the youngest: its bit is kept right. */
+TEST_F(uev, all_sharers_but_one_unmap)
+{
+	size_t page = uev_page_size();
+	struct sharers all = { .arrived = uev_shared(3 * sizeof(int)) };
+	pid_t pids[3];
+	int fd, keeper, i;
+
+	all.left = all.arrived + 1;
+	all.step = all.arrived + 2;
+	for (keeper = 0; keeper < 3; keeper++) {
+		memset(all.arrived, 0, 3 * sizeof(int));
+		fd = uev_open();
+		all.value = map_anon(NULL, page);
+		ASSERT_OK(uev_reg(fd, all.value, 0, 4, 0, EVENT, NULL));
+		close(fd);
+		for (i = 0; i < 3; i++) {
+			pids[i] = uev_fork(unmap_or_keep, &all);
+			ASSERT_TRUE(uev_wait_for(UEV_READ(*all.arrived) == i + 1));
+		}
+		ASSERT_EQ(0, munmap(all.value, page));
+		UEV_WRITE(*all.step, keeper + 1);
+		ASSERT_TRUE(uev_wait_for(UEV_READ(*all.left) == 3));
+		usleep(300000);
+		EXPECT_TRUE(uev_alive(EVENT_NAME));
+		EXPECT_OK(uev_enable(EVENT_NAME, true));
+		EXPECT_EQ(0, uev_join(pids[keeper]));
+		EXPECT_OK(uev_enable(EVENT_NAME, false));
+		pids[keeper] = pids[2];
+		end_sharers(pids, 2);
+		EXPECT_TRUE(uev_wait_for(!uev_alive(EVENT_NAME)));
+	}
+}
+
 /* Where too much is shared to be looked at, one has to end first. */
 TEST_F(uev, sharers_of_much_unmap)
 {

@@ -331,11 +331,15 @@ static int may_not_read(void *arg)
 
 TEST_F(uev, addresses_are_for_root)
 {
-	struct stat stat_buf;
+	struct stat stat_buf, dir;
 
 	ASSERT_EQ(0, stat(TRACEFS ENABLERS, &stat_buf));
 	EXPECT_EQ(0400, stat_buf.st_mode & 0777);
+	/* The directory would not let them in */
+	ASSERT_EQ(0, stat(TRACEFS, &dir));
+	ASSERT_EQ(0, chmod(TRACEFS, 0711));
 	EXPECT_EQ(0, uev_in_child(may_not_read, NULL));
+	EXPECT_EQ(0, chmod(TRACEFS, dir.st_mode & 07777));
 }
 
 /* Read in pieces, while events are switched and processes come and go */

@@ -349,6 +349,10 @@ TEST_F(group, out_of_reach)
 	EXPECT_OK(uev_unreg(self->b.fd, self->a.value, 2));
 
 	/* See */
+	ASSERT_OK(uev_put("tracing_on", "0"));
+	EXPECT_EQ(8, uev_emit(self->a.fd, 1, "aaaa", 4));
+	ASSERT_OK(uev_put("tracing_on", "1"));
+	EXPECT_TRUE(has_line("uev_a", "losses", "grp_held full=0 off=1 size=0 data=0"));
 	EXPECT_FALSE(has_text("uev_b", "status", "grp_secret"));
 	EXPECT_TRUE(has_text("uev_b", "status", "\n\nActive: 1\nBusy: 0\n"));
 	EXPECT_FALSE(has_text("uev_b", "losses", "grp_"));
@@ -504,6 +508,7 @@ TEST_F(group, dynamic_events)
 	EXPECT_ERR(EINVAL, uev_dynamic("u:uev_a/grp_dyn u32 a"));
 	EXPECT_ERR(EINVAL, uev_dynamic("u:user_events_uev_a_multi/grp_dyn u32 a"));
 	EXPECT_ERR(EINVAL, uev_dynamic("u:user_events_uev_a/ u32 a"));
+	EXPECT_ERR(EINVAL, uev_dynamic("u:user_events_uev_a/"));
 	EXPECT_ERR(EINVAL, uev_dynamic("u:/grp_dyn u32 a"));
 
 	/* Without a system it is the default group's. */

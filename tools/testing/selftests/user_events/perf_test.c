@@ -522,6 +522,7 @@ TEST_F(uev, whole_or_nothing)
 	char *area = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int before, round;
+	char *shown;
 
 	ASSERT_LE(0, index);
 	ASSERT_OK(attach(&perf, "pf_whole"));
@@ -533,6 +534,9 @@ TEST_F(uev, whole_or_nothing)
 						    area + page - before, 1004));
 		}
 		EXPECT_FALSE(uev_perf_next(&perf, &sample, NULL));
+		shown = uev_trace_of("trace", "pf_whole");
+		EXPECT_STREQ("", shown);
+		free(shown);
 		ASSERT_OK(uev_enable("pf_whole", true));
 	}
 	/* A page that is only missing is fetched. */

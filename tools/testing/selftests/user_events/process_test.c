@@ -619,9 +619,10 @@ TEST_F(process, clone_vm_without_the_parents)
 TEST_F(process, clone_vm_without_the_first_thread)
 {
 	struct remote *r = self->remote;
+	pid_t pid = start_registered(self);
 	__u32 *value = &self->shared[8];
 
-	ASSERT_LT(0, start_registered(self));
+	ASSERT_LT(0, pid);
 	ASSERT_LT(0, tell(&r[0], SHARE));
 	ASSERT_TRUE(uev_wait_for(UEV_READ(r[1].pid)));
 	ASSERT_LT(0, tell(&r[1], SHARE));
@@ -633,6 +634,8 @@ TEST_F(process, clone_vm_without_the_first_thread)
 	ASSERT_OK(uev_enable(EVENT_NAME, true));
 	ASSERT_BECOMES(1, *value);
 	ASSERT_OK(tell(&r[0], QUIT));
+	ASSERT_EQ(0, uev_join(pid));
+	r[0].pid = 0;
 	expect_no_write(_metadata, self->value, value);
 }
 

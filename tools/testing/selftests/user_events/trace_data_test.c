@@ -736,9 +736,15 @@ TEST_F(uev, type_number_of_records_of_an_offline_cpu)
 	ASSERT_EQ(0, uev_in_child(write_as_nobody, &w));
 	ASSERT_OK(uev_enable("td_old", false));
 	uev_stay_on_cpu(0);
+	shown = uev_trace_of("trace", "td_old");
+	ASSERT_STREQ("n=0\n", shown);
+	free(shown);
 	ASSERT_OK(uev_put(online, "0"));
 	/* Its time stamps are small numbers. From here on nothing ends the test early. */
 	EXPECT_OK(uev_put("trace_clock", "counter"));
+	shown = uev_trace_of("trace", "td_old");
+	EXPECT_STREQ("", shown);
+	free(shown);
 	EXPECT_TRUE(go(&self->fd, self->value, "td_old"));
 	for (round = 0; round < 4; round++) {
 		/* The kernel looks for records a second after the last listener. */

@@ -18,8 +18,6 @@
 #define EVENT		"fsw_event u32 a"
 #define EVENT_NAME	"fsw_event"
 
-/* Children that wait at the same time for their bit to be looked at */
-#define BATCH		20
 #define MAX_CHILDREN	100000
 
 enum phase { WAIT, FORK, QUIT };
@@ -179,52 +177,46 @@ int main(int argc, char **argv)
 	/* From here on the memory is the forker's alone. */
 	madvise(memory, (size_t)mib << 20, MADV_DONTNEED);
 
-	while (done < children) {
+	for (; done < children; done++) {
 		UEV_WRITE(shared->checked, 0);
-		for (in_batch = 0; in_batch < BATCH && done < children;
-		     in_batch++, done++) {
-			/* The mean so far, and a quarter more for the longer ones */
-			if (done) {
-				fork_time = shared->fork_ns / done * 5 / 4;
-				switch_time = switched_ns / done * 5 / 4;
-			}
-			/*
-			 * From a switch that ends as the fork begins to one
-			 * that begins after it, in an order without a pattern.
-			 */
-			offset = -switch_time + (switch_time + fork_time) *
-				 (done * 37 % 101) / 100;
-			shared->fork_delay_ns = offset < 0 ? -offset : 0;
-			UEV_WRITE(shared->forked, 0);
-			UEV_WRITE(shared->phase, FORK);
-			while (UEV_READ(shared->forked) < 1)
-				;
-			if (offset > 0)
-				wait_ns(offset);
-			on = !on;
-			start = uev_now_ns();
-			if (uev_enable(EVENT_NAME, on))
-				fail("enable");
-			switched_ns += uev_now_ns() - start;
-			if (!uev_wait_for(UEV_READ(shared->forked) == 2))
-				fail("no end of fork");
-			UEV_WRITE(shared->phase, WAIT);
+		/* The mean so far, and a quarter more for the longer ones */
+		if (done) {
+			fork_time = shared->fork_ns / done * 5 / 4;
+			switch_time = switched_ns / done * 5 / 4;
 		}
+		/*
+		 * From a switch that ends as the fork begins to one
+		 * that begins after it, in an order without a pattern.
+		 */
+		offset = -switch_time + (switch_time + fork_time) *
+			 (done * 37 % 101) / 100;
+		shared->fork_delay_ns = offset < 0 ? -offset : 0;
+		UEV_WRITE(shared->forked, 0);
+		UEV_WRITE(shared->phase, FORK);
+		while (UEV_READ(shared->forked) < 1)
+			;
+		if (offset > 0)
+			wait_ns(offset);
+		on = !on;
+		start = uev_now_ns();
+		if (uev_enable(EVENT_NAME, on))
+			fail("enable");
+		switched_ns += uev_now_ns() - start;
+		if (!uev_wait_for(UEV_READ(shared->forked) == 2))
+			fail("no end of fork");
+		UEV_WRITE(shared->phase, WAIT);
+
+		/* Before the next switch, which would put a stale bit right */
 		UEV_WRITE(shared->want, on);
-		if (write(go[1], memory, in_batch) != in_batch)
-			fail("write to the children");
+		if (write(go[1], memory, 1) != 1)
+			fail("write to the child");
 		/* Twice, which is longer than a child waits for its bit */
-		if (!uev_wait_for(UEV_READ(shared->checked) == in_batch) &&
-		    !uev_wait_for(UEV_READ(shared->checked) == in_batch)) {
-			ksft_print_msg("%d of %d children report\n",
-				       shared->checked, in_batch);
+		if (!uev_wait_for(UEV_READ(shared->checked)) &&
+		    !uev_wait_for(UEV_READ(shared->checked))) {
+			ksft_print_msg("child %d does not report\n", done);
 			own_right = false;
 			break;
 		}
-		/* So that a batch ends on and off by turns */
-		on = !on;
-		if (uev_enable(EVENT_NAME, on))
-			fail("enable");
 		own_right &= uev_wait_for(UEV_READ(*value) == (__u32)on);
 	}
 

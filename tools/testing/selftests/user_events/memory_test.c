@@ -653,19 +653,22 @@ TEST_F(uev, page_not_read_yet)
 	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	__u32 *v = map(PROT_READ | PROT_WRITE, MAP_PRIVATE, fd,
 			  uev_page_size()), first;
+	/* Set in the file, and clear: 0x7f 'E' 'L' 'F', in either order of bytes */
+	const __u32 bits = 1U << 1 | 1U << 7;
 
 	ASSERT_NE(NULL, v);
 	ASSERT_EQ(sizeof(first), pread(fd, &first, sizeof(first), 0));
-	/* 'E' 'L' 'F' above the first byte; bit 0 of 0x7f is the kernel's. */
-	ASSERT_OK(uev_reg(self->fd, v, 0, 4, 0, EVENT, NULL));
-	ASSERT_EQ(first & ~1U, UEV_READ(*v));
+	ASSERT_OK(uev_reg(self->fd, v, 1, 4, 0, EVENT, NULL));
+	ASSERT_OK(uev_reg(self->fd, v, 7, 4, 0, EVENT, NULL));
+	ASSERT_EQ(first & ~bits, UEV_READ(*v));
 	ASSERT_EQ(0, madvise(v, uev_page_size(), MADV_DONTNEED));
 	ASSERT_OK(uev_enable(EVENT_NAME, true));
-	ASSERT_BECOMES(first | 1, *v);
+	EXPECT_TRUE(uev_wait_for(uev_page_is_present(v)));
+	ASSERT_BECOMES(first | bits, *v);
 	ASSERT_EQ(0, madvise(v, uev_page_size(), MADV_DONTNEED));
 	ASSERT_OK(uev_enable(EVENT_NAME, false));
 	EXPECT_TRUE(uev_wait_for(uev_page_is_present(v)));
-	ASSERT_BECOMES(first & ~1U, *v);
+	ASSERT_BECOMES(first & ~bits, *v);
 	close(fd);
 }
 
@@ -752,8 +755,12 @@ TEST_F(uev, read_only_file_is_never_written)
 		EXPECT_EQ(0, UEV_READ(*v));
 		EXPECT_EQ(sizeof(content), pread(fd, &content, 4, 0));
 		EXPECT_EQ(0, content);
+		ASSERT_EQ(0, mprotect(v, page, PROT_READ | PROT_WRITE));
+		UEV_WRITE(*v, 1);
+		ASSERT_EQ(0, mprotect(v, page, PROT_READ));
 		/* Clearing is writing as well. */
 		EXPECT_OK(uev_unreg(self->fd, v, 0));
+		EXPECT_EQ(1, UEV_READ(*v));
 		SWITCH(false);
 		munmap(v, page);
 	}

@@ -220,7 +220,7 @@ static inline int copies(void *arg)
 			UEV_WRITE(shared->took_us, now_us() - begin);
 			_exit(0);
 		}
-		if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		if (pid < 0 || waitpid(pid, &status, 0) != pid || status)
 			return failed();
 		ready();
 	}

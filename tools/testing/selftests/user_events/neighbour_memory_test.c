@@ -419,7 +419,7 @@ TEST_F(neighbour, freeing_keeps_up_with_copying)
 
 	before = uev_mem_kb("\nSlab:");
 	for (i = 0; i < LOOPS; i++)
-		START(i, copies, &count, i + 1);
+		START(i, copies, &count, (i + 1) * (count + 1));
 	UEV_WRITE(shared->go, 1);
 	for (begin = uev_now_ms(); uev_now_ms() - begin < 15000;) {
 		now = uev_mem_kb("\nSlab:") - before;
@@ -429,6 +429,8 @@ TEST_F(neighbour, freeing_keeps_up_with_copying)
 			break;
 		usleep(20000);
 	}
+	ASSERT_EQ(0, UEV_READ(shared->failed));
+	EXPECT_LT(LOOPS * (count + 1), UEV_READ(shared->ready));
 	UEV_WRITE(shared->quit, 1);
 	TH_LOG("%d rounds, slabs grew by up to %ld KiB, %ld KiB are registered",
 	       UEV_READ(shared->ready), most, living);

@@ -280,6 +280,7 @@ TEST_F(neighbour, switch_while_copiers_lack_memory)
 	if (!put_in_cgroup(self->bad[0]))
 		SKIP(return, "no memory controller");
 	longest = longest_without_memory();
+	ASSERT_EQ(0, UEV_READ(shared->failed));
 	TH_LOG("longest switch %llu us", (unsigned long long)longest);
 	/* A switch that waited for the allocations would take seconds */
 	EXPECT_GT(QUITE_LONG_US, longest);

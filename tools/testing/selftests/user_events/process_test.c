@@ -260,13 +260,14 @@ static pid_t start_registered(FIXTURE_DATA(process) *self)
 		TH_LOG("process has 0x%x, not 0x%x", peek(pid, at), want)
 
 /*
- * Switches the event many times: nothing may be written to @at meanwhile.
- * @value, an enable word of this process, must follow each switch, so that there is
- * something to write.
+ * Switches the event many times: nothing may be written to @at meanwhile. The enable
+ * word of this process must follow each switch, so that there is something to write. At
+ * last nothing else holds the event.
  */
 static void expect_no_write(struct __test_metadata *_metadata,
-			    __u32 *value, __u32 *at)
+			    FIXTURE_DATA(process) *self, __u32 *at)
 {
+	__u32 *value = self->value;
 	int i;
 
 	for (i = 0; i < 50; i++) {
@@ -279,6 +280,11 @@ static void expect_no_write(struct __test_metadata *_metadata,
 	}
 	usleep(200000);
 	EXPECT_EQ(0xdeadbeef, UEV_READ(*at));
+	/* Nor is the event held */
+	ASSERT_OK(uev_unreg(self->fd, value, 0));
+	close(self->fd);
+	EXPECT_TRUE(uev_wait_for(!uev_alive(EVENT_NAME)));
+	self->fd = uev_open();
 }
 
 TEST_F(process, thread_that_registered_exits)
@@ -612,7 +618,7 @@ TEST_F(process, clone_vm_without_the_parents)
 	ASSERT_BECOMES(0, *value);
 
 	quit_alone(_metadata, self, 1);
-	expect_no_write(_metadata, self->value, value);
+	expect_no_write(_metadata, self, value);
 }
 
 /* The same, and of the process that is left the first thread is gone, too. */
@@ -636,7 +642,7 @@ TEST_F(process, clone_vm_without_the_first_thread)
 	ASSERT_OK(tell(&r[0], QUIT));
 	ASSERT_EQ(0, uev_join(pid));
 	r[0].pid = 0;
-	expect_no_write(_metadata, self->value, value);
+	expect_no_write(_metadata, self, value);
 }
 
 TEST_F(process, vfork_and_exit)
@@ -678,7 +684,7 @@ TEST_F(process, exec_drops_everything)
 	ASSERT_BECOMES(1, self->shared[8]);
 	ASSERT_OK(tell(r, EXEC));
 	ASSERT_TRUE(uev_wait_for(uev_is_exec_waiter(pid)));
-	expect_no_write(_metadata, self->value, &self->shared[8]);
+	expect_no_write(_metadata, self, &self->shared[8]);
 }
 
 static void exec_by_thread(struct __test_metadata *_metadata,
@@ -689,7 +695,7 @@ static void exec_by_thread(struct __test_metadata *_metadata,
 	ASSERT_LT(0, pid);
 	ASSERT_OK(tell(&self->remote[0], order));
 	ASSERT_TRUE(uev_wait_for(uev_is_exec_waiter(pid)));
-	expect_no_write(_metadata, self->value, &self->shared[8]);
+	expect_no_write(_metadata, self, &self->shared[8]);
 }
 
 TEST_F(process, exec_of_a_thread_drops_everything)
@@ -725,7 +731,7 @@ TEST_F(process, exit_drops_everything)
 	ASSERT_OK(tell(r, QUIT));
 	ASSERT_EQ(0, uev_join(pid));
 	r->pid = 0;
-	expect_no_write(_metadata, self->value, &self->shared[8]);
+	expect_no_write(_metadata, self, &self->shared[8]);
 }
 
 TEST_F(process, kill_drops_everything)
@@ -737,7 +743,7 @@ TEST_F(process, kill_drops_everything)
 	ASSERT_EQ(0, kill(pid, SIGKILL));
 	ASSERT_EQ(-SIGKILL, uev_join(pid));
 	r->pid = 0;
-	expect_no_write(_metadata, self->value, &self->shared[8]);
+	expect_no_write(_metadata, self, &self->shared[8]);
 }
 
 /* Nothing else holds the event: it goes with the process. */

@@ -206,10 +206,13 @@ TEST_F(uev, what_is_mapped_next_is_not_touched)
 
 			/* The registration is gone: unregistering writes nothing. */
 			if (n & 1) {
+				*(__u32 *)next |= 8;
+				memcpy(before, next, page);
 				EXPECT_OK(uev_unreg(self->fd, area + page, 3));
 				EXPECT_EQ(0, memcmp(before, next, page));
 				EXPECT_ERR(ENOENT, uev_unreg(self->fd,
 							     area + page, 3));
+				*(__u32 *)next &= ~8U;
 			}
 			/* The address can be registered again. */
 			EXPECT_OK(uev_reg(self->fd, area + page, 3, 4, 0, EVENT,
@@ -527,8 +530,9 @@ TEST_F(uev, shared_memory_where_something_was)
 	ASSERT_EQ(8, *(__u32 *)twin);
 	ASSERT_OK(uev_unreg(self->fd, twin, 3));
 	EXPECT_EQ(0, *(__u32 *)twin);
+	*(__u32 *)twin = 8;
 	EXPECT_OK(uev_unreg(self->fd, area, 3));
-	EXPECT_EQ(0, *(__u32 *)twin);
+	EXPECT_EQ(8, *(__u32 *)twin);
 	close(fd);
 }
 
@@ -585,6 +589,9 @@ TEST_F(uev, only_what_was_unmapped_goes)
 	}
 	ASSERT_EQ(0, munmap(area + page, page));
 	ASSERT_NE(NULL, map_anon(area + page, page));
+	/* A page that is there would be written at once, not by a worker */
+	UEV_WRITE(*(__u32 *)(area + page), 0);
+	UEV_WRITE(*(__u64 *)(area + 2 * page - 8), 0);
 	ASSERT_OK(uev_enable(EVENT_NAME, true));
 	for (i = 0; i < PAGES; i++) {
 		ASSERT_BECOMES(i != 1, *(__u32 *)(area + i * page));
@@ -629,6 +636,7 @@ TEST_F(uev, registered_where_nothing_was)
 	ASSERT_OK(uev_reg(self->fd, area + page, 0, 4, 0, EVENT, NULL));
 	ASSERT_EQ(0, munmap(area + page, page));
 	ASSERT_NE(NULL, map_anon(area + page, page));
+	UEV_WRITE(*(__u32 *)(area + page), 0);
 	ASSERT_OK(uev_enable(EVENT_NAME, true));
 	EXPECT_EQ(1, *(__u32 *)area);
 	EXPECT_EQ(0, *(__u32 *)(area + page));
@@ -647,6 +655,7 @@ TEST_F(uev, heap_that_shrinks)
 	ASSERT_OK(uev_reg(self->fd, top + page, 0, 4, 0, EVENT, NULL));
 	ASSERT_EQ(0, brk(top + page));
 	ASSERT_EQ(0, brk(top + 2 * page));
+	UEV_WRITE(*(__u32 *)(top + page), 0);
 	switch_all(_metadata);
 	EXPECT_EQ(0, *(__u32 *)(top + page));
 }
@@ -664,6 +673,7 @@ TEST_F(uev, shared_segment_that_is_detached)
 	ASSERT_OK(uev_reg(self->fd, at, 0, 4, 0, EVENT, NULL));
 	ASSERT_EQ(0, shmdt(at));
 	ASSERT_EQ(at, shmat(id, at, 0));
+	UEV_WRITE(*(__u32 *)at, 0);
 	switch_all(_metadata);
 	EXPECT_EQ(0, *(__u32 *)at);
 	shmdt(at);

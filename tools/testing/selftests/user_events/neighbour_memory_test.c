@@ -164,8 +164,8 @@ static int has_many_indexes(void *arg)
 		if (uev_reg(fd, &shared->value[1], 0, 4, 0, command, NULL) ||
 		    uev_unreg(fd, &shared->value[1], 0))
 			return failed();
+		ready();
 	}
-	ready();
 	while (!UEV_READ(shared->go))
 		uev_nap();
 	while (files--) {
@@ -175,8 +175,8 @@ static int has_many_indexes(void *arg)
 			    uev_unreg(fd, &shared->value[1], 0))
 				return failed();
 		}
+		ready();
 	}
-	ready();
 	return pause();
 }
 
@@ -186,14 +186,14 @@ TEST_F(neighbour, indexes_of_files_are_charged)
 	int files = uev_kernel_is_slow() ? FILES / 4 : FILES;
 	long before;
 
-	START(0, has_many_indexes, &files, 1);
+	START(0, has_many_indexes, &files, EVENTS);
 	if (!put_in_cgroup(self->bad[0]))
 		SKIP(return, "no memory controller");
 	before = charged();
 	if (before < 0)
 		SKIP(return, "memory.stat does not tell");
 	UEV_WRITE(shared->go, 1);
-	ASSERT_TRUE(uev_wait_for(UEV_READ(shared->ready) == 2 || UEV_READ(shared->failed)));
+	ASSERT_TRUE(are_ready(EVENTS + files));
 	ASSERT_EQ(0, UEV_READ(shared->failed));
 	/* A node of the table for each event, of 200 or 576 bytes; the number can be late */
 	EXPECT_TRUE(uev_wait_for(charged() - before > EVENTS * 150 * files));

@@ -134,7 +134,7 @@ int main(int argc, char **argv)
 	int children = uev_rounds(1000), mib = 64, opt, done = 0;
 	__s64 fork_time = 0, switch_time = 0, offset;
 	__u64 start, switched_ns = 0;
-	int in_batch, fd, on = 0;
+	int fd, on = 0;
 	bool own_right = true;
 	pid_t pid;
 	char *memory;

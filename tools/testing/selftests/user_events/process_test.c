@@ -588,18 +588,27 @@ static void quit_alone(struct __test_metadata *_metadata,
 	r->pid = 0;
 }
 
-/* Processes share the memory, and those that made them are gone. */
-TEST_F(process, clone_vm_without_the_parents)
+/* Three processes share memory, each made by the one before it; one registers. */
+static pid_t start_sharers(struct __test_metadata *_metadata,
+			   FIXTURE_DATA(process) *self)
 {
 	struct remote *r = self->remote;
 	pid_t pid = start_registered(self);
-	__u32 *value = &self->shared[8];
 
 	ASSERT_LT(0, pid);
 	ASSERT_LT(0, tell(&r[0], SHARE));
 	ASSERT_TRUE(uev_wait_for(UEV_READ(r[1].pid)));
 	ASSERT_LT(0, tell(&r[1], SHARE));
 	ASSERT_TRUE(uev_wait_for(UEV_READ(r[2].pid)));
+	return pid;
+}
+
+/* Processes share the memory, and those that made them are gone. */
+TEST_F(process, clone_vm_without_the_parents)
+{
+	struct remote *r = self->remote;
+	pid_t pid = start_sharers(_metadata, self);
+	__u32 *value = &self->shared[8];
 
 	/* First the middle one quits, then the last one leaves by exec. */
 	quit_alone(_metadata, self, 1);
@@ -625,14 +634,9 @@ TEST_F(process, clone_vm_without_the_parents)
 TEST_F(process, clone_vm_without_the_first_thread)
 {
 	struct remote *r = self->remote;
-	pid_t pid = start_registered(self);
+	pid_t pid = start_sharers(_metadata, self);
 	__u32 *value = &self->shared[8];
 
-	ASSERT_LT(0, pid);
-	ASSERT_LT(0, tell(&r[0], SHARE));
-	ASSERT_TRUE(uev_wait_for(UEV_READ(r[1].pid)));
-	ASSERT_LT(0, tell(&r[1], SHARE));
-	ASSERT_TRUE(uev_wait_for(UEV_READ(r[2].pid)));
 	quit_alone(_metadata, self, 1);
 	ASSERT_OK(tell(&r[0], LEADER_EXIT));
 	ASSERT_OK(tell(&r[2], EXEC));

@@ -216,6 +216,7 @@ void user_event_format_show(const struct user_event_format *format,
 /*
  * trace_events_user_record.c - what is in a record
  */
+size_t user_event_record_print_fmt_size(const struct user_event_format *format);
 char *user_event_record_print_fmt(const struct user_event_format *format);
 int user_event_record_check(const struct user_event_format *format,
 			    const void *record, size_t size);

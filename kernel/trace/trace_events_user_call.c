@@ -73,9 +73,6 @@ static struct list_head *get_fields(struct trace_event_call *call)
  */
 static unsigned int nr_instances = 1;
 
-/* What print_fmt has for a field besides its name, twice */
-#define PRINT_FMT_SIZE	24
-
 /**
  * user_event_call_size() - tell how much memory the trace core needs for an event
  * @format: its fields
@@ -88,13 +85,10 @@ static unsigned int nr_instances = 1;
  */
 size_t user_event_call_size(const struct user_event_format *format)
 {
-	size_t size = READ_ONCE(nr_instances) * USER_EVENTS_FILES_SIZE;
-	int i;
-
-	for (i = 0; i < format->nr_fields; i++)
-		size += kmalloc_size_roundup(sizeof(struct ftrace_event_field)) +
-			PRINT_FMT_SIZE + 2 * strlen(format->fields[i].name);
-	return size;
+	return READ_ONCE(nr_instances) * USER_EVENTS_FILES_SIZE +
+		format->nr_fields *
+		kmalloc_size_roundup(sizeof(struct ftrace_event_field)) +
+		kmalloc_size_roundup(user_event_record_print_fmt_size(format));
 }
 
 /* Make the fields: the trace core would tell by the type alone what is a string */

@@ -311,6 +311,7 @@ static void expect_print_fmt(struct kunit *test, const char *cmd,
 	KUNIT_ASSERT_FALSE(test, IS_ERR(format));
 	text = user_event_record_print_fmt(format);
 	KUNIT_EXPECT_STREQ(test, text, expected);
+	KUNIT_EXPECT_LT(test, strlen(expected), user_event_record_print_fmt_size(format));
 	kfree(text);
 	kfree(format);
 }
@@ -356,8 +357,13 @@ static void print_fmt_of_many_fields(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, format->nr_locs, 26);
 	text = user_event_record_print_fmt(format);
 	KUNIT_EXPECT_NOT_NULL(test, text);
-	if (text)
+	if (text) {
 		KUNIT_EXPECT_NOT_NULL(test, strstr(text, " z=%s\""));
+		/* It is charged for, so it is to be close */
+		KUNIT_EXPECT_LT(test, strlen(text), user_event_record_print_fmt_size(format));
+		KUNIT_EXPECT_GT(test, strlen(text) + strlen(text) / 8,
+				user_event_record_print_fmt_size(format));
+	}
 	kfree(text);
 	kfree(format);
 }

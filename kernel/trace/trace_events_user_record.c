@@ -60,6 +60,29 @@ static void print_fmt(struct seq_buf *s, const struct user_event_format *format)
 }
 
 /**
+ * user_event_record_print_fmt_size() - tell how long the print fmt is at most
+ * @format: the format
+ *
+ * Context: any.
+ * Return: bytes.
+ */
+size_t user_event_record_print_fmt_size(const struct user_event_format *format)
+{
+	size_t size = 3;
+	int i;
+
+	for (i = 0; i < format->nr_fields; i++) {
+		const struct user_event_field *field = &format->fields[i];
+		size_t len = strlen(field->name);
+
+		/* What print_fmt() adds to the names, rounded up */
+		size += field->kind < USER_EVENT_DATA_LOC || field->is_char ?
+			24 + 2 * len : 88 + 3 * len;
+	}
+	return size;
+}
+
+/**
  * user_event_record_print_fmt() - tell tools how to print a record
  * @format: the format
  *
@@ -69,14 +92,9 @@ static void print_fmt(struct seq_buf *s, const struct user_event_format *format)
  */
 char *user_event_record_print_fmt(const struct user_event_format *format)
 {
-	/* What print_fmt() adds to the names, generously */
-	size_t size = 3;
+	size_t size = user_event_record_print_fmt_size(format);
 	struct seq_buf s;
 	char *buf, *text = NULL;
-	int i;
-
-	for (i = 0; i < format->nr_fields; i++)
-		size += 100 + 3 * strlen(format->fields[i].name);
 
 	buf = kmalloc(size, GFP_KERNEL);
 	if (!buf)

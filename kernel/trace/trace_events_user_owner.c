@@ -20,18 +20,21 @@
 static DEFINE_XARRAY(owners);
 
 /*
- * The user that the caller counts for. The maker of a user namespace can get
- * thousands of UIDs for it; they must not count as thousands of users. Where root
- * made the namespace, for a container, root chose its UIDs: each counts as itself.
+ * The user that the caller counts for. A user namespace can have thousands of UIDs,
+ * and its root any of them; they must not count as thousands of users, but as the
+ * maker of the namespace. Where root made it, for a container, they count as the
+ * container's root. If that is root itself, the UIDs are those of the system.
  */
 static kuid_t accountable_uid(void)
 {
 	struct user_namespace *ns = current_user_ns();
-	kuid_t uid = current_uid();
+	kuid_t uid = current_uid(), root;
 
 	for (; ns != &init_user_ns; ns = ns->parent) {
-		if (!uid_eq(ns->owner, GLOBAL_ROOT_UID))
-			uid = ns->owner;
+		root = uid_eq(ns->owner, GLOBAL_ROOT_UID) ? make_kuid(ns, 0) :
+							    ns->owner;
+		if (uid_valid(root) && !uid_eq(root, GLOBAL_ROOT_UID))
+			uid = root;
 	}
 	return uid;
 }

@@ -163,16 +163,12 @@ static u64 losses_of_perf(const struct user_event *event)
 /**
  * struct losses_state - one reading of user_events_losses
  * @group: see user_event_group_seq_open()
- * @passed: events without losses that were passed over since event_mutex was
- *	taken; event_mutex
+ * @passed: events since event_mutex was taken; event_mutex
  */
 struct losses_state {
 	struct user_event_group	*group;
 	unsigned int		passed;
 };
-
-/* Events without losses that are looked at before others get event_mutex */
-#define LOSSES_PIECE	1024
 
 /* The position is the id of an event, which no other one in its group ever gets */
 static void *losses_at(struct losses_state *state, loff_t *pos)
@@ -190,8 +186,10 @@ static void *losses_at(struct losses_state *state, loff_t *pos)
 static void *losses_start(struct seq_file *seq, loff_t *pos)
 {
 	struct losses_state *state = seq->private;
+	int ret = user_event_owner_lock_to_read();
 
-	mutex_lock(&event_mutex);
+	if (ret)
+		return ERR_PTR(ret);
 	state->passed = 0;
 	return losses_at(state, pos);
 }
@@ -199,25 +197,26 @@ static void *losses_start(struct seq_file *seq, loff_t *pos)
 static void *losses_next(struct seq_file *seq, void *v, loff_t *pos)
 {
 	struct losses_state *state = seq->private;
+	int ret;
 
-	if (state->passed == LOSSES_PIECE) {
-		mutex_unlock(&event_mutex);
-		cond_resched();
-		mutex_lock(&event_mutex);
+	++*pos;
+	if (++state->passed == USER_EVENT_READ_PIECE) {
+		ret = user_event_owner_let_others_go();
+		if (ret)
+			return ERR_PTR(ret);
 		state->passed = 0;
 	}
-	++*pos;
 	return losses_at(state, pos);
 }
 
 static void losses_stop(struct seq_file *seq, void *v)
 {
-	mutex_unlock(&event_mutex);
+	if (!IS_ERR(v))
+		mutex_unlock(&event_mutex);
 }
 
 static int losses_show(struct seq_file *seq, void *v)
 {
-	struct losses_state *state = seq->private;
 	struct user_event *event = v;
 	u64 lost[USER_EVENT_LOSSES], all = 0;
 	int i;
@@ -228,10 +227,8 @@ static int losses_show(struct seq_file *seq, void *v)
 			lost[i] += losses_of_perf(event);
 		all += lost[i];
 	}
-	if (!all) {
-		state->passed++;
+	if (!all)
 		return SEQ_SKIP;
-	}
 
 	seq_puts(seq, user_event_name(event));
 	for (i = 0; i < USER_EVENT_LOSSES; i++)

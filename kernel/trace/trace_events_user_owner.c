@@ -180,6 +180,21 @@ void user_event_owner_lock(struct user_event_owner *owner)
 	}
 }
 
+/* Take event_mutex in the turn of @owner, referenced, or NULL; drops the reference */
+static int wait_killable(struct user_event_owner *owner)
+{
+	int ret = owner ? mutex_lock_killable(&owner->turn) : 0;
+
+	if (!ret) {
+		mutex_lock(&event_mutex);
+		if (owner)
+			mutex_unlock(&owner->turn);
+	}
+	if (owner)
+		user_event_owner_put(owner);
+	return ret;
+}
+
 /**
  * user_event_owner_lock_killable() - user_event_owner_lock() until killed
  * @owner: as in user_event_owner_lock()
@@ -193,19 +208,32 @@ void user_event_owner_lock(struct user_event_owner *owner)
  */
 int user_event_owner_lock_killable(struct user_event_owner *owner)
 {
-	int ret;
+	return mutex_trylock(&event_mutex) ? 0 : wait_killable(owner_of_turn(owner));
+}
 
-	if (mutex_trylock(&event_mutex))
-		return 0;
+/**
+ * user_event_owner_lock_to_read() - user_event_owner_lock_killable() for a task that
+ * may have registered nothing
+ *
+ * Context: as user_event_owner_lock().
+ * Return: as user_event_owner_lock_killable().
+ */
+int user_event_owner_lock_to_read(void)
+{
+	return mutex_trylock(&event_mutex) ? 0 :
+		wait_killable(user_event_owner_of_current(NULL));
+}
 
-	owner = owner_of_turn(owner);
-	ret = owner ? mutex_lock_killable(&owner->turn) : 0;
-	if (!ret) {
-		mutex_lock(&event_mutex);
-		if (owner)
-			mutex_unlock(&owner->turn);
-	}
-	if (owner)
-		user_event_owner_put(owner);
-	return ret;
+/**
+ * user_event_owner_let_others_go() - let others have event_mutex, for a while
+ *
+ * Context: event_mutex held, and no locks that may be wanted under it. May sleep.
+ * Return: 0 with event_mutex held again, or -EINTR without it.
+ */
+int user_event_owner_let_others_go(void)
+{
+	mutex_unlock(&event_mutex);
+	cond_resched();
+	return fatal_signal_pending(current) ? -EINTR :
+		user_event_owner_lock_to_read();
 }

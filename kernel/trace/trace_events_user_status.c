@@ -23,6 +23,7 @@
  * @event: the event to be shown, NULL for the summary; event_mutex
  * @active: events shown
  * @busy: how many of them were in use
+ * @passed: events shown since event_mutex was taken; event_mutex
  * @seen: number of the last change when it began, 0 if it never did
  *
  * Events come and go between the reads it takes. The position is the id of an
@@ -33,6 +34,7 @@ struct status_state {
 	struct user_event	*event;
 	unsigned int		active;
 	unsigned int		busy;
+	unsigned int		passed;
 	unsigned long		seen;
 };
 
@@ -56,8 +58,11 @@ static void *status_at(struct seq_file *seq, loff_t *pos)
 static void *status_start(struct seq_file *seq, loff_t *pos)
 {
 	struct status_state *state = seq->private;
+	int ret = user_event_owner_lock_to_read();
 
-	mutex_lock(&event_mutex);
+	if (ret)
+		return ERR_PTR(ret);
+	state->passed = 0;
 	if (!*pos) {
 		state->active = 0;
 		state->busy = 0;
@@ -68,13 +73,24 @@ static void *status_start(struct seq_file *seq, loff_t *pos)
 
 static void *status_next(struct seq_file *seq, void *v, loff_t *pos)
 {
+	struct status_state *state = v;
+	int ret;
+
 	++*pos;
+	/* One read can pass over the whole file, to what it is to begin at */
+	if (++state->passed == USER_EVENT_READ_PIECE) {
+		ret = user_event_owner_let_others_go();
+		if (ret)
+			return ERR_PTR(ret);
+		state->passed = 0;
+	}
 	return status_at(seq, pos);
 }
 
 static void status_stop(struct seq_file *seq, void *v)
 {
-	mutex_unlock(&event_mutex);
+	if (!IS_ERR(v))
+		mutex_unlock(&event_mutex);
 }
 
 static int status_show(struct seq_file *seq, void *v)
@@ -145,7 +161,7 @@ const struct file_operations user_event_status_fops = {
 /**
  * struct enablers_state - one reading of user_events_enablers
  * @group: see user_event_group_seq_open()
- * @passed: enablers that were passed over since event_mutex was taken; event_mutex
+ * @passed: enablers and tasks since event_mutex was taken; event_mutex
  * @tgid: the process to be shown, in the PID namespace of the reader
  * @addr: the address to be shown, if this process still has it, or the next one
  * @bit: as @addr
@@ -166,9 +182,6 @@ struct enablers_state {
 	struct user_event_enabler	*enabler;
 	char				comm[TASK_COMM_LEN];
 };
-
-/* Enablers and tasks that are passed over before others get event_mutex */
-#define PASS_PIECE	256
 
 /* What a process has registered, if anything; referenced */
 static struct user_event_mm *umm_of(struct task_struct *leader)
@@ -194,31 +207,30 @@ static struct user_event_mm *umm_of(struct task_struct *leader)
 	return umm;
 }
 
-/* Much was passed over, without a process at hand: others get event_mutex */
-static void let_others_go(struct enablers_state *state)
-{
-	mutex_unlock(&event_mutex);
-	cond_resched();
-	mutex_lock(&event_mutex);
-	state->passed = 0;
-}
-
-/* The first process from @state->tgid on that has registered something */
-static bool find_process(struct enablers_state *state)
+/*
+ * Find the first process from @state->tgid on that has registered something. Returns 1,
+ * 0 when there is none, or -EINTR, without event_mutex then.
+ */
+static int find_process(struct enablers_state *state)
 {
 	struct pid_namespace *ns = task_active_pid_ns(current);
 	int from = state->tgid, tgid;
 	struct task_struct *task;
 	struct pid *pid;
+	int ret;
 
 	for (tgid = from; !state->umm; tgid++) {
-		if (++state->passed > PASS_PIECE)
-			let_others_go(state);
+		if (++state->passed > USER_EVENT_READ_PIECE) {
+			ret = user_event_owner_let_others_go();
+			if (ret)
+				return ret;
+			state->passed = 0;
+		}
 		rcu_read_lock();
 		pid = find_ge_pid(tgid, ns);
 		if (!pid) {
 			rcu_read_unlock();
-			return false;
+			return 0;
 		}
 		tgid = pid_nr_ns(pid, ns);
 		task = pid_task(pid, PIDTYPE_TGID);
@@ -235,7 +247,7 @@ static bool find_process(struct enablers_state *state)
 		if (state->umm)
 			state->tgid = tgid;
 	}
-	return true;
+	return 1;
 }
 
 static void leave_process(struct enablers_state *state)
@@ -248,8 +260,9 @@ static void leave_process(struct enablers_state *state)
 static void *enablers_at(struct enablers_state *state)
 {
 	struct user_event_enabler *enabler;
+	int ret;
 
-	while (find_process(state)) {
+	while ((ret = find_process(state)) > 0) {
 		/*
 		 * With event_mutex held since before the process was found, the
 		 * set stays, whatever becomes of the process.
@@ -268,14 +281,16 @@ static void *enablers_at(struct enablers_state *state)
 		state->addr = 0;
 		state->bit = 0;
 	}
-	return NULL;
+	return ret ? ERR_PTR(ret) : NULL;
 }
 
 static void *enablers_start(struct seq_file *seq, loff_t *pos)
 {
 	struct enablers_state *state = seq->private;
+	int ret = user_event_owner_lock_to_read();
 
-	mutex_lock(&event_mutex);
+	if (ret)
+		return ERR_PTR(ret);
 	state->passed = 0;
 	if (*pos)
 		return enablers_at(state);
@@ -290,10 +305,9 @@ static void *enablers_next(struct seq_file *seq, void *v, loff_t *pos)
 {
 	struct enablers_state *state = seq->private;
 
-	if (state->passed >= PASS_PIECE) {
+	/* find_process() lets others go, with no process at hand */
+	if (++state->passed >= USER_EVENT_READ_PIECE)
 		leave_process(state);
-		let_others_go(state);
-	}
 	++*pos;
 	/* bit + 1 resumes at the next bit or address */
 	if (v != SEQ_START_TOKEN)
@@ -303,6 +317,8 @@ static void *enablers_next(struct seq_file *seq, void *v, loff_t *pos)
 
 static void enablers_stop(struct seq_file *seq, void *v)
 {
+	if (IS_ERR(v))
+		return;
 	leave_process(seq->private);
 	mutex_unlock(&event_mutex);
 }
@@ -333,10 +349,8 @@ static int enablers_show(struct seq_file *seq, void *v)
 	event = enabler_is_gone(enabler) ? NULL : enabler_event(enabler);
 	bit_state = event && event->group == state->group ?
 		user_event_bit_state(state->umm, enabler) : -ENOENT;
-	if (bit_state < 0) {
-		state->passed++;
+	if (bit_state < 0)
 		return SEQ_SKIP;
-	}
 
 	seq_printf(seq, "%s %d 0x%lx %u %u %s %s ", user_event_name(event),
 		   state->tgid, state->addr, enabler_size(enabler), state->bit,

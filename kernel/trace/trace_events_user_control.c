@@ -45,21 +45,27 @@ static bool is_name(const char *name)
 	return len < 6 || strcmp(name + len - 6, "_multi");
 }
 
-/* Take a group out of the system, with control_lock held */
+/* Take a group out of the system, with control_lock held, which is dropped meanwhile */
 static int group_remove(struct user_event_group *group)
 {
-	struct dentry *dir = group->dir;
 	int ret;
 
 	mutex_lock(&event_mutex);
-	ret = user_event_delete_all(group);
-	if (!ret)
-		user_event_group_remove(group);
+	/* Another task is about to */
+	ret = group->dead ? -EBUSY : user_event_delete_all(group);
 	mutex_unlock(&event_mutex);
-	/* Without event_mutex, which others wait for */
-	if (!ret)
-		tracefs_remove(dir);
-	return ret;
+	if (ret)
+		return ret;
+
+	/* Waits for programs that read the directory, so without what others wait for */
+	mutex_unlock(&control_lock);
+	tracefs_remove(group->dir);
+	mutex_lock(&control_lock);
+
+	mutex_lock(&event_mutex);
+	user_event_group_remove(group);
+	mutex_unlock(&event_mutex);
+	return 0;
 }
 
 static int group_create(const char *name, unsigned int max)
@@ -129,7 +135,7 @@ static int run_change(int argc, char **argv)
 	if (group && !remove)
 		group->max = max;
 	mutex_unlock(&event_mutex);
-	/* @group stays: only a holder of control_lock could remove it */
+	/* @group stays: it is freed with control_lock held */
 	if (!group)
 		return -ENOENT;
 	return remove ? group_remove(group) : 0;
@@ -144,7 +150,10 @@ static int run_line(const char *line)
 	if (!argv)
 		return -ENOMEM;
 
-	mutex_lock(&control_lock);
+	if (mutex_lock_killable(&control_lock)) {
+		argv_free(argv);
+		return -EINTR;
+	}
 	if (argc)
 		ret = argv[0][0] == '+' ? run_create(argc, argv) :
 					  run_change(argc, argv);

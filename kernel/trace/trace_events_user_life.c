@@ -41,11 +41,14 @@ static LIST_HEAD(remembered);
 /* How soon to look again at an event that something else in the kernel uses */
 #define REAP_AGAIN	HZ
 
-/* Idle events, and deleted ones, that a registration looks at when there is no room */
-#define REAP_SOME	16
+/* Idle events that a registration deletes at once when there is no room */
+#define REAP_SOME	4
 
 /* Deleted events whose records are looked for when another one is deleted */
 #define FORGET_SOME	2
+
+/* Deleted events whose records are looked for at once when there is no room */
+#define FORGET_PIECE	16
 
 /* How soon a registration that finds no room looks for their records again */
 #define FORGET_AGAIN	HZ
@@ -368,14 +371,14 @@ static bool forget_since(unsigned long since, bool *busy)
 {
 	struct user_event *oldest;
 
-	*busy = forget(REAP_SOME) < 0;
+	*busy = forget(FORGET_PIECE) < 0;
 	oldest = list_first_entry_or_null(&remembered, struct user_event, remembered);
 	return oldest && (*busy || time_before(oldest->looked_at, since));
 }
 
 static void forget_later(struct work_struct *work)
 {
-	int left = FORGET_MANY / REAP_SOME;
+	int left = FORGET_MANY / FORGET_PIECE;
 	unsigned long since = jiffies;
 	bool more, any, busy;
 

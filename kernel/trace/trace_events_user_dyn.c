@@ -4,6 +4,7 @@
  *
  * dynamic_events makes, shows and deletes a user event by a line of text.
  */
+#include <linux/ctype.h>
 #include <linux/slab.h>
 
 #include "trace_events_user.h"
@@ -103,6 +104,8 @@ static int dyn_create(const char *line)
 		system = line;
 		len = slash - line;
 		line = slash + 1;
+		if (isspace(*line))
+			return -EINVAL;
 	}
 
 	format = user_event_format_parse(line, false);

@@ -14,6 +14,7 @@
 #include <linux/capability.h>
 
 #include "uev_harness.h"
+#include "uev_pager.h"
 
 #define GROUPS		"user_events_groups/"
 #define CONTROL		GROUPS "control"
@@ -509,6 +510,8 @@ TEST_F(group, dynamic_events)
 	EXPECT_ERR(EINVAL, uev_dynamic("u:user_events_uev_a_multi/grp_dyn u32 a"));
 	EXPECT_ERR(EINVAL, uev_dynamic("u:user_events_uev_a/ u32 a"));
 	EXPECT_ERR(EINVAL, uev_dynamic("u:user_events_uev_a/"));
+	EXPECT_ERR(EINVAL, uev_dynamic("u:user_events_uev_a/ grp_dyn"));
+	EXPECT_ERR(EINVAL, uev_dynamic("u:user_events_uev_a/\tgrp_dyn u32 a"));
 	EXPECT_ERR(EINVAL, uev_dynamic("u:/grp_dyn u32 a"));
 
 	/* Without a system it is the default group's. */
@@ -612,6 +615,89 @@ TEST_F(group, removed_with_open_files)
 	ASSERT_OK(uev_enable("user_events_uev_a/grp_o", true));
 	EXPECT_EQ(8, uev_emit(self->a.fd, index, "aaaa", 4));
 	ASSERT_OK(uev_enable("user_events_uev_a/grp_o", false));
+}
+
+static int reads_directory(void *page)
+{
+	int fd = open(TRACEFS GROUPS "uev_a", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return syscall(__NR_getdents64, fd, page, uev_page_size()) > 0 ? 0 : 1;
+}
+
+static int runs_line(void *line)
+{
+	return -control(line);
+}
+
+static bool is_stuck(pid_t pid)
+{
+	char path[64], *text;
+	bool stuck;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	text = uev_get(path);
+	stuck = strstr(text, "State:\tD");
+	free(text);
+	return stuck;
+}
+
+static bool has_ended(pid_t pid)
+{
+	siginfo_t info = {};
+
+	return !waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) && info.si_pid;
+}
+
+/*
+ * Who may read the directory of a group can make its removal wait. Other groups come and
+ * go meanwhile.
+ */
+TEST_F(group, removed_while_its_directory_is_read)
+{
+	static char remove_a[] = "-uev_a", remove_again[] = "-uev_a", make_a[] = "+uev_a";
+	static char make_c[] = "+uev_c", remove_c[] = "-uev_c";
+	static const struct {
+		char *line;
+		int error;
+	} others[] = {
+		{ remove_again, EBUSY }, { make_a, EEXIST }, { make_c, 0 }, { remove_c, 0 },
+	};
+	struct pollfd pfd = { .events = POLLIN };
+	pid_t reader, remover, other;
+	bool ended;
+	void *page;
+	size_t i;
+
+	page = uev_paged_page(&pfd.fd);
+	if (!page)
+		SKIP(return, UEV_NO_PAGER);
+	reader = uev_fork(reads_directory, page);
+	ASSERT_LT(0, reader);
+	ASSERT_EQ(1, poll(&pfd, 1, UEV_WAIT_MS));
+	remover = uev_fork(runs_line, remove_a);
+	ASSERT_LT(0, remover);
+	EXPECT_TRUE(uev_wait_for(is_stuck(remover)));
+
+	for (i = 0; i < ARRAY_SIZE(others); i++) {
+		other = uev_fork(runs_line, others[i].line);
+		ASSERT_LT(0, other);
+		ended = uev_wait_for(has_ended(other));
+		EXPECT_TRUE(ended)
+			TH_LOG("%s waits for a program", others[i].line);
+		if (!ended)
+			break;
+		EXPECT_EQ(others[i].error, uev_join(other))
+			TH_LOG("%s", others[i].line);
+	}
+
+	EXPECT_TRUE(is_stuck(remover));
+	ASSERT_OK(uev_deliver(pfd.fd, page, NULL));
+	EXPECT_EQ(0, uev_join(reader));
+	EXPECT_EQ(0, uev_join(remover));
+	EXPECT_FALSE(uev_exists(GROUPS "uev_a"));
+	ASSERT_OK(control("+uev_a"));
+	close(pfd.fd);
+	munmap(page, uev_page_size());
 }
 
 /* Records outlive their group. */

@@ -34,6 +34,7 @@ struct way {
 	int (*ask)(const __u32 *value);
 	int (*undo)(const __u32 *value);	/* so that it can ask again */
 	bool undone;				/* undo once before the first ask */
+	bool contained;		/* each with a UID of its own, in a container */
 };
 
 static int registers(const __u32 *value)
@@ -62,20 +63,41 @@ static int nothing(const __u32 *value)
 	return 0;
 }
 
+static int status_fd, enablers_fd;
+
+static int reads_status(const __u32 *value)
+{
+	char c;
+
+	return pread(status_fd, &c, 1, 0) == 1 ? 0 : -1;
+}
+
+static int reads_enablers(const __u32 *value)
+{
+	char c;
+
+	return pread(enablers_fd, &c, 1, 0) == 1 ? 0 : -1;
+}
+
 static const struct way ways[] = {
 	{ "registers", registers, unregisters },
 	{ "registers a format", registers_multi, unregisters },
-	{ "unregisters", unregisters, registers, true },
+	{ "unregisters", unregisters, registers, .undone = true },
+	{ "registers in a container", registers, unregisters, .contained = true },
+	{ "reads the status", reads_status, nothing },
+	{ "reads the enablers", reads_enablers, nothing },
 	{ "deletes", deletes, nothing },
 };
 
 static int gate[2][2];	/* for the first one, and for the others */
 
-static int asks(const struct way *way, int gate)
+static int asks(const struct way *way, int gate, int nr)
 {
 	static __u32 value;
 	char c;
 
+	if (way->contained && setresuid(1000 + nr, 1000 + nr, 1000 + nr))
+		return failed();
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (way->undone && way->undo(&value))
 		return failed();
@@ -88,26 +110,60 @@ static int asks(const struct way *way, int gate)
 	return 0;
 }
 
+static int map_uids(void *arg)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/uid_map", *(pid_t *)arg);
+	return uev_put(path, "0 100000 65536") ? 1 : 0;
+}
+
+/* Root of a container that root has made, with many UIDs */
+static int enter_container(void)
+{
+	int go[2];
+	pid_t self = getpid(), mapper;
+	char c;
+
+	if (pipe(go))
+		return -errno;
+	mapper = fork();
+	if (!mapper)
+		_exit(read(go[0], &c, 1) == 1 ? map_uids(&self) : 1);
+	if (mapper < 0 || unshare(CLONE_NEWUSER) || write(go[1], "", 1) != 1 ||
+	    uev_join(mapper))
+		return -1;
+	close(go[0]);
+	close(go[1]);
+	return setresuid(0, 0, 0) ? -errno : 0;
+}
+
 static int many_ask(void *arg)
 {
-	int i, fds[QUEUE];
+	const struct way *way = arg;
+	int i, fds[QUEUE][3];
 	pid_t pid;
 
 	setpgid(0, 0);
 	/* One file each: through a shared one they would wait for each other */
 	for (i = 0; i < queue; i++) {
-		fds[i] = uev_open();
-		if (fds[i] < 0)
+		fds[i][0] = uev_open();
+		fds[i][1] = open(TRACEFS "user_events_status", O_RDONLY | O_CLOEXEC);
+		fds[i][2] = open(TRACEFS "user_events_enablers", O_RDONLY | O_CLOEXEC);
+		if (fds[i][0] < 0 || fds[i][1] < 0 || fds[i][2] < 0)
 			return failed();
 	}
-	uev_become_nobody();
+	if (way->contained ? enter_container() : uev_become_nobody())
+		return failed();
 	/* A test that fails leaves no process behind */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	for (i = 0; i < queue; i++) {
-		data_fd = fds[i];
+		data_fd = fds[i][0];
+		status_fd = fds[i][1];
+		enablers_fd = fds[i][2];
 		pid = fork();
 		if (!pid)
-			_exit(asks(arg, gate[!!i][0]));
+			_exit(asks(way, gate[!!i][0], i));
 		if (pid < 0)
 			return failed();
 		shared->askers[i] = pid;
@@ -384,6 +440,8 @@ TEST_F(neighbour, user_queues_once)
 	ASSERT_OK(share_a_cpu());
 	START(ARRAY_SIZE(ways), spins, NULL, 1);
 	for (way = 0; way < (int)ARRAY_SIZE(ways); way += next_way) {
+		if (ways[way].contained && access("/proc/self/ns/user", F_OK))
+			continue;
 		UEV_WRITE(shared->ready, 0);
 		START(way, many_ask, (void *)&ways[way], queue);
 		for (tries = 1; tries <= 10; tries++) {
@@ -423,6 +481,8 @@ TEST_F(neighbour, queued_tasks_can_be_killed)
 	ASSERT_OK(share_a_cpu());
 	START(ARRAY_SIZE(ways), spins, NULL, 1);
 	for (way = 0; way < (int)ARRAY_SIZE(ways); way += next_way) {
+		if (ways[way].contained && access("/proc/self/ns/user", F_OK))
+			continue;
 		/* A try can be too slow: event_mutex is free before all is done */
 		for (tries = nr = 0; nr < queue && tries < 10; tries++) {
 			UEV_WRITE(shared->ready, 0);

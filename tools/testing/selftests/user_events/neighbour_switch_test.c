@@ -130,6 +130,73 @@ TEST_F(neighbour, switch_of_many_copies)
 	EXPECT_TRUE(uev_wait_for(UEV_READ(shared->done) == 2 * (copies + 1)));
 }
 
+/* Lines of user_events_enablers: bits, and children that have the same ones */
+#define SHOWN_WORDS	(uev_kernel_is_slow() ? 16 : 64)
+#define SHOWN_CHILDREN	7
+
+static int has_many_lines(void *arg)
+{
+	int i, words = SHOWN_WORDS;
+	__u64 *values;
+
+	setpgid(0, 0);
+	uev_become_nobody();
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	values = mmap(NULL, words * 8UL, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (values == MAP_FAILED)
+		return failed();
+	for (i = 0; i < words * 64; i++) {
+		if (uev_reg(data_fd, values + i / 64, i % 64, 8, 0, BAD " u32 a", NULL))
+			return failed();
+	}
+	for (i = 0; i < SHOWN_CHILDREN; i++) {
+		switch (fork()) {
+		case 0:
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			for (;;)
+				pause();
+		case -1:
+			return failed();
+		}
+	}
+	ready();
+	for (;;)
+		pause();
+}
+
+/* In one read, that begins behind the last line */
+static int passes_over_all_lines(void *arg)
+{
+	int fd = open(TRACEFS "user_events_enablers", O_RDONLY | O_CLOEXEC);
+	char c;
+
+	UEV_WRITE(shared->go, 1);
+	if (fd < 0 || pread(fd, &c, 1, 1LL << 40))
+		failed();
+	UEV_WRITE(shared->go, 2);
+	return 0;
+}
+
+/* However much a read passes over, it lets switches through. */
+TEST_F(neighbour, switches_beside_a_long_read)
+{
+	int lines = SHOWN_WORDS * 64 * (1 + SHOWN_CHILDREN), nr, on = 0;
+
+	START(0, has_many_lines, NULL, 1);
+	self->bad[1] = uev_fork(passes_over_all_lines, NULL);
+	ASSERT_LT(0, self->bad[1]);
+	ASSERT_TRUE(uev_wait_for(UEV_READ(shared->go)));
+	for (nr = 0; UEV_READ(shared->go) == 1; nr++) {
+		on = !on;
+		ASSERT_OK(uev_enable(GOOD, on));
+	}
+	ASSERT_EQ(0, UEV_READ(shared->failed));
+	TH_LOG("%d switches while %d lines were passed over", nr, lines);
+	EXPECT_LT(lines / 2048, nr);
+	ASSERT_OK(uev_enable(GOOD, false));
+}
+
 #define ROUNDS	10	/* at most, until one is good */
 
 #if __SIZEOF_POINTER__ == 8

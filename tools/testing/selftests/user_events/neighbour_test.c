@@ -230,30 +230,13 @@ static int forks_with_lost_values(void *arg)
 		pause();
 }
 
-/* How many lines were left out of the log, as the log itself says */
-static long suppressed(int kmsg)
-{
-	char line[8192], *at;
-	long sum = 0;
-
-	while (uev_log_line(kmsg, line, sizeof(line))) {
-		at = strstr(line, "user_events: ");
-		if (at && strstr(at, "suppressed"))
-			sum += atol(at + strlen("user_events: "));
-	}
-	return sum;
-}
-
 TEST_F(neighbour, repairs_of_many_unwritable_words)
 {
-	int count = uev_rounds(20000), kmsg;
-	long before, ticks, number, lines, hz = sysconf(_SC_CLK_TCK);
+	int count = uev_rounds(20000);
+	long before, ticks, number, hz = sysconf(_SC_CLK_TCK);
 	__u64 begin, took;
 
-	kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	ASSERT_LE(0, kmsg);
 	START(0, forks_with_lost_values, &count, count + 1);
-	ASSERT_LE(0, lseek(kmsg, 0, SEEK_END));
 	ASSERT_OK(uev_enable(BAD, true));
 	sleep(1);
 	before = kernel_threads(&number);
@@ -263,13 +246,9 @@ TEST_F(neighbour, repairs_of_many_unwritable_words)
 	sleep(4);
 	ticks = kernel_threads(&number) - before;
 	took = uev_now_ms() - begin;
-	lines = suppressed(kmsg);
-	close(kmsg);
-	TH_LOG("%ld ms of CPU time in %llu ms, %ld lines suppressed",
-	       ticks * 1000 / hz, (unsigned long long)took, lines);
+	TH_LOG("%ld ms of CPU time in %llu ms", ticks * 1000 / hz,
+	       (unsigned long long)took);
 	EXPECT_GT(took / 2, (__u64)ticks * 1000 / hz);
-	/* One for each process and pass at most, not for each enable word */
-	EXPECT_GT(10 * (LOST_CHILDREN + 1), lines);
 }
 
 /* Lines about this event that are in the log since the last time */

@@ -1104,6 +1104,34 @@ TEST_F(uev, all_sharers_unmap)
 	end_sharers(pids, 3);
 }
 
+/* Of two pages, the parent gives up both in one piece, its child the upper one. */
+TEST_F(uev, all_sharers_unmap_one_of_two)
+{
+	size_t page = uev_page_size();
+	char *area = map_anon(NULL, 2 * page);
+	int fd = uev_open(), *arrived = uev_shared(sizeof(*arrived));
+	pid_t pid;
+
+	ASSERT_NE(NULL, area);
+	ASSERT_OK(uev_reg(fd, area, 0, 4, 0, EVENT, NULL));
+	ASSERT_OK(uev_reg(fd, area + page, 0, 4, 0, EVENT_NAME "_upper u32 a", NULL));
+	close(fd);
+	pid = fork();
+	if (!pid) {
+		munmap(area + page, page);
+		UEV_WRITE(*arrived, 1);
+		for (;;)
+			pause();
+	}
+	ASSERT_LT(0, pid);
+	ASSERT_TRUE(uev_wait_for(UEV_READ(*arrived)));
+	ASSERT_EQ(0, munmap(area, 2 * page));
+	EXPECT_TRUE(uev_wait_for(!uev_alive(EVENT_NAME "_upper")));
+	EXPECT_TRUE(uev_alive(EVENT_NAME));
+	end_sharers(&pid, 1);
+	EXPECT_TRUE(uev_wait_for(!uev_alive(EVENT_NAME)));
+}
+
 static int unmap_or_keep(void *arg)
 {
 	struct sharers *all = arg;
@@ -1191,7 +1219,7 @@ TEST_F(uev, many_sharers_unmap)
 
 TEST_F(uev, thousands_at_once)
 {
-	int count = uev_rounds(3000), i;
+	int count = uev_rounds(3000), fd, i;
 	char *area = map_anon(NULL, count * 8UL);
 
 	for (i = 0; i < count; i++)
@@ -1206,6 +1234,52 @@ TEST_F(uev, thousands_at_once)
 	for (i = 0; i < count; i++)
 		ASSERT_OK(uev_reg(self->fd, area + i * 8, 0, 4, 0, EVENT,
 				  NULL));
+	/* Without a switch, and without a file */
+	fd = uev_open();
+	for (i = 0; i < count; i++)
+		ASSERT_OK(uev_reg(fd, area + i * 8, 1, 4, 0, EVENT_NAME "_many u32 a",
+				  NULL));
+	close(fd);
+	ASSERT_EQ(0, munmap(area, count * 8UL));
+	EXPECT_TRUE(uev_wait_for(!uev_alive(EVENT_NAME "_many")));
+}
+
+/* Work of the kernel's on user events since the last time */
+static int works(void)
+{
+	char *text = uev_get("trace");
+	int nr = uev_count(text, "function user_event");
+
+	free(text);
+	uev_trace_clear();
+	return nr;
+}
+
+/* When everything is cleaned up and repaired, nothing goes on in the kernel. */
+TEST_F(uev, work_ends)
+{
+	size_t page = uev_page_size();
+	char *area = map_anon(NULL, 2 * page);
+	int fd = uev_open();
+
+	ASSERT_NE(NULL, area);
+	ASSERT_OK(uev_reg(fd, area, 0, 4, 0, EVENT_NAME "_work u32 a", NULL));
+	close(fd);
+	ASSERT_OK(uev_reg(self->fd, area + page, 0, 4, 0, EVENT, NULL));
+	ASSERT_EQ(0, madvise(area + page, page, MADV_DONTNEED));
+	usleep(300000);
+	uev_trace_clear();
+	ASSERT_OK(uev_put("events/workqueue/workqueue_execute_start/enable", "1"));
+	ASSERT_OK(uev_enable(EVENT_NAME, true));
+	ASSERT_BECOMES(1, *(__u32 *)(area + page));
+	EXPECT_TRUE(uev_wait_for(works()));
+	ASSERT_EQ(0, munmap(area, page));
+	EXPECT_TRUE(uev_wait_for(works()));
+	EXPECT_TRUE(uev_wait_for(!uev_alive(EVENT_NAME "_work")));
+	/* The reaper looks again at what it could not delete, until it can */
+	EXPECT_TRUE(uev_wait_for(!works() && !usleep(1500000) && !works()));
+	EXPECT_OK(uev_put("events/workqueue/workqueue_execute_start/enable", "0"));
+	uev_trace_clear();
 }
 
 /* A registration that fails leaves the ended one at its address. */

@@ -359,7 +359,7 @@ TEST_F(user_limit, deleted_events_are_forgotten)
 	EXPECT_TRUE(uev_wait_for(uev_slab_objects() < objects - 2 * FORGOTTEN));
 }
 
-/* With another clock a trace begins anew. */
+/* With another clock a trace begins anew, here with times that are over for the old one. */
 TEST_F(user_limit, deleted_event_and_another_clock)
 {
 	struct task t = { .v = self->values, .step = (int *)self->values + 1000 };
@@ -379,7 +379,7 @@ TEST_F(user_limit, deleted_event_and_another_clock)
 	syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0);
 	EXPECT_EQ(EMFILE, uev_in_child(declare_one, &self->fd));
 
-	ASSERT_OK(uev_put("trace_clock", "mono"));
+	ASSERT_OK(uev_put("trace_clock", "counter"));
 	index = uev_reg_index(self->fd, &value, "ul_other u32 n");
 	EXPECT_LE(0, index);
 	EXPECT_OK(uev_enable("ul_other", true));

@@ -123,22 +123,25 @@ static int check_file(struct vm_area_struct *vma, unsigned long addr)
 /*
  * The credentials of an address space, referenced: file systems give a page to root that
  * its own tasks would not get, past a quota for instance. Until its fork ends, the first
- * task is in no cgroup that the page could be charged to: then -EAGAIN.
+ * task is in no cgroup that the page could be charged to, and if its fork fails, it has
+ * no credentials any more, and goes: then -EAGAIN.
  */
 static const struct cred *get_cred_of(struct mm_struct *mm)
 {
 #ifdef CONFIG_MEMCG
 	const struct cred *cred = ERR_PTR(-EBUSY);
 	struct task_struct *owner;
+	unsigned int state;
 
 	if (mm == current->mm)
 		return get_current_cred();
 	rcu_read_lock();
 	owner = rcu_dereference(mm->owner);
-	if (owner && READ_ONCE(owner->__state) == TASK_NEW)
-		cred = ERR_PTR(-EAGAIN);
-	else if (owner)
-		cred = get_task_cred(owner);
+	if (owner) {
+		state = READ_ONCE(owner->__state);
+		cred = state == TASK_NEW || state == TASK_DEAD ?
+			ERR_PTR(-EAGAIN) : get_task_cred(owner);
+	}
 	rcu_read_unlock();
 	return cred;
 #else

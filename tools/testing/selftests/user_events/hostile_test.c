@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <linux/perf_event.h>
+#include <linux/sched.h>
 
 #include "uev_harness.h"
 #include "uev_pager.h"
@@ -231,6 +232,39 @@ TEST_F(hostile, wiped_page_has_its_bit_right)
 	ASSERT_BECOMES(2, *seen);
 	kill(pid, SIGKILL);
 	uev_join(pid);
+}
+
+/* Its PID is taken: that is found out when the child has its memory already. */
+static int fork_that_fails(void)
+{
+	pid_t pid = getpid();
+	struct clone_args args = {
+		.exit_signal = SIGCHLD, .set_tid = (uintptr_t)&pid, .set_tid_size = 1,
+	};
+
+	return syscall(__NR_clone3, &args, sizeof(args)) < 0 ? -errno : 0;
+}
+
+/* While a child's pages are being brought in, its first task goes, and never was one. */
+TEST_F(hostile, wiped_pages_of_forks_that_fail)
+{
+	size_t page = uev_page_size(), pages = 8, i;
+	int rounds = uev_rounds(480), round;
+	char *area = mmap(NULL, pages * page, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	ASSERT_NE(MAP_FAILED, area);
+	if (madvise(area, pages * page, MADV_WIPEONFORK))
+		SKIP(return, "kernel without MADV_WIPEONFORK");
+	for (i = 0; i < pages; i++)
+		ASSERT_OK(uev_reg(self->fd, area + i * page, 0, 4, 0, EVENT, NULL));
+	ASSERT_OK(uev_enable(EVENT_NAME, true));
+	for (round = 0; round < rounds; round++)
+		ASSERT_ERR(EEXIST, fork_that_fails());
+	ASSERT_OK(uev_enable(EVENT_NAME, false));
+	for (i = 0; i < pages; i++)
+		ASSERT_BECOMES(0, *(__u32 *)(area + i * page));
+	munmap(area, pages * page);
 }
 
 static int unregister_shared(void *arg)

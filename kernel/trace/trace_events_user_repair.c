@@ -335,7 +335,7 @@ static int waiter_thread(void *data)
 	struct user_event_owner *owner = data;
 	struct waiter waiter = { .task = current };
 	struct user_event_mm *umm;
-	bool done;
+	bool done, used;
 
 	allow_kernel_signal(SIGKILL);
 	INIT_DELAYED_WORK_ONSTACK(&waiter.timeout, interrupt_waiter);
@@ -345,17 +345,21 @@ static int waiter_thread(void *data)
 
 	while ((umm = next_waiting(owner, &waiter))) {
 		done = true;
-		if (READ_ONCE(umm->stale) && mmget_not_zero(umm->mm)) {
+		used = READ_ONCE(umm->stale) && mmget_not_zero(umm->mm);
+		if (used)
 			done = repair_pass(umm, &waiter.timeout);
-			mmput(umm->mm);
-		}
-		if (xchg(&umm->last, 0))
-			mmput(umm->mm);
-		/* Nothing interrupts this thread for @umm from here on */
+		/*
+		 * Nothing interrupts this thread for @umm from here on: file systems that
+		 * are told of the end of a mapping would leave their work undone
+		 */
 		spin_lock(&owner->lock);
 		waiter.umm = NULL;
 		spin_unlock(&owner->lock);
 		flush_signals(current);
+		if (used)
+			mmput(umm->mm);
+		if (xchg(&umm->last, 0))
+			mmput(umm->mm);
 
 		if (!done && !READ_ONCE(umm->dead)) {
 			wait_in(&owner->waited, umm);

@@ -386,9 +386,11 @@ void user_event_switch_sharers(struct user_event_mm *umm, unsigned long addr,
 				user_event_mm_put(restoring.sharers[i].umm);
 		}
 		/*
-		 * A sharer that is gone may have forked; its child's mapping is
-		 * in the tree, so search again
+		 * A sharer that is gone may have forked, one that was never looked
+		 * at as well; its child's mapping is in the tree, so search again
 		 */
+		if (more && sweep == 1)
+			restoring.lost = true;
 		if (!more && restoring.lost && sweep++ < SHARERS_SWEEPS) {
 			restoring.lost = false;
 			last = (struct sharer){};

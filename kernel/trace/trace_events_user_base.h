@@ -132,8 +132,8 @@ static inline int user_events_hugetlb_page_lock(struct vm_area_struct *vma,
 		spin_unlock(at->ptl);
 		return -EFAULT;
 	}
-	at->page = pte_page(entry) +
-		((addr & ~huge_page_mask(h)) >> PAGE_SHIFT);
+	at->page = nth_page(pte_page(entry),
+			    (addr & ~huge_page_mask(h)) >> PAGE_SHIFT);
 	at->writable = huge_pte_write(entry) && user_events_vma_writable(vma);
 	/* For sparse: held until user_events_page_unlock() */
 	__release(at->ptl);

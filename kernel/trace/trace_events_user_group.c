@@ -7,8 +7,8 @@
  * events stays within one group; groups share only the limit of the system and
  * the type numbers. The default group has the files at the top of tracefs.
  *
- * Files know their group by its number, which is never used again: opening a
- * file whose group is being removed finds no group.
+ * Files know their group by its number, which is never used again: a group that is
+ * being removed is found until its files are gone, but takes no events.
  */
 #include <linux/fs.h>
 #include <linux/poll.h>

@@ -4,6 +4,7 @@
  * same names, and one of them tries everything to get at the other's.
  */
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -617,11 +618,13 @@ TEST_F(group, removed_with_open_files)
 	ASSERT_OK(uev_enable("user_events_uev_a/grp_o", false));
 }
 
-static int reads_directory(void *page)
+static void *reads_directory(void *page)
 {
 	int fd = open(TRACEFS GROUPS "uev_a", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool read = syscall(__NR_getdents64, fd, page, uev_page_size()) > 0;
 
-	return syscall(__NR_getdents64, fd, page, uev_page_size()) > 0 ? 0 : 1;
+	close(fd);
+	return read ? page : NULL;
 }
 
 static int runs_line(void *line)
@@ -663,16 +666,16 @@ TEST_F(group, removed_while_its_directory_is_read)
 		{ remove_again, EBUSY }, { make_a, EEXIST }, { make_c, 0 }, { remove_c, 0 },
 	};
 	struct pollfd pfd = { .events = POLLIN };
-	pid_t reader, remover, other;
+	pid_t remover, other;
+	void *page, *read;
+	pthread_t reader;
 	bool ended;
-	void *page;
 	size_t i;
 
 	page = uev_paged_page(&pfd.fd);
 	if (!page)
 		SKIP(return, UEV_NO_PAGER);
-	reader = uev_fork(reads_directory, page);
-	ASSERT_LT(0, reader);
+	ASSERT_EQ(0, pthread_create(&reader, NULL, reads_directory, page));
 	ASSERT_EQ(1, poll(&pfd, 1, UEV_WAIT_MS));
 	remover = uev_fork(runs_line, remove_a);
 	ASSERT_LT(0, remover);
@@ -692,7 +695,8 @@ TEST_F(group, removed_while_its_directory_is_read)
 
 	EXPECT_TRUE(is_stuck(remover));
 	ASSERT_OK(uev_deliver(pfd.fd, page, NULL));
-	EXPECT_EQ(0, uev_join(reader));
+	ASSERT_EQ(0, pthread_join(reader, &read));
+	EXPECT_EQ(page, read);
 	EXPECT_EQ(0, uev_join(remover));
 	EXPECT_FALSE(uev_exists(GROUPS "uev_a"));
 	ASSERT_OK(control("+uev_a"));

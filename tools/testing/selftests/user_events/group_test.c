@@ -657,13 +657,11 @@ static bool has_ended(pid_t pid)
  */
 TEST_F(group, removed_while_its_directory_is_read)
 {
-	static char remove_a[] = "-uev_a", remove_again[] = "-uev_a", make_a[] = "+uev_a";
-	static char make_c[] = "+uev_c", remove_c[] = "-uev_c";
 	static const struct {
 		char *line;
 		int error;
 	} others[] = {
-		{ remove_again, EBUSY }, { make_a, EEXIST }, { make_c, 0 }, { remove_c, 0 },
+		{ "-uev_a", EBUSY }, { "+uev_a", EEXIST }, { "+uev_c", 0 }, { "-uev_c", 0 },
 	};
 	struct pollfd pfd = { .events = POLLIN };
 	pid_t remover, other;
@@ -677,7 +675,7 @@ TEST_F(group, removed_while_its_directory_is_read)
 		SKIP(return, UEV_NO_PAGER);
 	ASSERT_EQ(0, pthread_create(&reader, NULL, reads_directory, page));
 	ASSERT_EQ(1, poll(&pfd, 1, UEV_WAIT_MS));
-	remover = uev_fork(runs_line, remove_a);
+	remover = uev_fork(runs_line, "-uev_a");
 	ASSERT_LT(0, remover);
 	EXPECT_TRUE(uev_wait_for(is_stuck(remover)));
 

@@ -417,7 +417,8 @@ TEST_F(limits, ten_thousand_events)
 	struct churn churn = { };
 	pthread_t thread;
 	char *text, *line, *rest, *count;
-	char command[64];
+	char command[64], last[128];
+	__u32 number;
 
 	ASSERT_EQ(many, register_many(self->fd, self->value, "lim_many", many));
 	TH_LOG("%d events registered in %llu ms", many,
@@ -476,6 +477,18 @@ TEST_F(limits, ten_thousand_events)
 	/* Nobody listens, so none of them has lost anything. */
 	text = uev_get("user_events_losses");
 	EXPECT_STREQ("", text);
+	free(text);
+	/* The last one does */
+	sprintf(last, "lim_many%d u32 n", many - 1);
+	ASSERT_OK(uev_reg(self->fd, &self->value[many - 1], 1, 4, 0, last, &number));
+	*strchr(last, ' ') = '\0';
+	ASSERT_OK(uev_enable(last, true));
+	EXPECT_ERR(EFAULT, uev_emit(self->fd, number, (void *)8, 4));
+	ASSERT_OK(uev_enable(last, false));
+	ASSERT_OK(uev_unreg(self->fd, &self->value[many - 1], 1));
+	strcat(last, " full=0 off=0 size=0 data=1\n");
+	text = uev_get("user_events_losses");
+	EXPECT_STREQ(last, text);
 	free(text);
 
 	/* All at once, through the directory of the system */

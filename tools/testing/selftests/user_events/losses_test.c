@@ -177,6 +177,8 @@ TEST_F(uev, read_and_lost_is_written)
 	EXPECT_LT(0, losses_of(names[0]).full + losses_of(names[1]).full);
 }
 
+#define LARGE	5000
+
 /* A record that a filter would have discarded is not lost. */
 TEST_F(uev, behind_a_filter)
 {
@@ -242,6 +244,59 @@ TEST_F(uev, behind_a_trigger)
 	EXPECT_LOSSES("lo_trigger", rounds - seen + rounds / 2 - also, 13, 0, 0);
 }
 
+/* The first 4 bytes are a number, from 0 on */
+static int emit_large(int fd, int index, int count)
+{
+	static __u32 record[LARGE / 4];
+	int i;
+
+	for (i = 0; i < count; i++) {
+		record[0] = i;
+		if (uev_emit(fd, index, record, sizeof(record)) < 0)
+			return i;
+	}
+	return count;
+}
+
+/*
+ * A filter looks at small records outside of the buffer; at large ones, and with a
+ * trigger, it looks where there is no room for them.
+ */
+TEST_F(uev, large_behind_a_filter_and_a_trigger)
+{
+	int index = uev_reg_index(self->fd, self->value, "lo_large u32 n");
+	int soft = uev_reg_index(self->fd, self->value + 1, "lo_large_soft u32 n");
+	int rounds = 200, seen;
+
+	ASSERT_LE(0, index);
+	ASSERT_LE(0, soft);
+	ASSERT_OK(make_instance());
+	/* Before 6.8 no record is larger than a page */
+	if (!uev_exists(IN_INSTANCE("buffer_subbuf_size_kb")))
+		return;
+	ASSERT_OK(uev_put(IN_INSTANCE("buffer_subbuf_size_kb"), "8"));
+	ASSERT_OK(uev_append(IN_INSTANCE("events/user_events/lo_large/trigger"),
+			     "traceoff if n == 77777777"));
+	ASSERT_OK(uev_append(IN_INSTANCE("events/user_events/lo_large/filter"),
+			     "n & 1"));
+	ASSERT_OK(uev_instance_enable(UEV_INSTANCE, "lo_large", true));
+	uev_stay_on_cpu(0);
+	ASSERT_EQ(rounds, emit_large(self->fd, index, rounds));
+
+	/* While the buffer is full: one that another event is to enable, and has not */
+	ASSERT_OK(uev_append(IN_INSTANCE("events/user_events/lo_large_soft/trigger"),
+			     "traceoff if n == 77777777"));
+	ASSERT_OK(uev_append(IN_INSTANCE("events/user_events/lo_large/trigger"),
+			     "enable_event:user_events:lo_large_soft if n == 77777777"));
+	ASSERT_EQ(10, emit_large(self->fd, soft, 10));
+	EXPECT_LOSSES("lo_large_soft", 0, 0, 0, 0);
+
+	seen = drain("lo_large");
+	ASSERT_LT(0, seen);
+	ASSERT_GT(rounds / 2, seen);
+	EXPECT_LOSSES("lo_large", rounds / 2 - seen, 0, 0, 0);
+}
+
 TEST_F(uev, switched_off)
 {
 	int index = uev_reg_index(self->fd, self->value, "lo_off u32 n");
@@ -269,8 +324,6 @@ TEST_F(uev, switched_off)
 	free(cpus);
 	EXPECT_EQ(3, drain("lo_off"));
 }
-
-#define LARGE	5000
 
 /* Records that an instance was told not to record are not lost. */
 TEST_F(uev, not_wanted)

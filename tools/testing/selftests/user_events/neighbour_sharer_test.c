@@ -8,7 +8,7 @@
 static int maps_it_elsewhere(void *arg)
 {
 	__u32 *value = mmap(NULL, uev_page_size(), PROT_READ | PROT_WRITE,
-			    MAP_SHARED, *(int *)arg, 0);
+			    MAP_SHARED, *(int *)arg, 2 * uev_page_size());
 
 	uev_become_nobody();
 	if (value == MAP_FAILED)
@@ -24,12 +24,14 @@ static int maps_it_elsewhere(void *arg)
 TEST_F(neighbour, unregisters_in_memory_of_another_user)
 {
 	int memory = memfd_create("uev", MFD_CLOEXEC);
+	size_t page = uev_page_size();
 	__u32 *value;
 
-	ASSERT_EQ(0, ftruncate(memory, uev_page_size()));
-	value = mmap(NULL, uev_page_size(), PROT_READ | PROT_WRITE, MAP_SHARED,
-		     memory, 0);
+	/* It is the third page of the memory, for this one the second of its mapping */
+	ASSERT_EQ(0, ftruncate(memory, 3 * page));
+	value = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_SHARED, memory, page);
 	ASSERT_NE(MAP_FAILED, value);
+	value += page / sizeof(*value);
 	ASSERT_OK(uev_reg(data_fd, &value[3], 5, 4, 0, GOOD " u32 a", NULL));
 	ASSERT_OK(uev_enable(GOOD, true));
 	ASSERT_BECOMES(1U << 5, value[3]);

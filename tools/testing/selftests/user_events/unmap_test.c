@@ -1242,6 +1242,67 @@ TEST_F(uev, thousands_at_once)
 	close(fd);
 	ASSERT_EQ(0, munmap(area, count * 8UL));
 	EXPECT_TRUE(uev_wait_for(!uev_alive(EVENT_NAME "_many")));
+
+	/* A registration before the kernel has come to clean up */
+	ASSERT_NE(NULL, map_anon(area, count * 8UL));
+	for (i = 0; i < count; i++)
+		ASSERT_OK(uev_reg(self->fd, area + i * 8, 1, 4, 0, EVENT, NULL));
+	ASSERT_EQ(0, munmap(area, count * 8UL));
+	ASSERT_NE(NULL, map_anon(area, count * 8UL));
+	ASSERT_OK(uev_reg(self->fd, area + 4, 2, 4, 0, EVENT, NULL));
+	ASSERT_BECOMES(1 << 2, *(__u32 *)(area + 4));
+	ASSERT_OK(uev_unreg(self->fd, area + 4, 2));
+}
+
+static int unmaps_one_of_two(void *unused)
+{
+	size_t page = uev_page_size();
+	char *area = map_anon(NULL, 2 * page);
+	int fd = uev_open();
+
+	if (!area || uev_reg(fd, area, 0, 4, 0, EVENT_NAME "_gone u32 a", NULL) ||
+	    uev_reg(fd, area + page, 0, 4, 0, EVENT_NAME "_left u32 a", NULL))
+		return 1;
+	close(fd);
+	munmap(area, page);
+	return uev_wait_for(!uev_alive(EVENT_NAME "_gone")) &&
+	       uev_alive(EVENT_NAME "_left") ? 0 : 2;
+}
+
+/* Whoever cleans up lets the memory of the process go. */
+TEST_F(uev, process_ends_after_it_was_cleaned_up)
+{
+	ASSERT_EQ(0, uev_in_child(unmaps_one_of_two, NULL));
+	EXPECT_TRUE(uev_wait_for(!uev_alive(EVENT_NAME "_left")));
+}
+
+static int unmaps_and_unregisters(void *area)
+{
+	int fd = uev_open();
+
+	munmap(area, uev_page_size());
+	return uev_unreg(fd, area, 0) ? 1 : 0;
+}
+
+/* The only bit that parent and child share goes in the child: the parent has it still. */
+TEST_F(uev, child_unmaps_and_unregisters_the_only_bit)
+{
+	char *area = map_anon(NULL, uev_page_size());
+	int fd = uev_open(), i;
+
+	ASSERT_NE(NULL, area);
+	ASSERT_OK(uev_reg(fd, area, 0, 4, 0, EVENT, NULL));
+	close(fd);
+	for (i = 0; i < 20; i++) {
+		ASSERT_EQ(0, uev_in_child(unmaps_and_unregisters, area));
+		ASSERT_TRUE(uev_alive(EVENT_NAME));
+	}
+	ASSERT_OK(uev_enable(EVENT_NAME, true));
+	ASSERT_BECOMES(1, *(__u32 *)area);
+	ASSERT_OK(uev_enable(EVENT_NAME, false));
+	ASSERT_BECOMES(0, *(__u32 *)area);
+	ASSERT_OK(uev_unreg(self->fd, area, 0));
+	munmap(area, uev_page_size());
 }
 
 /* Work of the kernel's on user events since the last time */

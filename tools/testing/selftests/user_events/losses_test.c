@@ -244,57 +244,40 @@ TEST_F(uev, behind_a_trigger)
 	EXPECT_LOSSES("lo_trigger", rounds - seen + rounds / 2 - also, 13, 0, 0);
 }
 
-/* The first 4 bytes are a number, from 0 on */
-static int emit_large(int fd, int index, int count)
-{
-	static __u32 record[LARGE / 4];
-	int i;
-
-	for (i = 0; i < count; i++) {
-		record[0] = i;
-		if (uev_emit(fd, index, record, sizeof(record)) < 0)
-			return i;
-	}
-	return count;
-}
-
 /*
- * A filter looks at small records outside of the buffer; at large ones, and with a
- * trigger, it looks where there is no room for them.
+ * Where a histogram wants the time of each record, a filter looks at records in the buffer,
+ * and with a trigger where there is no room for them.
  */
-TEST_F(uev, large_behind_a_filter_and_a_trigger)
+TEST_F(uev, behind_a_filter_and_a_histogram)
 {
-	int index = uev_reg_index(self->fd, self->value, "lo_large u32 n");
-	int soft = uev_reg_index(self->fd, self->value + 1, "lo_large_soft u32 n");
-	int rounds = 200, seen;
+	int index = uev_reg_index(self->fd, self->value, "lo_hist u32 n");
+	int soft = uev_reg_index(self->fd, self->value + 1, "lo_hist_soft u32 n");
+	int rounds = 4000, wanted = rounds / 4 * 3, seen;
 
 	ASSERT_LE(0, index);
 	ASSERT_LE(0, soft);
 	ASSERT_OK(make_instance());
-	/* Before 6.8 no record is larger than a page */
-	if (!uev_exists(IN_INSTANCE("buffer_subbuf_size_kb")))
-		return;
-	ASSERT_OK(uev_put(IN_INSTANCE("buffer_subbuf_size_kb"), "8"));
-	ASSERT_OK(uev_append(IN_INSTANCE("events/user_events/lo_large/trigger"),
-			     "traceoff if n == 77777777"));
-	ASSERT_OK(uev_append(IN_INSTANCE("events/user_events/lo_large/filter"),
-			     "n & 1"));
-	ASSERT_OK(uev_instance_enable(UEV_INSTANCE, "lo_large", true));
+	if (uev_append(IN_INSTANCE("events/user_events/lo_hist/trigger"),
+		       "hist:keys=n:t=common_timestamp.usecs if n == 77777777"))
+		SKIP(return, "no histograms");
+	/* Three of four */
+	ASSERT_OK(uev_append(IN_INSTANCE("events/user_events/lo_hist/filter"), "n & 3"));
+	ASSERT_OK(uev_instance_enable(UEV_INSTANCE, "lo_hist", true));
 	uev_stay_on_cpu(0);
-	ASSERT_EQ(rounds, emit_large(self->fd, index, rounds));
+	ASSERT_EQ(rounds, emit_u32s(self->fd, index, rounds));
 
 	/* While the buffer is full: one that another event is to enable, and has not */
-	ASSERT_OK(uev_append(IN_INSTANCE("events/user_events/lo_large_soft/trigger"),
+	ASSERT_OK(uev_append(IN_INSTANCE("events/user_events/lo_hist_soft/trigger"),
 			     "traceoff if n == 77777777"));
-	ASSERT_OK(uev_append(IN_INSTANCE("events/user_events/lo_large/trigger"),
-			     "enable_event:user_events:lo_large_soft if n == 77777777"));
-	ASSERT_EQ(10, emit_large(self->fd, soft, 10));
-	EXPECT_LOSSES("lo_large_soft", 0, 0, 0, 0);
+	ASSERT_OK(uev_append(IN_INSTANCE("events/user_events/lo_hist/trigger"),
+			     "enable_event:user_events:lo_hist_soft if n == 77777777"));
+	ASSERT_EQ(10, emit_u32s(self->fd, soft, 10));
+	EXPECT_LOSSES("lo_hist_soft", 0, 0, 0, 0);
 
-	seen = drain("lo_large");
+	seen = drain("lo_hist");
 	ASSERT_LT(0, seen);
-	ASSERT_GT(rounds / 2, seen);
-	EXPECT_LOSSES("lo_large", rounds / 2 - seen, 0, 0, 0);
+	ASSERT_GT(wanted, seen);
+	EXPECT_LOSSES("lo_hist", wanted - seen, 0, 0, 0);
 }
 
 TEST_F(uev, switched_off)

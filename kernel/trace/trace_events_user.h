@@ -305,7 +305,7 @@ int user_event_owner_let_others_go(void);
  * @nr_changes: counts changes of its events and of their listeners, from 1 on.
  *	Changed under event_mutex, read without
  * @change_wait: tasks that poll for a change
- * @dir: its directory in tracefs; control_lock
+ * @dir: its directory in tracefs; control_lock, or the task that has set @dead
  */
 struct user_event_group {
 	const char		*name;

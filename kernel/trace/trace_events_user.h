@@ -278,7 +278,7 @@ void user_event_owner_put(struct user_event_owner *owner);
 void user_event_owner_lock(struct user_event_owner *owner);
 int user_event_owner_lock_killable(struct user_event_owner *owner);
 int user_event_owner_lock_to_read(void);
-int user_event_owner_let_others_go(void);
+int user_event_owner_let_others_go(unsigned int *passed);
 
 /* Lines, and what is passed over, before others get event_mutex */
 #define USER_EVENT_READ_PIECE	256

@@ -197,16 +197,10 @@ static void *losses_start(struct seq_file *seq, loff_t *pos)
 static void *losses_next(struct seq_file *seq, void *v, loff_t *pos)
 {
 	struct losses_state *state = seq->private;
-	int ret;
+	int ret = user_event_owner_let_others_go(&state->passed);
 
 	++*pos;
-	if (++state->passed == USER_EVENT_READ_PIECE) {
-		ret = user_event_owner_let_others_go();
-		if (ret)
-			return ERR_PTR(ret);
-		state->passed = 0;
-	}
-	return losses_at(state, pos);
+	return ret ? ERR_PTR(ret) : losses_at(state, pos);
 }
 
 static void losses_stop(struct seq_file *seq, void *v)

@@ -225,13 +225,20 @@ int user_event_owner_lock_to_read(void)
 }
 
 /**
- * user_event_owner_let_others_go() - let others have event_mutex, for a while
+ * user_event_owner_let_others_go() - let others have event_mutex, after many lines
+ * @passed: lines shown or passed over since event_mutex was taken; one more is counted
+ *
+ * One read can pass over a whole file, to what it is to begin at.
  *
  * Context: event_mutex held, and no locks that may be wanted under it. May sleep.
- * Return: 0 with event_mutex held again, or -EINTR without it.
+ * Return: 0 with event_mutex held, still or again, or -EINTR without it.
  */
-int user_event_owner_let_others_go(void)
+int user_event_owner_let_others_go(unsigned int *passed)
 {
+	if (++*passed <= USER_EVENT_READ_PIECE)
+		return 0;
+
+	*passed = 0;
 	mutex_unlock(&event_mutex);
 	cond_resched();
 	return fatal_signal_pending(current) ? -EINTR :

@@ -74,17 +74,10 @@ static void *status_start(struct seq_file *seq, loff_t *pos)
 static void *status_next(struct seq_file *seq, void *v, loff_t *pos)
 {
 	struct status_state *state = v;
-	int ret;
+	int ret = user_event_owner_let_others_go(&state->passed);
 
 	++*pos;
-	/* One read can pass over the whole file, to what it is to begin at */
-	if (++state->passed == USER_EVENT_READ_PIECE) {
-		ret = user_event_owner_let_others_go();
-		if (ret)
-			return ERR_PTR(ret);
-		state->passed = 0;
-	}
-	return status_at(seq, pos);
+	return ret ? ERR_PTR(ret) : status_at(seq, pos);
 }
 
 static void status_stop(struct seq_file *seq, void *v)
@@ -220,12 +213,9 @@ static int find_process(struct enablers_state *state)
 	int ret;
 
 	for (tgid = from; !state->umm; tgid++) {
-		if (++state->passed > USER_EVENT_READ_PIECE) {
-			ret = user_event_owner_let_others_go();
-			if (ret)
-				return ret;
-			state->passed = 0;
-		}
+		ret = user_event_owner_let_others_go(&state->passed);
+		if (ret)
+			return ret;
 		rcu_read_lock();
 		pid = find_ge_pid(tgid, ns);
 		if (!pid) {

@@ -123,7 +123,7 @@ TEST_F(neighbour, switch_of_many_copies)
 	       one, copied, all, copies);
 	ASSERT_LE(0, all);
 	/* A part is written at once, the rest soon: nothing is lost. */
-	EXPECT_GT(copies * one / 2 + 500000, all);
+	EXPECT_GT(copies * one / 4 + 100000, all);
 	UEV_WRITE(shared->go, 1);
 	EXPECT_TRUE(uev_wait_for(UEV_READ(shared->done) == copies + 1));
 	ASSERT_LE(0, time_switch(false));

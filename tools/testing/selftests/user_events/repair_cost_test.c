@@ -159,6 +159,69 @@ TEST_F(bounded, read_only_values)
 	EXPECT_GE(LINES_A_MINUTE * (2 + (uev_now_ms() - start) / 60000), lines);
 }
 
+/* Rounds that the repairs take after a switch, or -1 */
+static long rounds_of_switch(const __u32 *good)
+{
+	long before = rounds();
+
+	reads = 0;
+	if (uev_enable(EVENT_NAME, true) || !BECOMES(1, *good) || !uev_wait_for(is_repaired()))
+		return -1;
+	return rounds() - before;
+}
+
+#define MISSING		100
+
+/* A page that can be brought in takes a round, and is not called lost. */
+TEST_F(bounded, missing_pages)
+{
+	size_t page = uev_page_size();
+	char *area = mmap(NULL, MISSING * page, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	long took;
+	int i;
+
+	NEEDS_PROBE();
+	ASSERT_NE(MAP_FAILED, area);
+	for (i = 0; i < MISSING; i++)
+		ASSERT_OK(uev_reg(self->fd, area + i * page, 0, 4, 0, EVENT, NULL));
+	ASSERT_EQ(0, madvise(area, MISSING * page, MADV_DONTNEED));
+
+	took = rounds_of_switch(self->good);
+	TH_LOG("%d pages: %ld rounds", MISSING, took);
+	/* The kernel may find two of them in one round */
+	EXPECT_LE(MISSING / 2, took);
+	EXPECT_GE(MISSING + 8 + 2 * reads, took);
+	for (i = 0; i < MISSING; i++)
+		EXPECT_EQ(1, *(__u32 *)(area + i * page));
+	EXPECT_EQ(0, log_lines(self->kmsg, area, area + MISSING * page));
+}
+
+/* A page that cannot be brought in takes one, too, and is given up. */
+TEST_F(bounded, pages_past_the_end)
+{
+	size_t page = uev_page_size();
+	int fd = memfd_create("bounded", MFD_CLOEXEC), i;
+	char *area;
+	long took;
+
+	NEEDS_PROBE();
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, ftruncate(fd, MISSING * page));
+	area = mmap(NULL, MISSING * page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, area);
+	for (i = 0; i < MISSING; i++)
+		ASSERT_OK(uev_reg(self->fd, area + i * page, LOST_BIT, 4, 0, EVENT, NULL));
+	ASSERT_EQ(0, ftruncate(fd, 0));
+
+	took = rounds_of_switch(self->good);
+	TH_LOG("%d pages: %ld rounds", MISSING, took);
+	EXPECT_LE(1, took);
+	EXPECT_GE(MISSING + 8 + 2 * reads, took);
+	EXPECT_LT(0, log_lines(self->kmsg, area, area + MISSING * page));
+	close(fd);
+}
+
 static bool stop;
 
 static void *protect_forever(void *page)

@@ -13,15 +13,17 @@ struct user_event *user_event_new(const char *command, unsigned int options)
 {
 	struct user_event *event;
 	char *copy = strdup(command);
+	void *memory;
 
 	if (!copy)
 		return NULL;
 	/* Alone in its cache lines: the kernel may write it at any time */
-	if (posix_memalign((void **)&event, 64, (sizeof(*event) + 63) & ~63UL)) {
+	if (posix_memalign(&memory, 64, (sizeof(*event) + 63) & ~63UL)) {
 		free(copy);
 		return NULL;
 	}
 
+	event = memory;
 	memset(event, 0, sizeof(*event));
 	event->index = UINT32_MAX;
 	event->error = -1;

@@ -229,7 +229,8 @@ USER_EVENT_FN void user_event_nap(void)
 
 /*
  * A forked child takes over a lock that a thread of its parent held. In a new PID
- * namespace that thread's ID may be the caller's own: no thread takes the lock twice.
+ * namespace that thread's ID may be the caller's own, which means the same, as no thread
+ * takes the lock twice.
  */
 USER_EVENT_FN void user_event_lock(void)
 {
@@ -635,7 +636,7 @@ USER_EVENT_FN const char *user_event_reason(const struct user_event *event)
 			return "USER_EVENTS_DATA names a file that does not exist: correct it or unset it, and start the program again";
 		return "there is no user_events_data: mount tracefs on /sys/kernel/tracing, on a kernel with CONFIG_USER_EVENTS, or set USER_EVENTS_DATA";
 	case EACCES:
-		return "no permission to open user_events_data: an administrator gives it with chgrp and chmod g+w, and chmod o+x /sys/kernel/tracing";
+		return "no permission to open user_events_data: an administrator gives it with chgrp and chmod g+w, and with chmod o+x /sys/kernel/tracing after chmod o-rx /sys/kernel/tracing/events";
 	case EROFS:
 		return "tracefs is mounted read-only: mount -o remount,rw /sys/kernel/tracing";
 	case EPERM:
@@ -824,8 +825,8 @@ user_event_write_record(const struct user_event *event,
 
 /*
  * N, if it is a decimal number from 1 to 1024; nothing else compiles, because the kernel
- * reads it as text. Of a decimal number, and of no other expression of that length, a 1
- * in front of it makes 10, 100, 1000 or 10000 more.
+ * reads it as text. A 1 in front of a decimal number of n digits adds 10^n, which it
+ * does to no other expression of that length.
  */
 #define USER_EVENT_1_TO_1024(N, one_N, text)				\
 	((N) * sizeof(char[(N) >= 1 && (N) <= 1024 &&			\
@@ -982,6 +983,8 @@ user_event_write_record(const struct user_event *event,
 		enum {							\
 			common_type, common_flags, common_preempt_count, \
 			common_pid, name##_is_an_identifier,		\
+			/* and no event: they are files beside it */	\
+			enable_is_an_identifier, filter_is_an_identifier, \
 			ue_fixed = sizeof(uint32_t) fixed,		\
 			ue_pieces = 0 pieces,				\
 			ue_room = ue_fixed +				\
@@ -1012,6 +1015,9 @@ user_event_write_record(const struct user_event *event,
 	struct user_event_end_##name {					\
 		char declaration_over_511_characters			\
 			[sizeof(command) <= USER_EVENT_COMMAND_MAX ? 1 : -1]; \
+		char name_too_long					\
+			[sizeof(#name) <= ((options) & USER_EVENT_MULTI_FORMAT ? \
+					   239 : 256) ? 1 : -1];	\
 	}
 
 /**

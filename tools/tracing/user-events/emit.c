@@ -211,10 +211,18 @@ static bool is_on(const struct user_event *event)
 	return __atomic_load_n(user_event_word(event), __ATOMIC_RELAXED);
 }
 
+static double seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec + now.tv_nsec / 1e9;
+}
+
 int ue_emit(int argc, char **argv)
 {
 	const struct timespec nap = { 0, 10000000 };
-	double wait = 0;
+	double wait = 0, begin;
 	long count = 1, written;
 	struct user_event *event;
 	int option, error = 0, options = 0;
@@ -252,7 +260,7 @@ int ue_emit(int argc, char **argv)
 		ue_error("%s", user_event_reason(event));
 		return UE_FAILED;
 	}
-	for (; wait > 0 && !is_on(event); wait -= 0.01)
+	for (begin = seconds(); seconds() - begin < wait && !is_on(event);)
 		nanosleep(&nap, NULL);
 	for (written = 0; written < count && is_on(event); written++) {
 		error = user_event_write(event, fixed, nr_fixed + nr_dynamic);

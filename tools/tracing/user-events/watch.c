@@ -716,6 +716,8 @@ int ue_stat(int argc, char **argv)
 	double interval = 1;
 	struct timespec time;
 	bool counted;
+	bool lacking = false, ends = false;
+	struct events events;
 	long times = -1;
 	int option;
 
@@ -728,6 +730,7 @@ int ue_stat(int argc, char **argv)
 		case 'n':
 			if (!ue_number(option, optarg, &times))
 				return UE_USAGE;
+			ends = true;
 			break;
 		default:
 			return UE_USAGE;
@@ -748,5 +751,14 @@ int ue_stat(int argc, char **argv)
 			times--;
 	}
 	end();
-	return counted && !incomplete ? UE_OK : UE_FAILED;
+	if (!counted || incomplete)
+		return UE_FAILED;
+	/* It might have come later, but nobody waits for that */
+	if (ends && !stop) {
+		if (!ue_names_read(&events))
+			return UE_FAILED;
+		lacking = ue_lacks_one(&events, argv);
+		ue_events_free(&events);
+	}
+	return lacking ? UE_NOTHING : UE_OK;
 }

@@ -31,6 +31,7 @@ struct advice {
 
 static const struct advice open_advice[] = {
 	{ EACCES, "this user may not write records. For members of GROUP to, as root:\n"
+		  "    chmod o-rx " TRACEFS "/events\n"
 		  "    chmod o+x " TRACEFS "\n"
 		  "    chgrp GROUP " DATA_FILE "\n"
 		  "    chmod g+w " DATA_FILE },

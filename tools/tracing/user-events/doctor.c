@@ -347,10 +347,26 @@ static void look_at_users_of(const char *dir, const char *path)
 		     group ? group->gr_name : "that it belongs to");
 	} else {
 		good("user_events_data can be opened by root alone; for programs of a group:");
-		if (!ue_json)
-			printf("       chmod o+x %s; chgrp GROUP %s; chmod g+w %s\n", dir, path,
-			       path);
+		if (ue_json)
+			return;
+		printf("       chmod o-rx %s/events; chmod o+x %s; ", dir, dir);
+		printf("chgrp GROUP %s; chmod g+w %s\n", path, path);
 	}
+}
+
+/* Whoever reads a directory of an event can keep it locked while others register */
+static void look_at_events_directory(const char *dir)
+{
+	char *path = ue_path("events"), *fix;
+	struct stat way, to;
+
+	if (!stat(dir, &way) && !stat(path, &to) && to.st_mode & 0005 &&
+	    (way.st_mode & 0001 || (way.st_gid && way.st_mode & 0010))) {
+		fix = ue_text("chmod o-rx %s", path);
+		found(fix, ue_text("other users may look into %s, and so delay registrations", path));
+		free(fix);
+	}
+	free(path);
 }
 
 int ue_doctor(int argc, char **argv)
@@ -400,6 +416,7 @@ int ue_doctor(int argc, char **argv)
 	}
 	free(fix);
 	free(path);
+	look_at_events_directory(dir);
 	if (nr_found)
 		goto out;
 	if (geteuid()) {

@@ -206,6 +206,8 @@ user_events_multi:$name	-	-	-	-" "$(out)"
 	run 0 stat -i 0.1 -n 1
 	has "stat" "^user_events:$name	0	0.0	-$" "$(out)"
 	has "stat" "user_events_multi:$name has the name of another event" "$(cat "$scratch/err")"
+	run 4 stat -i 0.1 -n 1 'loaf*' laof
+	has "what there is not" 'no event is called laof$' "$(cat "$scratch/err")"
 	run 0 doctor
 	has "doctor" "^--   user_events:$name has the name of another event" "$(out)"
 	is "its last word" "" "$(grep 'nothing to fix' "$scratch/out")"
@@ -1145,6 +1147,7 @@ doctor_is_not_root()
 	mkdir -p "$scratch/bin"
 	chmod 755 "$scratch" "$scratch/bin"
 	cp "$command" "$scratch/bin"
+	chmod o-rx events
 	chmod o+x .
 	chmod o+w user_events_data
 	setpriv --reuid=65534 --regid=65534 --clear-groups "$scratch/bin/user-events" doctor >"$scratch/out"
@@ -1196,12 +1199,18 @@ doctor_says_who_may_open()
 
 	run 0 doctor
 	is "root alone" "ok   user_events_data can be opened by root alone; for programs of a group:
-       chmod o+x $tracefs; chgrp GROUP $data; chmod g+w $data" "$(grep -A 1 'can be opened' "$scratch/out")"
+       chmod o-rx $tracefs/events; chmod o+x $tracefs; chgrp GROUP $data; chmod g+w $data" "$(grep -A 1 'can be opened' "$scratch/out")"
 	eval "$(sed -n 's/GROUP/65534/; s/^       \(chmod o\)/\1/p' "$scratch/out")"
 	run 0 doctor
 	has "a group" "^ok   user_events_data can be opened by root and the group $(getent group 65534 | cut -d: -f1)$" \
 		"$(out)"
 	setpriv --reuid=1 --regid=65534 --clear-groups test -w $data || wrong "the group may not open it"
+	chmod o+rx events
+	run 1 doctor
+	has "the events" "^!!   other users may look into $tracefs/events, and so delay registrations$" \
+		"$(out)"
+	eval "$(grep -A 1 'may look into' "$scratch/out" | sed -n 's/^       //p')"
+	run 0 doctor
 	chmod o-x .
 	run 0 doctor
 	has "a group that cannot pass" ' by root alone' "$(out)"

@@ -227,8 +227,8 @@ static bool is_record_of(const void *record, void *data)
 }
 
 /*
- * Check if what @buffer has of a CPU may have a record of @event that was made
- * before @tracer left the instance. Time stamps tell.
+ * Check by time stamps if what @buffer has of a CPU may include a record of @event
+ * from before @tracer left the instance
  */
 static bool cpu_has_records(struct trace_buffer *buffer, int cpu,
 			    struct user_event *event,
@@ -236,7 +236,7 @@ static bool cpu_has_records(struct trace_buffer *buffer, int cpu,
 {
 	if (!buffer || ring_buffer_empty_cpu(buffer, cpu))
 		return false;
-	/* The oldest record is that of another page than the reader's */
+	/* The time of the oldest record leaves out the reader's page */
 	return !tracer->left_at ||
 		ring_buffer_oldest_event_ts(buffer, cpu) <= tracer->left_at ||
 		ring_buffer_any_on_reader_page(buffer, cpu, is_record_of, event);
@@ -515,9 +515,8 @@ static void reap(struct work_struct *work)
  * @group: the group that another event is wanted in
  * @room: zeroed at first; for the next calls
  *
- * For a caller who may have no more events than there are: those that count as
- * deleted must not be in the way, nor their type numbers. Others get event_mutex
- * between the calls.
+ * For a registration at a limit: events that count as deleted must not be in its way,
+ * nor their type numbers. Others get event_mutex between the calls.
  *
  * Context: event_mutex held. May sleep.
  * Return: whether to call again: idle events that were queued at the first call are

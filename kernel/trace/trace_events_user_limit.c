@@ -103,7 +103,7 @@ int user_event_limit_charge(struct ucounts *user, enum ucount_type type,
 	return charge_below(user, NULL, type, nr);
 }
 
-/* Where what both cause counts: the counters of the same creator, or NULL */
+/* The nearest counters that both are charged to: of the same creator; or NULL */
 static struct ucounts *find_common(struct ucounts *one, struct ucounts *two)
 {
 	struct ucounts *at;
@@ -118,14 +118,14 @@ static struct ucounts *find_common(struct ucounts *one, struct ucounts *two)
 }
 
 /**
- * user_event_limit_move() - count for another user what counts for one, and more
+ * user_event_limit_move() - move what counts for one user to another, and charge more
  * @from: the counters of the one
  * @to: those of the other
  * @type: UCOUNT_USER_EVENTS or UCOUNT_USER_EVENT_BITS
  * @nr: how many count for @from
  * @more: how many are new
  *
- * It takes no room twice where it counts for both.
+ * Counters that both are charged to change by @more alone.
  *
  * Context: any.
  * Return: as user_event_limit_charge(); if that fails, nothing has changed.

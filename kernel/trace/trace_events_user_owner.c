@@ -20,10 +20,10 @@
 static DEFINE_XARRAY(owners);
 
 /*
- * The user that the caller counts for. A user namespace can have thousands of UIDs,
- * and its root any of them; they must not count as thousands of users, but as the
- * maker of the namespace. Where root made it, for a container, they count as the
- * container's root. If that is root itself, the UIDs are those of the system.
+ * The user that the caller counts for. The root of a user namespace can take any of its
+ * thousands of UIDs, so they count as the user who made the namespace. If root made it,
+ * for a container, they count as the UID that the container's root has outside; if that
+ * is root as well, each one counts as the UID that it has outside.
  */
 static kuid_t accountable_uid(void)
 {
@@ -133,8 +133,8 @@ void user_event_owner_put(struct user_event_owner *owner)
 }
 
 /*
- * Whose turn it has to be, referenced; NULL for no user's. A process can have become
- * another user since @owner was found for it.
+ * The user whose turn the caller has to take, referenced; NULL if none. The process can
+ * have become another user since @owner was found for it.
  */
 static struct user_event_owner *owner_of_turn(struct user_event_owner *owner)
 {

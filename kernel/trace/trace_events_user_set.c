@@ -455,9 +455,9 @@ void user_event_set_join(struct user_event_set *set, struct user_event_mm *umm)
  * @umm: the address space; NULL for a reference that was taken to copy the set
  *
  * Context: process context. Takes no mutex: it can be an exiting task.
- * Return: one of those that still have the set, referenced, if it has unmapped
- * anything, or NULL. An enabler may be gone in all that are left: the caller
- * has the returned one look.
+ * Return: an address space that still has the set and has unmapped something,
+ * referenced, or NULL. The caller has it look for enablers that are now gone in all
+ * that are left.
  */
 struct user_event_mm *user_event_set_leave(struct user_event_set *set,
 					   struct user_event_mm *umm)
@@ -487,8 +487,8 @@ struct user_event_mm *user_event_set_leave(struct user_event_set *set,
  * @set: the set of an address space
  *
  * Context: event_mutex and the mmap_lock of that address space held.
- * Return: the number. An address space that leaves later sees what was unmapped
- * in this one before.
+ * Return: the number. Whoever leaves the set after this call sees what this address
+ * space has unmapped before.
  */
 unsigned int user_event_set_users(struct user_event_set *set)
 {

@@ -306,8 +306,8 @@ static int visit_restore(struct user_event_access *access)
 
 /*
  * The caller cannot write the word any more, or is being killed: have it written through
- * the mapping of a sharer. Returns 1 if it was: a sharer that is to be repaired can be
- * gone before that, so the search goes on.
+ * the mapping of a sharer. Returns 1 only if that is done: a sharer that is left to a
+ * repair may end before it, so the search goes on.
  */
 static int leave_to_sharer(struct restoring *restoring)
 {
@@ -386,8 +386,8 @@ void user_event_switch_sharers(struct user_event_mm *umm, unsigned long addr,
 				user_event_mm_put(restoring.sharers[i].umm);
 		}
 		/*
-		 * A sharer that is gone may have forked, one that was never looked
-		 * at as well; its child's mapping is in the tree, so search again
+		 * A sharer that has ended, looked at or not, may have forked before;
+		 * its child's mapping is in the tree by now: search again
 		 */
 		if (more && sweep == 1)
 			restoring.lost = true;

@@ -240,9 +240,8 @@ static int check_before_triggers(struct user_event *event,
 }
 
 /*
- * The entry is not in the buffer of the instance. Either the buffer was swapped
- * for the one of the snapshot just now, or it took no record, and only triggers
- * look at this one.
+ * The entry is not in the buffer of the instance. Either that was swapped for the one
+ * of the snapshot just now, or it had no room, and the entry is only for triggers.
  */
 static noinline int write_elsewhere(struct trace_event_buffer *fbuffer)
 {
@@ -501,8 +500,8 @@ static noinline int write_medium_to_perf(struct user_event *event,
 }
 
 /*
- * Whether the kernel runs no BPF program on this CPU, as it was in the middle of one, or
- * of a map, when this task preempted it. perf would then drop the record unseen.
+ * Whether this task has preempted a BPF program, or the kernel's work on a map, so that
+ * no BPF program runs on this CPU: perf would then drop the record without counting it.
  */
 static bool bpf_is_busy(void)
 {

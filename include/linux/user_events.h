@@ -66,10 +66,11 @@ static inline int user_events_dup_mmap(struct mm_struct *mm,
 
 /**
  * user_events_mmput() - mmput() of a task that leaves its address space
- * @mm: the address space that the task has used
+ * @mm: the address space that the task has used, or would have if its fork had not
+ *	failed
  *
- * The last task to leave ends all updates, even while a repair that waits for a
- * page keeps the address space itself alive.
+ * The last task to leave ends all updates, and waits until no repair uses the memory,
+ * so that it goes with this task and not with a kernel thread.
  *
  * Context: task context, no locks held but exec_update_lock in exec. May sleep.
  */

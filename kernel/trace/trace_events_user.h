@@ -92,9 +92,9 @@
  *   unregistered, change under the mmap_lock (for reading). fork holds it for
  *   writing over the whole copy and takes the set before it drops it: what the
  *   child has in memory and what it has registered describe the same instant.
- * - An enabler is on its event's list until event_mutex was held after its set
- *   had lost its last reference. Its hold on the event ends earlier, with that
- *   reference.
+ * - It takes event_mutex to take an enabler off its event's list, so it stays there
+ *   for a while after its set has lost its last reference. Its hold on the event
+ *   ends with that reference.
  */
 #ifndef _TRACE_EVENTS_USER_H
 #define _TRACE_EVENTS_USER_H
@@ -539,8 +539,8 @@ int user_event_life_wait_for_room(const struct user_event_room *room);
 /**
  * struct user_event_set - enablers that one or more address spaces share
  * @enablers: by address and bit; changes under event_mutex, and only while
- *	@users is 1. An enabler can be marked gone while it is more, if each user
- *	is an address space that has its memory no longer.
+ *	@users is 1. Except that in a shared set an enabler may be marked gone
+ *	once each address space with the set has unmapped its memory.
  * @nr: number of enablers; as @enablers
  * @user: whose limit @nr counts against, referenced; as @enablers. It is the user
  *	who last registered something.
@@ -729,19 +729,20 @@ enum user_event_mm_stale {
  * @access: held over each write into the address space, so that the end of
  *	the address space can wait for it; and by a task that has left, while it
  *	looks at all processes for another one
- * @dead: no more writes; @access
+ * @dead: no more writes; set under @access
+ * @faults: accesses that bring in a page, and have a reference of mm_users meanwhile;
+ *	counts up under @access, while not @dead
  * @stale: enum user_event_mm_stale: whether some bit could not be written and
  *	is not repaired yet. Changed under event_mutex, and by the fork that makes
  *	the address space; read by fork
  * @right: number of a switch: the bits of every event whose last switch has
  *	this number or a lower one are right or given up; event_mutex
  * @failed: number of the last switch that could not write a bit; event_mutex
- * @last: a reference of mm_users that a work item has left to a thread, since it
- *	may be the last one; exchanged
- * @resume: address at which the next pass of a thread goes on; used by threads
+ * @resume: address at which the next pass of a thread goes on, not 0 if the last one
+ *	has waited in vain; written by the thread that makes the pass
  * @waiting: in a list of @owner; user_event_owner.lock
- * @queued: if @waiting is in a list: whether in the one for work items, not in one for
- *	threads; user_event_owner.lock
+ * @queued: if @waiting is in a list: whether that is @owner->queued, for work items,
+ *	not @fresh or @waited, for threads; user_event_owner.lock
  * @counted: user_event_owner.nr_works includes the next run of @work already;
  *	user_event_owner.lock
  * @gone: unmapped ranges that had enablers; they neither overlap nor touch.
@@ -775,7 +776,7 @@ struct user_event_mm {
 	bool			special;
 	bool			queued;
 	bool			counted;
-	int			last;
+	atomic_t		faults;
 	int			stale;
 	u64			right;
 	u64			failed;
@@ -880,6 +881,7 @@ struct user_event_access {
 };
 
 int user_event_access(struct user_event_access *access);
+void user_event_access_wait(struct user_event_mm *umm);
 void user_event_access_go_to(struct user_event_access *access,
 			     unsigned long addr);
 
@@ -891,7 +893,6 @@ void user_event_repair(struct user_event_mm *umm);
 void user_event_repair_queue_work(struct user_event_mm *umm,
 				  unsigned long delay);
 void user_event_repair_queue(struct user_event_mm *umm);
-void user_event_repair_put_users(struct user_event_mm *umm);
 u64 user_event_repair_count_switch(void);
 void user_event_repair_interrupt(struct user_event_mm *umm);
 

@@ -9,6 +9,11 @@
  * mmap_lock if it is free, the next one the other way round. If the page is missing,
  * it is brought in before the mmap_lock is dropped, as there may be something else
  * after that.
+ *
+ * While user_event_mm.access is held the address space cannot end. Bringing in a page is
+ * the only work that uses the memory without, and is counted: the last task of the
+ * address space waits for it. So a kernel thread never is the one that takes down
+ * mappings and closes files, which can wait for whoever serves them.
  */
 #include <linux/cred.h>
 #include <linux/fs.h>
@@ -22,6 +27,7 @@
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/userfaultfd_k.h>
+#include <linux/wait_bit.h>
 
 #include "trace_events_user.h"
 
@@ -270,20 +276,63 @@ static int lock_all(struct user_event_access *access)
 {
 	if (fatal_signal_pending(current))
 		return -EINTR;
+	/* Its end may keep the mmap_lock for long */
+	if (READ_ONCE(access->umm->dead))
+		return -ESRCH;
 	if (!(access->flags & USER_EVENT_ACCESS_WAIT) && access->try >= PATIENCE)
 		return -EBUSY;
 	back_off(access->try);
 	return access->try++ & 1 ? lock_mmap_first(access) : lock_event_mutex_first(access);
 }
 
-/* Make the visit, with all locks held, and drop all but the mmap_lock */
+/*
+ * Make the visit, with all locks held, and drop all but the mmap_lock. -EFAULT keeps the
+ * memory, until bring_in() or release_memory().
+ */
 static int visit(struct user_event_access *access)
 {
+	struct user_event_mm *umm = access->umm;
 	int ret = access->visit(access);
 
-	mutex_unlock(&access->umm->access);
+	if (ret == -EFAULT) {
+		/* It is taken down already if its fork has failed early */
+		if (mmget_not_zero(umm->mm))
+			atomic_inc(&umm->faults);
+		else
+			ret = -ESRCH;
+	}
+	mutex_unlock(&umm->access);
 	mutex_unlock(&event_mutex);
 	return ret;
+}
+
+/* Never the last reference of mm_users: the last task waits for this */
+static void release_memory(struct user_event_mm *umm)
+{
+	mmput(umm->mm);
+	if (atomic_dec_and_test(&umm->faults))
+		wake_up_var(&umm->faults);
+}
+
+/* fault_in() after a visit */
+static int bring_in(struct user_event_access *access, bool *locked)
+{
+	int ret = fault_in(access, locked);
+
+	release_memory(access->umm);
+	return ret;
+}
+
+/**
+ * user_event_access_wait() - wait until no access uses the memory
+ * @umm: the address space, dead
+ *
+ * Context: a task that leaves the address space, and has interrupted the repairs that
+ * wait for a page. May sleep.
+ */
+void user_event_access_wait(struct user_event_mm *umm)
+{
+	wait_var_event(&umm->faults, !atomic_read(&umm->faults));
 }
 
 /*
@@ -296,15 +345,16 @@ static int visit_again(struct user_event_access *access, bool *locked)
 	unsigned long addr = access->addr;
 	int ret;
 
-	ret = fault_in(access, locked) ?: lock_others(access);
+	ret = bring_in(access, locked) ?: lock_others(access);
 	if (ret)
 		return ret;
 	ret = visit(access);
 	if (ret != -EFAULT)
 		return ret;
-	/* The next page may be missing, too; or is it this one again? */
+	/* Now another page is missing: bring it in, too */
 	if (access->addr != addr)
-		return fault_in(access, locked) ?: -EAGAIN;
+		return bring_in(access, locked) ?: -EAGAIN;
+	release_memory(access->umm);
 	return access->missing++ < MISSING_MAX ? -EAGAIN : -EFAULT;
 }
 
@@ -334,8 +384,7 @@ void user_event_access_go_to(struct user_event_access *access,
  * held, again and again until it returns neither -EAGAIN (a lock is busy) nor
  * -EFAULT (the page at @access->addr is missing, bring it in).
  *
- * Context: no locks held. May sleep; the mm_users of the address space are held
- * unless it is the caller's own.
+ * Context: no locks held. May sleep.
  * Return: what @access->visit returned, or
  * * -EFAULT	- there is no page that can be written at @access->addr
  * * -EBUSY	- it would have to wait, and must not

@@ -13,7 +13,7 @@
 
 /*
  * Check whether another task uses the address space that the caller has left.
- * mm_users does not tell: repairs and readers of /proc/PID hold it as well.
+ * mm_users does not tell: readers of /proc/PID, for one, hold it as well.
  * user_event_mm.access serialises leavers, so exactly one of several sees no
  * other task.
  */
@@ -30,8 +30,12 @@ static bool umm_has_task(struct user_event_mm *umm)
 		return true;
 
 	rcu_read_lock();
-	/* Mostly, what shares memory and is no thread is a parent in vfork() */
-	found = READ_ONCE(rcu_dereference(current->real_parent)->mm) == mm;
+	/*
+	 * Mostly, what shares memory and is no thread is a parent in vfork(), or one whose
+	 * fork has failed
+	 */
+	found = current->mm == mm ||
+		READ_ONCE(rcu_dereference(current->real_parent)->mm) == mm;
 	if (found)
 		goto unlock;
 
@@ -58,24 +62,26 @@ unlock:
 }
 
 /*
- * End @umm if no task uses the address space any more: no write follows when this
- * returns, no repair waits for it, and its holds on events are gone.
+ * End @umm if no task uses the address space any more, @users being references of
+ * mm_users that the caller has: no write follows when this returns, no repair uses the
+ * memory, and its holds on events are gone.
  */
-static void umm_kill_if_unused(struct user_event_mm *umm)
+static void umm_kill_if_unused(struct user_event_mm *umm, int users)
 {
 	bool kill;
 
 	/* Waits for a write in progress, which itself waits for nothing */
 	mutex_lock(&umm->access);
 	kill = !umm->dead &&
-		(!atomic_read(&umm->mm->mm_users) || !umm_has_task(umm));
+		(atomic_read(&umm->mm->mm_users) == users || !umm_has_task(umm));
 	if (kill)
-		umm->dead = true;
+		WRITE_ONCE(umm->dead, true);
 	mutex_unlock(&umm->access);
 	if (!kill)
 		return;
 
 	user_event_repair_interrupt(umm);
+	user_event_access_wait(umm);
 	/* There is no task that could register anything now */
 	if (umm->set)
 		user_event_register_leave(umm);
@@ -244,10 +250,8 @@ void __user_events_mmput(struct mm_struct *mm)
 {
 	struct user_event_mm *umm = READ_ONCE(mm->user_event_mm);
 
-	refcount_inc(&umm->ref);
+	umm_kill_if_unused(umm, 1);
 	mmput(mm);
-	umm_kill_if_unused(umm);
-	user_event_mm_put_unlocked(umm);
 }
 
 /**
@@ -261,7 +265,7 @@ void __user_events_release(struct mm_struct *mm)
 {
 	struct user_event_mm *umm = mm->user_event_mm;
 
-	umm_kill_if_unused(umm);
+	umm_kill_if_unused(umm, 0);
 	/* find_sharers() reads NULL from here on, or fails to take a reference */
 	WRITE_ONCE(mm->user_event_mm, NULL);
 	user_event_mm_put_unlocked(umm);

@@ -102,8 +102,8 @@ void user_event_register_leave(struct user_event_mm *umm)
 }
 
 /*
- * Whether the set of the address space may be changed, with all locks held: only fork
- * could share it now, and waits for the mmap_lock.
+ * Whether the set of the address space is its alone and may be changed. That stays so
+ * while all locks are held, as fork, which shares it, needs the mmap_lock.
  */
 static __always_inline bool has_own_set(const struct user_event_mm *umm)
 {
@@ -231,14 +231,11 @@ static void clean(struct user_event_mm *umm)
 	struct user_event_access access = { .umm = umm, .visit = visit_clean };
 	int ret;
 
-	if (!mmget_not_zero(umm->mm))
-		return;
 	do {
 		access.try = 0;
 		ret = user_event_access(&access);
 		cond_resched();
 	} while (ret > 0);
-	user_event_repair_put_users(umm);
 	/* A process keeps its lock busy: nothing is lost by coming back */
 	if (ret == -EBUSY)
 		user_event_repair_queue_work(umm, HZ / 10);
@@ -248,8 +245,8 @@ static void clean(struct user_event_mm *umm)
 #define OWNER_WORKS	4
 
 /*
- * Count the work item of @umm as running. False if enough of the owner's do: then its
- * turn comes after these, or, while it waits for a thread, it comes back later.
+ * Count the work item of @umm as running. False if OWNER_WORKS of its owner do: then it
+ * is queued behind them or, if @umm is in the list of a thread, runs again a bit later.
  */
 static bool begin_work(struct user_event_mm *umm)
 {

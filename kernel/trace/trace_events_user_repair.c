@@ -335,7 +335,7 @@ static int waiter_thread(void *data)
 	struct user_event_owner *owner = data;
 	struct waiter waiter = { .task = current };
 	struct user_event_mm *umm;
-	bool done, used;
+	bool done;
 
 	allow_kernel_signal(SIGKILL);
 	INIT_DELAYED_WORK_ONSTACK(&waiter.timeout, interrupt_waiter);
@@ -344,22 +344,12 @@ static int waiter_thread(void *data)
 	spin_unlock(&owner->lock);
 
 	while ((umm = next_waiting(owner, &waiter))) {
-		done = true;
-		used = READ_ONCE(umm->stale) && mmget_not_zero(umm->mm);
-		if (used)
-			done = repair_pass(umm, &waiter.timeout);
-		/*
-		 * Nothing interrupts this thread for @umm from here on: file systems that
-		 * are told of the end of a mapping would leave their work undone
-		 */
+		done = !READ_ONCE(umm->stale) || repair_pass(umm, &waiter.timeout);
+		/* Nothing interrupts this thread for @umm from here on */
 		spin_lock(&owner->lock);
 		waiter.umm = NULL;
 		spin_unlock(&owner->lock);
 		flush_signals(current);
-		if (used)
-			mmput(umm->mm);
-		if (xchg(&umm->last, 0))
-			mmput(umm->mm);
 
 		if (!done && !READ_ONCE(umm->dead)) {
 			wait_in(&owner->waited, umm);
@@ -426,24 +416,6 @@ static void leave_to_thread(struct user_event_mm *umm)
 }
 
 /**
- * user_event_repair_put_users() - drop a reference of mm_users in a work item
- * @umm: the address space
- *
- * The last one ends the address space, which can wait for a program: for a read
- * of a file that it serves. Work items are for everybody and must not, so the
- * last one is left to a thread of the owner.
- *
- * Context: a work item of @umm.
- */
-void user_event_repair_put_users(struct user_event_mm *umm)
-{
-	if (atomic_add_unless(&umm->mm->mm_users, -1, 1))
-		return;
-	WRITE_ONCE(umm->last, 1);
-	leave_to_thread(umm);
-}
-
-/**
  * user_event_repair() - bring all bits of an address space up to date
  * @umm: the address space
  *
@@ -453,14 +425,8 @@ void user_event_repair_put_users(struct user_event_mm *umm)
  */
 void user_event_repair(struct user_event_mm *umm)
 {
-	bool done = true;
-
 	/* An earlier repair may have fixed what failed before this one */
-	if (READ_ONCE(umm->stale) && mmget_not_zero(umm->mm)) {
-		done = repair_pass(umm, NULL);
-		user_event_repair_put_users(umm);
-	}
-	if (!done || READ_ONCE(umm->last))
+	if (READ_ONCE(umm->stale) && !repair_pass(umm, NULL))
 		leave_to_thread(umm);
 }
 
@@ -507,7 +473,7 @@ void user_event_repair_interrupt(struct user_event_mm *umm)
 			send_sig(SIGKILL, waiter->task, 1);
 	}
 	/* There may be no thread to take it from its list */
-	waits = !list_empty(&umm->waiting) && !READ_ONCE(umm->last);
+	waits = !list_empty(&umm->waiting);
 	if (waits)
 		list_del_init(&umm->waiting);
 	spin_unlock(&owner->lock);

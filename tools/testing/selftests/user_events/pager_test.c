@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/uio.h>
 
 #include "uev_harness.h"
@@ -128,6 +129,105 @@ TEST_F(uev, page_after_one_with_many_words)
 	close(asked.fd);
 	close(uffd);
 	munmap(stuck, 2 * page);
+}
+
+/*
+ * A process that ends while a repair waits for its page takes its memory with it, files
+ * that are mapped included: no kernel thread is left to close them.
+ */
+struct ending {
+	int fd, go[2];
+	const char *file;
+};
+
+static int ends_with_a_mapped_file(void *arg)
+{
+	struct ending *e = arg;
+	struct pollfd asked = { .events = POLLIN };
+	char c = 1;
+	int file;
+
+	file = open(e->file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (file < 0 || ftruncate(file, 1) ||
+	    mmap(NULL, 1, PROT_READ, MAP_SHARED, file, 0) == MAP_FAILED)
+		return 1;
+	close(file);
+	if (!uev_register_and_lose(e->fd, EVENT, &asked.fd)) {
+		c = 0;
+		return write(e->go[1], &c, 1) != 1;
+	}
+	/* Tell that it is registered, and then that the repair waits */
+	if (write(e->go[1], &c, 1) != 1 || poll(&asked, 1, 60000) != 1 ||
+	    write(e->go[1], &c, 1) != 1)
+		return 1;
+	for (;;)
+		pause();
+}
+
+TEST_F(uev, page_of_a_process_that_is_killed)
+{
+	char dir[] = "/tmp/uev-XXXXXX", file[64], c;
+	struct ending e = { .fd = self->fd, .file = file };
+	const int rounds = uev_rounds(20);
+	pid_t pid;
+	int i;
+
+	ASSERT_NE(NULL, mkdtemp(dir));
+	snprintf(file, sizeof(file), "%s/file", dir);
+	ASSERT_EQ(0, pipe2(e.go, O_CLOEXEC));
+	for (i = 0; i < rounds; i++) {
+		ASSERT_EQ(0, mount("uev", dir, "tmpfs", 0, NULL));
+		pid = uev_fork(ends_with_a_mapped_file, &e);
+		ASSERT_LT(0, pid);
+		ASSERT_EQ(1, read(e.go[0], &c, 1));
+		if (!c) {
+			uev_join(pid);
+			umount(dir);
+			rmdir(dir);
+			SKIP(return, UEV_NO_PAGER);
+		}
+		ASSERT_OK(uev_enable(EVENT_NAME, true));
+		ASSERT_EQ(1, read(e.go[0], &c, 1));
+		ASSERT_EQ(0, kill(pid, SIGKILL));
+		ASSERT_EQ(-SIGKILL, uev_join(pid));
+		ASSERT_EQ(0, umount(dir))
+			TH_LOG("round %d: %s", i, strerror(errno));
+		ASSERT_OK(uev_enable(EVENT_NAME, false));
+	}
+	rmdir(dir);
+	close(e.go[0]);
+	close(e.go[1]);
+}
+
+#define PIECE	256	/* bits that a repair looks at before it drops its locks */
+
+/* So it does where a pager keeps back the page that the next bits begin with. */
+TEST_F(uev, page_after_the_bits_of_one_piece)
+{
+	size_t page = uev_page_size();
+	void *area = mmap(NULL, 3 * page, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	__u32 *stuck = area + page, *next = area + 2 * page;
+	__u64 *bits = area;
+	int uffd, i;
+
+	ASSERT_NE(MAP_FAILED, area);
+	for (i = 0; i < PIECE; i++)
+		ASSERT_OK(uev_reg(self->fd, &bits[i / 64], i % 64, 8, 0, EVENT, NULL));
+	ASSERT_OK(uev_reg(self->fd, stuck, 0, 4, 0, EVENT, NULL));
+	ASSERT_OK(uev_reg(self->fd, next, 0, 4, 0, EVENT, NULL));
+	ASSERT_EQ(0, madvise(stuck, 2 * page, MADV_DONTNEED));
+	uffd = uev_pager(stuck, page);
+	if (uffd < 0)
+		SKIP(return, UEV_NO_PAGER);
+	ASSERT_OK(uev_enable(EVENT_NAME, true));
+	ASSERT_BECOMES(1, *next);
+	EXPECT_OK(uev_deliver(uffd, stuck, NULL));
+	ASSERT_BECOMES(1, *stuck);
+	for (i = 0; i < PIECE / 64; i++)
+		EXPECT_EQ(~0ULL, bits[i]);
+	close(uffd);
+	munmap(area, 3 * page);
 }
 
 /*

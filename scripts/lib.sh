@@ -109,7 +109,7 @@ check()
 	result $status "$what" "$scratch/said"
 }
 
-# kunit LOG: the TAP of the unit tests in the log of a kernel of $BASE, which says it all
+# kunit LOG: the TAP of the unit tests, out of LOG, all that a kernel of $BASE has said
 kunit()
 {
 	# They are one suite, whose tests are indented

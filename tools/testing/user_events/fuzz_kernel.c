@@ -35,7 +35,6 @@
 #include "fuzz_kernel.h"
 
 #define MAX_INPUT	2000
-#define MAX_LINES	16
 #define MAX_INPUTS	4000
 #define MAX_WORDS	200
 

@@ -3,8 +3,8 @@
  * The kernel functions that the pure functions of user_events call, for a program in
  * user space. They are as strict as the kernel's, where the C library's are not.
  */
-#ifndef UEV_FUZZ_KERNEL_H
-#define UEV_FUZZ_KERNEL_H
+#ifndef UEV_KERNEL_H
+#define UEV_KERNEL_H
 
 #include <assert.h>
 #include <ctype.h>
@@ -202,4 +202,4 @@ struct trace_entry {
 	s32	pid;
 };
 
-#endif /* UEV_FUZZ_KERNEL_H */
+#endif /* UEV_KERNEL_H */

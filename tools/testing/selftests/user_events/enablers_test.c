@@ -74,12 +74,6 @@ static const char *state_of(const void *value)
 	EXPECT_TRUE(uev_wait_for(!strcmp(want, state_of(value))))	\
 		TH_LOG(#value " is %s, not %s", state_of(value), want)
 
-/* Another enable word, which shows the test that the switch is done */
-#define SWITCH(on) do {							\
-	ASSERT_OK(uev_enable(EVENT_NAME, on));				\
-	ASSERT_BECOMES(!!(on), *self->value);				\
-} while (0)
-
 static void *new_page(int fd, int flags)
 {
 	void *at = mmap(NULL, uev_page_size(), PROT_READ | PROT_WRITE, flags, fd,

@@ -35,23 +35,6 @@ static void *map(int prot, int flags, int fd, size_t size)
 	ASSERT_BECOMES(1, value);					\
 } while (0)
 
-/* Another enable word, which shows the test that the switch is done */
-#define SWITCH(on) do {							\
-	ASSERT_OK(uev_enable(EVENT_NAME, on));				\
-	ASSERT_BECOMES(!!(on), *self->value);				\
-} while (0)
-
-/* Lines of the kernel log that name this event, since the last time */
-static int new_log_lines(int kmsg)
-{
-	char line[8192];
-	int count = 0;
-
-	while (uev_log_line(kmsg, line, sizeof(line)))
-		count += !!strstr(line, EVENT_NAME);
-	return count;
-}
-
 TEST_F(uev, what_cannot_be_written_is_logged)
 {
 	const int values = 500;
@@ -76,7 +59,7 @@ TEST_F(uev, what_cannot_be_written_is_logged)
 		on = !on;
 		SWITCH(on);
 		usleep(100000);
-		lines += new_log_lines(kmsg);
+		lines += uev_log_lines(kmsg, EVENT_NAME);
 	}
 	EXPECT_LT(0, lines);
 	/* Thousands of failed writes, and no more than a few lines */
@@ -85,7 +68,7 @@ TEST_F(uev, what_cannot_be_written_is_logged)
 		on = !on;
 		SWITCH(on);
 	}
-	lines += new_log_lines(kmsg);
+	lines += uev_log_lines(kmsg, EVENT_NAME);
 	/* 10 for each minute that has begun, and for the one before */
 	EXPECT_GE(10 * (2 + (uev_now_ms() - start) / 60000), lines);
 	close(kmsg);

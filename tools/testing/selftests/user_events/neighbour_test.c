@@ -251,17 +251,6 @@ TEST_F(neighbour, repairs_of_many_unwritable_words)
 	EXPECT_GT(took / 2, (__u64)ticks * 1000 / hz);
 }
 
-/* Lines about this event that are in the log since the last time */
-static int lines_about(int kmsg, const char *event)
-{
-	char line[8192];
-	int nr = 0;
-
-	while (uev_log_line(kmsg, line, sizeof(line)))
-		nr += !!strstr(line, event);
-	return nr;
-}
-
 /* A minute's share of lines of one user, who has used none of it */
 #define LINES_OF_ONE	10
 #define LOSER		(20000 + getpgrp() % 20000)
@@ -319,7 +308,7 @@ TEST_F(neighbour, returning_user_gets_no_new_share_of_the_log)
 		ASSERT_OK(uev_enable(event, false));
 		ASSERT_TRUE(uev_wait_for(!uev_event_exists(event)));
 		UEV_WRITE(shared->value[2], 0);
-		lines += lines_about(kmsg, event);
+		lines += uev_log_lines(kmsg, event);
 	}
 	close(kmsg);
 	begin = uev_now_ms() - begin;

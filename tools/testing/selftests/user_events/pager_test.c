@@ -15,12 +15,6 @@
 #define EVENT		"pager_event u32 a"
 #define EVENT_NAME	"pager_event"
 
-/* Another enable word, which shows the test that the switch is done */
-#define SWITCH(on) do {							\
-	ASSERT_OK(uev_enable(EVENT_NAME, on));				\
-	ASSERT_BECOMES(!!(on), *self->value);				\
-} while (0)
-
 static __u32 first_word(int fd)
 {
 	__u32 value = ~0U;

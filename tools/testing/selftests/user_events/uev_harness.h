@@ -26,6 +26,12 @@
 		TH_LOG(#value " stays 0x%llx",				\
 		       (unsigned long long)UEV_READ(value))
 
+/* Switch EVENT_NAME, which bit 0 of the fixture's enable word shows to be done */
+#define SWITCH(on) do {							\
+	ASSERT_OK(uev_enable(EVENT_NAME, on));				\
+	ASSERT_BECOMES(!!(on), *self->value);				\
+} while (0)
+
 FIXTURE(uev) {
 	int fd;
 	__u32 *value;	/* first of a page of zeroes */

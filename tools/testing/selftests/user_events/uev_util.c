@@ -194,6 +194,16 @@ bool uev_log_line(int kmsg, char *line, size_t size)
 	}
 }
 
+int uev_log_lines(int kmsg, const char *text)
+{
+	char line[8192];
+	int nr = 0;
+
+	while (uev_log_line(kmsg, line, sizeof(line)))
+		nr += !!strstr(line, text);
+	return nr;
+}
+
 static void full_path(char *out, size_t size, const char *path)
 {
 	snprintf(out, size, "%s%s", *path == '/' ? "" : TRACEFS, path);

@@ -134,6 +134,8 @@ int uev_status_count(const char *label);	/* "Active" or "Busy" */
  * descriptor of /dev/kmsg; false if there is none yet.
  */
 bool uev_log_line(int kmsg, char *line, size_t size);
+/* How many of the next ones have @text, an event's name for instance */
+int uev_log_lines(int kmsg, const char *text);
 
 /* What "trace" shows of each record of @event after "EVENT: ", a line each */
 char *uev_trace_of(const char *path, const char *event);

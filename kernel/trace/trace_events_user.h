@@ -92,9 +92,9 @@
  *   unregistered, change under the mmap_lock (for reading). fork holds it for
  *   writing over the whole copy and takes the set before it drops it: what the
  *   child has in memory and what it has registered describe the same instant.
- * - It takes event_mutex to take an enabler off its event's list, so it stays there
- *   for a while after its set has lost its last reference. Its hold on the event
- *   ends with that reference.
+ * - Taking an enabler off its event's list needs event_mutex, so it stays there for a
+ *   while after its set has lost its last reference. Its hold on the event ends with
+ *   that reference.
  */
 #ifndef _TRACE_EVENTS_USER_H
 #define _TRACE_EVENTS_USER_H

@@ -314,7 +314,7 @@ static void release_memory(struct user_event_mm *umm)
 		wake_up_var(&umm->faults);
 }
 
-/* fault_in() after a visit */
+/* fault_in(), and release the memory that visit() has kept */
 static int bring_in(struct user_event_access *access, bool *locked)
 {
 	int ret = fault_in(access, locked);

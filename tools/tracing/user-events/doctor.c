@@ -354,7 +354,7 @@ static void look_at_users_of(const char *dir, const char *path)
 	}
 }
 
-/* Whoever reads a directory of an event can keep it locked while others register */
+/* A user who reads a directory of an event can keep it locked while programs register */
 static void look_at_events_directory(const char *dir)
 {
 	char *path = ue_path("events"), *fix;

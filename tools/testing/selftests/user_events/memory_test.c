@@ -231,6 +231,30 @@ TEST_F(uev, memfd_mapped_twice)
 	close(fd);
 }
 
+/* A bit in a private mapping of the file is in memory of its own, and says nothing of the shared. */
+TEST_F(uev, private_mapping_of_shared_memory)
+{
+	int fd = memfd_create("uev", MFD_CLOEXEC);
+	__u32 *shared, *private;
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, ftruncate(fd, uev_page_size()));
+	shared = map(PROT_READ | PROT_WRITE, MAP_SHARED, fd, uev_page_size());
+	private = map(PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, uev_page_size());
+	ASSERT_TRUE(shared && private);
+	ASSERT_OK(uev_reg(self->fd, shared, 3, 4, 0, EVENT, NULL));
+	ASSERT_OK(uev_reg(self->fd, private, 3, 4, 0, EVENT, NULL));
+	ASSERT_OK(uev_enable(EVENT_NAME, true));
+	ASSERT_EQ(8, UEV_READ(*shared));
+	ASSERT_EQ(8, UEV_READ(*private));
+	ASSERT_OK(uev_unreg(self->fd, shared, 3));
+	EXPECT_EQ(0, UEV_READ(*shared));
+	EXPECT_EQ(8, UEV_READ(*private));
+	munmap(private, uev_page_size());
+	munmap(shared, uev_page_size());
+	close(fd);
+}
+
 TEST_F(uev, truncated_memfd)
 {
 	int fd = memfd_create("uev", MFD_CLOEXEC);

@@ -125,10 +125,18 @@ TEST_F(neighbour, switch_of_many_copies)
 	/* A part is written at once, the rest soon: nothing is lost. */
 	EXPECT_GT(copies * one / 4 + 100000, all);
 	UEV_WRITE(shared->go, 1);
-	EXPECT_TRUE(uev_wait_for(UEV_READ(shared->done) == copies + 1));
-	ASSERT_LE(0, time_switch(false));
+	EXPECT_TRUE(uev_wait_while_counting(UEV_READ(shared->done) == copies + 1,
+					    UEV_READ(shared->done)));
+	/* Now each copy has its pages for itself: they could be written at once. */
+	all = time_switch(false);
+	TH_LOG("%ld us when nothing has to be copied", all);
+	ASSERT_LE(0, all);
+	/* With so few copies on a slow kernel, the part is nearly all of them */
+	if (!uev_kernel_is_slow())
+		EXPECT_GT(copies * one / 2 + 100000, all);
 	UEV_WRITE(shared->go, 2);
-	EXPECT_TRUE(uev_wait_for(UEV_READ(shared->done) == 2 * (copies + 1)));
+	EXPECT_TRUE(uev_wait_while_counting(UEV_READ(shared->done) == 2 * (copies + 1),
+					    UEV_READ(shared->done)));
 }
 
 /* Lines of user_events_enablers: bits, and children that have the same ones */

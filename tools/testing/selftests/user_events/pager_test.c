@@ -3,6 +3,7 @@
  * Pages whose pager keeps them back: nobody else waits for them, and if they come
  * after the process has left its memory, nothing is written to it.
  */
+#include <dirent.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -22,6 +23,28 @@ static __u32 first_word(int fd)
 	if (pread(fd, &value, sizeof(value), 0) != sizeof(value))
 		return ~0U;
 	return value;
+}
+
+/* Threads of the kernel's that repair what has to wait */
+static int waiting_threads(void)
+{
+	char path[300], name[32];
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+	int fd, nr = 0;
+
+	while (proc && (entry = readdir(proc))) {
+		if (atoi(entry->d_name) <= 2)
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (read(fd, name, sizeof(name)) > 12 && !memcmp(name, "user_events/", 12))
+			nr++;
+		close(fd);
+	}
+	if (proc)
+		closedir(proc);
+	return nr;
 }
 
 /*
@@ -46,9 +69,12 @@ TEST_F(uev, page_that_its_pager_keeps_back)
 	took = uev_now_ms() - start;
 	/* A switch that waited for the page would never return. */
 	EXPECT_GT(UEV_WAIT_MS, took);
+	EXPECT_TRUE(uev_wait_for(waiting_threads()));
 	EXPECT_OK(uev_deliver(uffd, stuck, NULL));
 	ASSERT_BECOMES(1, *stuck);
 	ASSERT_BECOMES(1, *fine);
+	/* Nobody stays to wait for nothing */
+	EXPECT_TRUE(uev_wait_for(!waiting_threads()));
 	close(uffd);
 }
 
@@ -191,6 +217,73 @@ TEST_F(uev, page_of_a_process_that_is_killed)
 	rmdir(dir);
 	close(e.go[0]);
 	close(e.go[1]);
+}
+
+#define OTHER		"pager_other u32 a"
+#define OTHER_NAME	"pager_other"
+
+FIXTURE(two_events) {
+	__u32 *first, *second;	/* of OTHER and EVENT, in two pages that have gone */
+	int fd, first_uffd, second_uffd;
+};
+
+FIXTURE_SETUP(two_events)
+{
+	size_t page = uev_page_size();
+	void *area = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	uev_reset();
+	self->fd = uev_open();
+	ASSERT_LE(0, self->fd);
+	ASSERT_NE(MAP_FAILED, area);
+	self->first = area;
+	self->second = area + page;
+	ASSERT_OK(uev_reg(self->fd, self->first, 0, 4, 0, OTHER, NULL));
+	ASSERT_OK(uev_reg(self->fd, self->second, 0, 4, 0, EVENT, NULL));
+	ASSERT_EQ(0, madvise(area, 2 * page, MADV_DONTNEED));
+	self->first_uffd = uev_pager(self->first, page);
+	self->second_uffd = uev_pager(self->second, page);
+}
+
+FIXTURE_TEARDOWN(two_events)
+{
+	munmap(self->first, 2 * uev_page_size());
+	close(self->first_uffd);
+	close(self->second_uffd);
+	close(self->fd);
+	uev_reset();
+}
+
+/* While a page has still to come, another event is switched: both bits come right. */
+TEST_F(two_events, wait_for_their_pages)
+{
+	if (self->first_uffd < 0)
+		SKIP(return, UEV_NO_PAGER);
+	ASSERT_OK(uev_enable(EVENT_NAME, true));
+	ASSERT_OK(uev_enable(OTHER_NAME, true));
+	EXPECT_OK(uev_deliver(self->first_uffd, self->first, NULL));
+	EXPECT_OK(uev_deliver(self->second_uffd, self->second, NULL));
+	ASSERT_BECOMES(1, *self->first);
+	ASSERT_BECOMES(1, *self->second);
+}
+
+/* So they do if the repair is past the page of the one that is switched last. */
+TEST_F(two_events, one_fails_behind_the_repair)
+{
+	struct pollfd asked = { .fd = self->second_uffd, .events = POLLIN };
+
+	if (self->first_uffd < 0)
+		SKIP(return, UEV_NO_PAGER);
+	ASSERT_OK(uev_enable(EVENT_NAME, true));
+	ASSERT_EQ(1, poll(&asked, 1, UEV_WAIT_MS));
+	ASSERT_OK(uev_enable(OTHER_NAME, true));
+	EXPECT_OK(uev_deliver(self->second_uffd, self->second, NULL));
+	ASSERT_BECOMES(1, *self->second);
+	/* Longer than a thread waits for one page at a time */
+	sleep(3);
+	EXPECT_OK(uev_deliver(self->first_uffd, self->first, NULL));
+	ASSERT_BECOMES(1, *self->first);
 }
 
 #define PIECE	256	/* bits that a repair looks at before it drops its locks */

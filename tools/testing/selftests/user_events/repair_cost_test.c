@@ -13,7 +13,6 @@
 
 #define EVENT		"bound_event u32 a"
 #define EVENT_NAME	"bound_event"
-#define PROBE		"uev_round"
 #define LINE		"[%d]: cannot write bit %d at 0x%lx for event %127s"
 
 /*
@@ -31,15 +30,6 @@ FIXTURE(bounded) {
 	__u32 *good;
 };
 
-static long rounds(void)
-{
-	char *text = uev_get("kprobe_profile"), *at = strstr(text, PROBE);
-	long hits = at ? atol(at + strlen(PROBE)) : -1;
-
-	free(text);
-	return hits;
-}
-
 FIXTURE_SETUP(bounded)
 {
 	uev_reset();
@@ -51,15 +41,12 @@ FIXTURE_SETUP(bounded)
 	ASSERT_LE(0, lseek(self->kmsg, 0, SEEK_END));
 	ASSERT_OK(uev_reg(self->fd, self->good, 0, 4, 0, EVENT, NULL));
 	/* repair_visit() is called once for each round over the enablers. */
-	self->probed = !uev_append("kprobe_events",
-				   "p:" PROBE " repair_visit") &&
-		       !uev_put("events/kprobes/" PROBE "/enable", "1");
+	self->probed = !uev_probe("repair_visit");
 }
 
 FIXTURE_TEARDOWN(bounded)
 {
-	uev_put("events/kprobes/" PROBE "/enable", "0");
-	uev_append("kprobe_events", "-:" PROBE);
+	uev_probe_end();
 	close(self->kmsg);
 	close(self->fd);
 	uev_reset();
@@ -135,12 +122,12 @@ TEST_F(bounded, read_only_values)
 
 	start = uev_now_ms();
 	for (on = 1; on >= 0; on--) {
-		before = rounds();
+		before = uev_probe_hits();
 		reads = 0;
 		ASSERT_OK(uev_enable(EVENT_NAME, on));
 		ASSERT_BECOMES(on, *self->good);
 		ASSERT_TRUE(uev_wait_for(is_repaired()));
-		took = rounds() - before;
+		took = uev_probe_hits() - before;
 		TH_LOG("%d values: %ld rounds", count, took);
 		/* The probe counts at all (they are clear to begin with), ... */
 		if (on)
@@ -162,12 +149,12 @@ TEST_F(bounded, read_only_values)
 /* Rounds that the repairs take after a switch, or -1 */
 static long rounds_of_switch(const __u32 *good)
 {
-	long before = rounds();
+	long before = uev_probe_hits();
 
 	reads = 0;
 	if (uev_enable(EVENT_NAME, true) || !BECOMES(1, *good) || !uev_wait_for(is_repaired()))
 		return -1;
-	return rounds() - before;
+	return uev_probe_hits() - before;
 }
 
 #define MISSING		100
@@ -262,14 +249,14 @@ TEST_F(bounded, page_that_goes_in_a_loop)
 		UEV_WRITE(stop, false);
 		ASSERT_EQ(0, pthread_create(&thread, NULL, loops[loop], page));
 		for (i = 0; i < switches; i++) {
-			before = rounds();
+			before = uev_probe_hits();
 			start = uev_now_ms();
 			ASSERT_OK(uev_enable(EVENT_NAME, !(i & 1)));
 			ASSERT_BECOMES(!(i & 1), *self->good);
 			ASSERT_TRUE(uev_wait_for(is_repaired()))
 				TH_LOG("still at it after %ld rounds",
-				       rounds() - before);
-			took = rounds() - before;
+				       uev_probe_hits() - before);
+			took = uev_probe_hits() - before;
 			if (took > most)
 				most = took;
 			EXPECT_GE(ROUNDS_MISSING + BUSY_PER_SECOND *

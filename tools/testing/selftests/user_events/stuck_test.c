@@ -24,6 +24,8 @@
 
 #define EVENT		"stuck_event u32 a"
 #define EVENT_NAME	"stuck_event"
+#define KEPT_EVENT	"stuck_kept u32 a"
+#define KEPT_NAME	"stuck_kept"
 #define CGROUPS		"/sys/fs/cgroup"
 #define CGROUP		CGROUPS "/uev_test"
 
@@ -38,7 +40,7 @@
 #define OTHERS		10
 
 /* Enable words in memory that the test shares, so that it can look at once */
-enum { LOCKED, FROZEN, FIRST_OTHER, VALUES = FIRST_OTHER + OTHERS };
+enum { LOCKED, KEPT, FROZEN, FIRST_OTHER, VALUES = FIRST_OTHER + OTHERS };
 
 static struct {
 	__u32 values[VALUES];
@@ -182,6 +184,8 @@ static int get_locked(void *arg)
 	    /* Close it now: at exit, that would wait for the file system. */
 	    close(fd) ||
 	    uev_reg(data_fd, &shared->values[LOCKED], 0, 4, 0, EVENT, NULL) ||
+	    uev_reg(data_fd, &shared->values[KEPT], 0, 4, 0, KEPT_EVENT, NULL) ||
+	    uev_enable(KEPT_NAME, true) ||
 	    pthread_create(&thread, NULL, touch, page))
 		return 1;
 	UEV_WRITE(shared->ready, 1);
@@ -487,6 +491,29 @@ TEST_F(stuck, delay_nobody_and_are_right_when_let_go)
 	self->frozen = 0;
 }
 
+/*
+ * A bit that another process unregisters in shared memory is set again, although the one
+ * that still has it cannot be looked at, and meanwhile another event was switched in vain.
+ */
+TEST_F(stuck, shared_bit_that_another_unregisters)
+{
+	__u32 *value = &shared->values[KEPT];
+
+	if (self->why)
+		SKIP(return, "%s", self->why);
+
+	ASSERT_EQ(1, UEV_READ(*value));
+	ASSERT_OK(uev_enable(EVENT_NAME, true));
+	ASSERT_TRUE(state_is(self->locked, &shared->values[LOCKED], "repair"));
+	ASSERT_OK(uev_reg(data_fd, value, 0, 4, 0, KEPT_EVENT, NULL));
+	ASSERT_OK(uev_unreg(data_fd, value, 0));
+	EXPECT_EQ(0, UEV_READ(*value));
+	UEV_WRITE(shared->answer, 1);
+	EXPECT_TRUE(BECOMES(1, *value));
+	EXPECT_TRUE(BECOMES(1, shared->values[LOCKED]));
+	ASSERT_OK(uev_enable(KEPT_NAME, false));
+}
+
 TEST_F(stuck, can_be_killed)
 {
 	pid_t *pids[] = { &self->locked, &self->paged, &self->frozen };
@@ -558,13 +585,18 @@ static void end_to_serve(struct served *served)
 	uev_reset();
 }
 
+/* The kernel looks for such a page, which it may not wait for, a few times a second */
+#define LOOKS_A_SECOND	50
+
 /* A page that a server would have to bring is written once the process can write to it. */
 TEST(shared_page_of_a_server)
 {
 	size_t size = uev_page_size();
 	struct served served;
 	const char *why;
+	bool probed;
 	__u32 *value;
+	long before, looks;
 	int on;
 
 	why = begin_to_serve(&served, O_RDWR, MAP_SHARED);
@@ -572,6 +604,7 @@ TEST(shared_page_of_a_server)
 		SKIP(return, "%s", why);
 	value = served.value;
 	ASSERT_OK(uev_reg(data_fd, value, 0, 4, 0, EVENT, NULL));
+	probed = !uev_probe("repair_visit");
 
 	for (on = 1; on >= 0; on--) {
 		ASSERT_EQ(0, madvise(served.area, size, MADV_DONTNEED));
@@ -579,7 +612,12 @@ TEST(shared_page_of_a_server)
 		usleep(300000);
 		EXPECT_TRUE(state_is(getpid(), value, "repair"));
 		EXPECT_EQ(!on, UEV_READ(*value));
-		usleep(300000);
+		before = uev_probe_hits();
+		sleep(1);
+		looks = uev_probe_hits() - before;
+		TH_LOG("%ld looks in a second", looks);
+		if (probed)
+			EXPECT_GE(LOOKS_A_SECOND, looks);
 		EXPECT_TRUE(state_is(getpid(), value, "repair"));
 		/* Once is not enough if it is written back before the kernel looks. */
 		UEV_WRITE(value[1], on);
@@ -590,6 +628,7 @@ TEST(shared_page_of_a_server)
 		})));
 		EXPECT_EQ(on + 10, UEV_READ(value[1]));
 	}
+	uev_probe_end();
 
 	end_to_serve(&served);
 }

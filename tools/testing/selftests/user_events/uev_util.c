@@ -204,6 +204,8 @@ int uev_log_lines(int kmsg, const char *text)
 	return nr;
 }
 
+#define PROBE	"uev_probe"
+
 static void full_path(char *out, size_t size, const char *path)
 {
 	snprintf(out, size, "%s%s", *path == '/' ? "" : TRACEFS, path);
@@ -257,6 +259,30 @@ char *uev_get(const char *path)
 	}
 	text[size] = '\0';
 	return text;
+}
+
+int uev_probe(const char *function)
+{
+	char line[128];
+
+	snprintf(line, sizeof(line), "p:" PROBE " %s", function);
+	return uev_append("kprobe_events", line) ||
+	       uev_put("events/kprobes/" PROBE "/enable", "1") ? -1 : 0;
+}
+
+long uev_probe_hits(void)
+{
+	char *text = uev_get("kprobe_profile"), *at = strstr(text, PROBE);
+	long hits = at ? atol(at + strlen(PROBE)) : -1;
+
+	free(text);
+	return hits;
+}
+
+void uev_probe_end(void)
+{
+	uev_put("events/kprobes/" PROBE "/enable", "0");
+	uev_append("kprobe_events", "-:" PROBE);
 }
 
 char *uev_list(const char *path)

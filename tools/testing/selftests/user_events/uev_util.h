@@ -137,6 +137,11 @@ bool uev_log_line(int kmsg, char *line, size_t size);
 /* How many of the next ones have @text, an event's name for instance */
 int uev_log_lines(int kmsg, const char *text);
 
+/* Counts the calls of a function of the kernel; -1 if there are no such probes. */
+int uev_probe(const char *function);
+long uev_probe_hits(void);
+void uev_probe_end(void);
+
 /* What "trace" shows of each record of @event after "EVENT: ", a line each */
 char *uev_trace_of(const char *path, const char *event);
 void uev_trace_clear(void);

@@ -536,7 +536,6 @@ TEST_F(uev, shared_memory_where_something_was)
 	close(fd);
 }
 
-/* Neighbours stay registered, and right. */
 /* What children have mapped again is theirs no more, also when the bit is cleared */
 TEST_F(uev, children_map_it_again)
 {
@@ -575,6 +574,7 @@ TEST_F(uev, children_map_it_again)
 	close(again.memory);
 }
 
+/* Neighbours stay registered, and right. */
 TEST_F(uev, only_what_was_unmapped_goes)
 {
 	size_t page = uev_page_size();

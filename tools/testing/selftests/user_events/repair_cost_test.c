@@ -211,6 +211,59 @@ TEST_F(bounded, pages_past_the_end)
 	close(fd);
 }
 
+/* A user of this test's alone: those of others share the lines of a minute */
+#define LOGGED_UID	54321
+
+struct lost {
+	int fd;
+	__u32 *word;
+	int ready, quit;
+};
+
+static int loses_its_page(void *arg)
+{
+	struct lost *lost = arg;
+
+	if (uev_reg(lost->fd, lost->word, LOST_BIT, 4, 0, EVENT, NULL))
+		return 1;
+	UEV_WRITE(lost->ready, 1);
+	return !uev_wait_for(UEV_READ(lost->quit));
+}
+
+/* Who changes its user is the new one after a fork */
+static int as_another_user(void *arg)
+{
+	return setresuid(LOGGED_UID, LOGGED_UID, LOGGED_UID) ? 1 :
+	       uev_join(uev_fork(loses_its_page, arg));
+}
+
+/* What is given up is logged, which bit of which event. */
+TEST_F(bounded, page_past_the_end_is_logged)
+{
+	struct lost *lost = uev_shared(sizeof(*lost));
+	int memory = memfd_create("bounded", MFD_CLOEXEC);
+	char line[128];
+	pid_t pid;
+
+	ASSERT_LE(0, memory);
+	ASSERT_EQ(0, ftruncate(memory, uev_page_size()));
+	lost->fd = self->fd;
+	lost->word = mmap(NULL, uev_page_size(), PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
+	ASSERT_NE(MAP_FAILED, lost->word);
+	pid = uev_fork(as_another_user, lost);
+	ASSERT_LT(0, pid);
+	ASSERT_BECOMES(1, lost->ready);
+	ASSERT_EQ(0, ftruncate(memory, 0));
+	ASSERT_OK(uev_enable(EVENT_NAME, true));
+	snprintf(line, sizeof(line), "cannot write bit %d at 0x%lx for event " EVENT_NAME,
+		 LOST_BIT, (unsigned long)lost->word);
+	EXPECT_TRUE(uev_wait_for(uev_log_lines(self->kmsg, line)));
+	UEV_WRITE(lost->quit, 1);
+	EXPECT_EQ(0, uev_join(pid));
+	munmap(lost->word, uev_page_size());
+	close(memory);
+}
+
 static bool stop;
 
 static void *protect_forever(void *page)

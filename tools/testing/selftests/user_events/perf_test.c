@@ -282,8 +282,11 @@ TEST_F(uev, largest_record)
 	EXPECT_TRUE(is_whole(&sample, 4, 4));
 	EXPECT_FALSE(uev_perf_next(&perf, &sample, NULL));
 
-	/* Around what fits into the buffer that perf has for each CPU */
-	for (i = 8192 - 32; i < 8192 + 32; i++) {
+	/*
+	 * Around what fits into the buffer that perf has for each CPU; smaller from one to the
+	 * next, so that the memory behind a record is not all zeroes before
+	 */
+	for (i = 8192 + 31; i >= 8192 - 32; i--) {
 		ASSERT_EQ(i + 4, emit_sized(self->fd, index, i, i));
 		ASSERT_TRUE(uev_perf_next(&perf, &sample, NULL));
 		EXPECT_TRUE(is_whole(&sample, i, i)) TH_LOG("%d bytes", i);

@@ -308,6 +308,25 @@ TEST_F(uev, switched_off)
 	EXPECT_EQ(3, drain("lo_off"));
 }
 
+/* With a stack trace behind each record the way of the core is taken: what has no room counts. */
+TEST_F(uev, full_of_stack_traces)
+{
+	int index = uev_reg_index(self->fd, self->value, "lo_stack u32 n");
+	const int count = 2000;
+	int seen;
+
+	ASSERT_LE(0, index);
+	ASSERT_OK(make_instance());
+	if (uev_put(IN_INSTANCE("options/stacktrace"), "1"))
+		SKIP(return, "no stack traces");
+	ASSERT_OK(uev_instance_enable(UEV_INSTANCE, "lo_stack", true));
+	ASSERT_EQ(count, emit_u32s(self->fd, index, count));
+	seen = drain("lo_stack");
+	EXPECT_LT(0, seen);
+	EXPECT_GT(count, seen);
+	EXPECT_LOSSES("lo_stack", (unsigned long long)count - seen, 0, 0, 0);
+}
+
 /* Records that an instance was told not to record are not lost. */
 TEST_F(uev, not_wanted)
 {
@@ -328,6 +347,16 @@ TEST_F(uev, not_wanted)
 	ASSERT_OK(uev_put(IN_INSTANCE("set_event_pid"), ""));
 	ASSERT_ERR(EMSGSIZE, uev_emit(self->fd, index, large, LARGE));
 	EXPECT_LOSSES("lo_pid", 0, 0, 1, 0);
+
+	/* With a trigger that looks at records, of which there are none from here */
+	ASSERT_OK(uev_put(IN_INSTANCE("tracing_on"), "1"));
+	ASSERT_OK(uev_put(IN_INSTANCE("set_event_pid"), "1"));
+	if (uev_append(IN_INSTANCE("events/user_events/lo_pid/trigger"), "traceoff if n == 1000"))
+		SKIP(return, "no triggers");
+	ASSERT_EQ(7, emit_u32s(self->fd, index, 7));
+	EXPECT_LOSSES("lo_pid", 0, 0, 1, 0);
+	ASSERT_OK(uev_append(IN_INSTANCE("events/user_events/lo_pid/trigger"),
+			     "!traceoff if n == 1000"));
 
 	/* An event that another one is to enable, and has not */
 	if (uev_append("events/user_events/lo_pid/trigger",

@@ -250,6 +250,11 @@ static bool is_whole(const struct uev_sample *sample, __u32 n, int size)
 
 static const char zeroes[70000];
 
+static int just_ends(void *arg)
+{
+	return 0;
+}
+
 static int perf_open(struct perf_event_attr *attr)
 {
 	int fd = syscall(__NR_perf_event_open, attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
@@ -293,6 +298,53 @@ TEST_F(uev, largest_record)
 	}
 	EXPECT_FALSE(uev_perf_next(&perf, &sample, NULL));
 	uev_perf_close(&perf);
+}
+
+/* The address in the only sample since the last look, of a perf event that asks for it alone */
+static __u64 sampled_address(struct uev_perf *perf)
+{
+	struct {
+		struct perf_event_header header;
+		__u64 address;
+	} s;
+	__u64 head = UEV_READ(perf->head->data_head), tail = perf->tail;
+
+	perf->tail = head;
+	if (head != tail + sizeof(s))
+		return 0;
+	uev_ring_copy(perf, &s, tail, sizeof(s));
+	return s.address;
+}
+
+/* A sample says where in the kernel it was taken, not where an earlier one was. */
+TEST_F(uev, address_in_the_kernel)
+{
+	int index = uev_reg_index(self->fd, self->value, "pf_where u32 n");
+	int newtask = uev_get_int("events/task/task_newtask/id");
+	static const int sizes[] = { 4, 2000, 20000 };
+	struct uev_perf ours, other;
+	__u64 before, address;
+	size_t i;
+
+	ASSERT_LE(0, index);
+	if (newtask <= 0)
+		SKIP(return, "no such event of the kernel");
+	uev_stay_on_cpu(0);
+	ASSERT_OK(uev_perf_map(&ours, uev_perf_open(uev_event_id("pf_where"), getpid(), -1,
+						    PERF_SAMPLE_IP)));
+	ASSERT_OK(uev_perf_map(&other, uev_perf_open(newtask, getpid(), -1, PERF_SAMPLE_IP)));
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		ASSERT_EQ(0, uev_in_child(just_ends, NULL));
+		before = sampled_address(&other);
+		ASSERT_EQ(4 + sizes[i], emit_sized(self->fd, index, 1, sizes[i]));
+		address = sampled_address(&ours);
+		if (!before)
+			SKIP(return, "this machine tells no address");
+		EXPECT_NE(before, address) TH_LOG("%d bytes", sizes[i]);
+		EXPECT_GT(0, (long)address);
+	}
+	uev_perf_close(&other);
+	uev_perf_close(&ours);
 }
 
 /* The dynamic fields of a large record are looked at like those of any other. */

@@ -674,9 +674,9 @@ static void *write_until_stopped(void *arg)
 TEST_F(write, while_the_file_gets_more_events)
 {
 	struct writer w = { self->fd, self->index, 0, 0 };
+	__u32 more[2] = { 0 }, index;	/* index, and a */
 	char command[32];
 	pthread_t thread;
-	__u32 index;
 	int i;
 
 	stop_writing = false;
@@ -686,6 +686,11 @@ TEST_F(write, while_the_file_gets_more_events)
 		sprintf(command, "wr_more%d u32 a", i);
 		EXPECT_OK(uev_reg(self->fd, &self->value[1 + i], 1, 4, 0,
 				  command, &index));
+		/* It has an event, without listeners, at once, and the next index has none. */
+		more[0] = index;
+		EXPECT_ERR(EBADF, put(self->fd, more, sizeof(more)));
+		more[0] = index + 1;
+		EXPECT_ERR(ENOENT, put(self->fd, more, sizeof(more)));
 	}
 	UEV_WRITE(stop_writing, true);
 	ASSERT_EQ(0, pthread_join(thread, NULL));

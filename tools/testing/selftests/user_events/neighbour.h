@@ -102,7 +102,7 @@ static inline long kernel_threads(long *number)
 
 FIXTURE(neighbour) {
 	int old_sysctl;
-	pid_t bad[8];
+	pid_t bad[10];
 };
 
 FIXTURE_SETUP(neighbour)

@@ -82,25 +82,6 @@ static long time_repair(__u32 *value)
 	return ok ? (long)begin : -1;
 }
 
-/* Kernel threads that wait on behalf of users */
-static int waiting_threads(void)
-{
-	char path[64], *name;
-	struct dirent *entry;
-	DIR *proc = opendir("/proc");
-	int nr = 0;
-
-	while (proc && (entry = readdir(proc))) {
-		snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
-		name = atoi(entry->d_name) ? uev_get(path) : NULL;
-		nr += name && !strncmp(name, "user_events/", 12);
-		free(name);
-	}
-	if (proc)
-		closedir(proc);
-	return nr;
-}
-
 TEST_F(neighbour, stalled_pager_delays_no_other_user)
 {
 	/* More than the workers that a queue of the kernel may have */
@@ -120,7 +101,7 @@ TEST_F(neighbour, stalled_pager_delays_no_other_user)
 	/* Everything that will wait for the bad neighbour waits by now. */
 	sleep(2);
 	with = time_repair(value);
-	waiting = waiting_threads();
+	waiting = uev_waiting_threads(NULL);
 	kernel_threads(&threads);
 	TH_LOG("repaired after %ld us, %ld us with %d stuck processes, %ld more kernel threads",
 	       quiet, with, count, threads - threads_before);
@@ -181,13 +162,50 @@ TEST_F(neighbour, user_namespace_counts_as_its_maker)
 	ASSERT_TRUE(are_ready(1 + UIDS));
 	ASSERT_EQ(0, UEV_READ(shared->failed));
 	ASSERT_OK(uev_enable(BAD, true));
-	ASSERT_TRUE(uev_wait_for(waiting_threads()));
+	ASSERT_TRUE(uev_wait_for(uev_waiting_threads(NULL)));
 	sleep(2);
-	nr = waiting_threads();
+	nr = uev_waiting_threads(NULL);
 	TH_LOG("%d threads wait for %d UIDs", nr, UIDS);
 	EXPECT_LT(0, nr);
 	/* Fewer than one for each UID, with some left over from earlier tests */
 	EXPECT_GT(UIDS / 2, nr);
+}
+
+#define OUTSIDE_UID	"77"
+
+static int one_uid_stuck(void *arg)
+{
+	int uid = atoi(OUTSIDE_UID);
+
+	setpgid(0, 0);
+	if (unshare(CLONE_NEWUSER))
+		return failed();
+	ready();
+	while (!UEV_READ(shared->go))
+		uev_nap();
+	if (setresuid(uid, uid, uid))
+		return failed();
+	if (!fork())
+		_exit(one_stuck());
+	for (;;)
+		pause();
+}
+
+/* Where root has made it for itself, each counts as the user that it is outside. */
+TEST_F(neighbour, user_namespace_of_root_itself)
+{
+	char path[64];
+
+	if (access("/proc/self/ns/user", F_OK))
+		SKIP(return, "the kernel has no user namespaces");
+	START(0, one_uid_stuck, NULL, 1);
+	snprintf(path, sizeof(path), "/proc/%d/uid_map", self->bad[0]);
+	ASSERT_OK(uev_put(path, "0 0 1000"));
+	UEV_WRITE(shared->go, 1);
+	ASSERT_TRUE(are_ready(2));
+	ASSERT_EQ(0, UEV_READ(shared->failed));
+	ASSERT_OK(uev_enable(BAD, true));
+	EXPECT_TRUE(uev_wait_for(uev_waiting_threads(OUTSIDE_UID) == 1));
 }
 
 /* Many children of a stuck process, each with many unwritable enable words */

@@ -3,7 +3,6 @@
  * Pages whose pager keeps them back: nobody else waits for them, and if they come
  * after the process has left its memory, nothing is written to it.
  */
-#include <dirent.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -23,28 +22,6 @@ static __u32 first_word(int fd)
 	if (pread(fd, &value, sizeof(value), 0) != sizeof(value))
 		return ~0U;
 	return value;
-}
-
-/* Threads of the kernel's that repair what has to wait */
-static int waiting_threads(void)
-{
-	char path[300], name[32];
-	DIR *proc = opendir("/proc");
-	struct dirent *entry;
-	int fd, nr = 0;
-
-	while (proc && (entry = readdir(proc))) {
-		if (atoi(entry->d_name) <= 2)
-			continue;
-		snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-		if (read(fd, name, sizeof(name)) > 12 && !memcmp(name, "user_events/", 12))
-			nr++;
-		close(fd);
-	}
-	if (proc)
-		closedir(proc);
-	return nr;
 }
 
 /*
@@ -69,12 +46,12 @@ TEST_F(uev, page_that_its_pager_keeps_back)
 	took = uev_now_ms() - start;
 	/* A switch that waited for the page would never return. */
 	EXPECT_GT(UEV_WAIT_MS, took);
-	EXPECT_TRUE(uev_wait_for(waiting_threads()));
+	EXPECT_TRUE(uev_wait_for(uev_waiting_threads(NULL)));
 	EXPECT_OK(uev_deliver(uffd, stuck, NULL));
 	ASSERT_BECOMES(1, *stuck);
 	ASSERT_BECOMES(1, *fine);
 	/* Nobody stays to wait for nothing */
-	EXPECT_TRUE(uev_wait_for(!waiting_threads()));
+	EXPECT_TRUE(uev_wait_for(!uev_waiting_threads(NULL)));
 	close(uffd);
 }
 

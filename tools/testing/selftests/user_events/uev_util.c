@@ -261,6 +261,27 @@ char *uev_get(const char *path)
 	return text;
 }
 
+int uev_waiting_threads(const char *user)
+{
+	char path[300], want[32], *name;
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+	int nr = 0;
+
+	snprintf(want, sizeof(want), "user_events/%s%s", user ?: "", user ? "\n" : "");
+	while (proc && (entry = readdir(proc))) {
+		if (atoi(entry->d_name) <= 2)
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
+		name = uev_get(path);
+		nr += !strncmp(name, want, strlen(want));
+		free(name);
+	}
+	if (proc)
+		closedir(proc);
+	return nr;
+}
+
 int uev_probe(const char *function)
 {
 	char line[128];

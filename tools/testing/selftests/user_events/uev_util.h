@@ -137,6 +137,9 @@ bool uev_log_line(int kmsg, char *line, size_t size);
 /* How many of the next ones have @text, an event's name for instance */
 int uev_log_lines(int kmsg, const char *text);
 
+/* Threads of the kernel that wait on behalf of a user, whose number this is; NULL: of any */
+int uev_waiting_threads(const char *user);
+
 /* Counts the calls of a function of the kernel; -1 if there are no such probes. */
 int uev_probe(const char *function);
 long uev_probe_hits(void);

@@ -340,6 +340,38 @@ TEST_F(uev, event_probe_is_a_user)
 	}
 }
 
+/* Of two events that wait for their probes to go, none is forgotten. */
+TEST_F(uev, event_probes_on_two_events)
+{
+	static const char * const names[] = { EVENT_NAME, EVENT_NAME "_too" };
+	char line[256];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		snprintf(line, sizeof(line), "%s u32 a", names[i]);
+		ASSERT_OK(uev_reg(self->fd, self->value, i, 4, 0, line, NULL));
+		snprintf(line, sizeof(line), "-:uev_probes/life_probe%zu", i);
+		uev_dynamic(line);
+		snprintf(line, sizeof(line), "e:uev_probes/life_probe%zu " USER_EVENTS_SYSTEM ".%s a=$a",
+			 i, names[i]);
+		if (uev_append("dynamic_events", line))
+			SKIP(return, "kernel without event probes");
+		ASSERT_OK(uev_unreg(self->fd, self->value, i));
+	}
+	close(self->fd);
+	self->fd = uev_open();
+	ASSERT_LE(0, self->fd);
+	/* The kernel looks at them time and again */
+	usleep(1500000);
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		EXPECT_TRUE(uev_alive(names[i]));
+		snprintf(line, sizeof(line), "-:uev_probes/life_probe%zu", i);
+		ASSERT_OK(uev_dynamic(line));
+	}
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		EXPECT_TRUE(uev_wait_for(!uev_alive(names[i]))) TH_LOG("%s", names[i]);
+}
+
 static int register_missing_page(void *arg)
 {
 	int uffd, fd = uev_open();

@@ -574,6 +574,39 @@ TEST_F(uev, children_map_it_again)
 	close(again.memory);
 }
 
+struct unmapping {
+	int fd;
+	char *area;
+};
+
+/* At once, before the kernel has cleaned up what was unmapped */
+static int unmaps_one_unregisters_another(void *arg)
+{
+	struct unmapping *u = arg;
+
+	return munmap(u->area, uev_page_size()) ||
+	       uev_unreg(u->fd, u->area + uev_page_size(), 0);
+}
+
+/* A child that has unmapped one word unregisters another for itself alone. */
+TEST_F(uev, child_unmaps_and_unregisters)
+{
+	size_t page = uev_page_size();
+	struct unmapping u = { self->fd, map_anon(NULL, 2 * page) };
+	int i;
+
+	ASSERT_OK(uev_reg(self->fd, u.area, 0, 4, 0, EVENT, NULL));
+	ASSERT_OK(uev_reg(self->fd, u.area + page, 0, 4, 0, EVENT, NULL));
+	for (i = 0; i < 20; i++) {
+		ASSERT_EQ(0, uev_in_child(unmaps_one_unregisters_another, &u));
+		ASSERT_OK(uev_enable(EVENT_NAME, !(i & 1)));
+		ASSERT_BECOMES(!(i & 1), *(__u32 *)u.area);
+		ASSERT_BECOMES(!(i & 1), *(__u32 *)(u.area + page));
+	}
+	ASSERT_OK(uev_unreg(self->fd, u.area + page, 0));
+	ASSERT_OK(uev_unreg(self->fd, u.area, 0));
+}
+
 /* Neighbours stay registered, and right. */
 TEST_F(uev, only_what_was_unmapped_goes)
 {

@@ -402,6 +402,25 @@ TEST_F(user_limit, deleted_event_and_another_clock)
 }
 
 /* A persistent one counts until it is deleted. */
+/* An event whose probe has just gone makes room at once, though the kernel looked before. */
+TEST_F(user_limit, event_whose_probe_has_gone)
+{
+	static const char remove[] = "-:uev_probes/ul_probe";
+	int fd = uev_open();
+
+	uev_dynamic(remove);
+	ASSERT_OK(uev_put(EVENTS, "1"));
+	ASSERT_OK(uev_reg(fd, self->values, 0, 4, 0, "ul_probed u32 n", NULL));
+	if (uev_append("dynamic_events", "e:uev_probes/ul_probe " USER_EVENTS_SYSTEM ".ul_probed n=$n"))
+		SKIP(return, "kernel without event probes");
+	ASSERT_OK(uev_unreg(fd, self->values, 0));
+	close(fd);
+	usleep(300000);
+	EXPECT_ERR(EMFILE, uev_reg(self->fd, self->values, 0, 4, 0, "ul_next u32 n", NULL));
+	ASSERT_OK(uev_dynamic(remove));
+	EXPECT_OK(uev_reg(self->fd, self->values, 0, 4, 0, "ul_next u32 n", NULL));
+}
+
 TEST_F(user_limit, persistent_event)
 {
 	ASSERT_OK(uev_put(EVENTS, "1"));

@@ -211,6 +211,40 @@ TEST_F(uev, process_without_its_first_thread)
 	EXPECT_EQ(NULL, enabler_of(pid, self->value));
 }
 
+/* A file that is open shows all of them again from its beginning. */
+TEST_F(uev, read_again)
+{
+	int fd = open(TRACEFS "user_events_enablers", O_RDONLY | O_CLOEXEC);
+	static char first[65536], again[65536];
+	ssize_t size, got;
+	int i;
+
+	ASSERT_LE(0, fd);
+	ASSERT_OK(uev_reg(self->fd, self->value, 3, 4, 0, EVENT, NULL));
+	ASSERT_OK(uev_reg(self->fd, self->value, 7, 4, 0, EVENT, NULL));
+	size = read(fd, first, sizeof(first) - 1);
+	ASSERT_LT(0, size);
+	first[size] = '\0';
+	EXPECT_EQ(3, uev_count(first, "\n")) TH_LOG("%s", first);
+	ASSERT_EQ(0, read(fd, again, sizeof(again) - 1));
+	ASSERT_EQ(0, lseek(fd, 0, SEEK_SET));
+	ASSERT_EQ(size, read(fd, again, sizeof(again) - 1));
+	again[size] = '\0';
+	EXPECT_STREQ(first, again);
+
+	/* From the middle of more than the kernel makes at once, too */
+	for (i = 0; i < 128; i++)
+		ASSERT_OK(uev_reg(self->fd, self->value + 2 + i / 32, i % 32, 4, 0, EVENT, NULL));
+	ASSERT_EQ(0, lseek(fd, 0, SEEK_SET));
+	ASSERT_EQ(100, read(fd, again, 100));
+	ASSERT_EQ(0, lseek(fd, 0, SEEK_SET));
+	for (size = 0; (got = read(fd, again + size, sizeof(again) - 1 - size)) > 0; )
+		size += got;
+	again[size] = '\0';
+	EXPECT_EQ(3 + 128, uev_count(again, "\n"));
+	close(fd);
+}
+
 TEST_F(uev, value_that_was_given_up)
 {
 	size_t page = uev_page_size();

@@ -587,6 +587,7 @@ TEST_F(fault, writing)
 static struct {
 	int fd, group, opened, id;
 	char *page;		/* begins with an enable word for EVENT */
+	pid_t child;		/* shares what is registered */
 } other;
 
 static int declare(void)
@@ -720,6 +721,33 @@ static int nothing(void)
 	return 0;
 }
 
+/* What a child shares is copied first */
+static int register_beside_a_child(void)
+{
+	return uev_reg(other.fd, other.page + 16, 1, 4, 0, EVENT, NULL);
+}
+
+static void end_child(void)
+{
+	if (other.child <= 0)
+		return;
+	kill(other.child, SIGKILL);
+	uev_join(other.child);
+	other.child = 0;
+}
+
+static int unregister_beside_a_new_child(void)
+{
+	int ret;
+
+	end_child();
+	ret = uev_unreg(other.fd, other.page + 16, 1);
+	if (ret && ret != -ENOENT)
+		return ret;
+	other.child = uev_fork(waits, NULL);
+	return other.child < 0 ? -EAGAIN : 0;
+}
+
 static const struct call {
 	const char *name;
 	int (*make)(void);
@@ -738,6 +766,7 @@ static const struct call {
 	{ "reads user_events_status", read_status, nothing },
 	{ "reads user_events_enablers", read_enablers, nothing },
 	{ "unmaps an enable word", unmap, map_again },
+	{ "registers beside a child", register_beside_a_child, unregister_beside_a_new_child, true },
 };
 
 static void check_call(struct __test_metadata *_metadata,
@@ -787,12 +816,19 @@ TEST_F(fault, all_other_calls)
 	/* To unmap the page in the middle takes memory */
 	other.page = area + page;
 	ASSERT_OK(register_again());
+	/* Others, that a copy can fail after */
+	ASSERT_OK(uev_reg(self->fd, area, 2, 4, 0, EVENT, NULL));
+	ASSERT_OK(uev_reg(self->fd, area, 3, 4, 0, EVENT, NULL));
 	other.id = uev_event_id(EVENT_NAME);
 	ASSERT_OK(uev_append(GROUPS "control", "+fault_a"));
 	other.group = open(GROUPS "fault_a/user_events_data", O_RDWR | O_CLOEXEC);
 	ASSERT_LE(0, other.group);
 	for (i = 0; i < ARRAY_SIZE(calls); i++)
 		check_call(_metadata, self, &calls[i]);
+	end_child();
+	ASSERT_OK(uev_unreg(self->fd, other.page + 16, 1));
+	ASSERT_OK(uev_unreg(self->fd, area, 2));
+	ASSERT_OK(uev_unreg(self->fd, area, 3));
 	/* The word that was mapped and registered so often is found. */
 	ASSERT_OK(uev_enable(EVENT_NAME, true));
 	ASSERT_BECOMES(1, *(__u32 *)other.page);

@@ -333,6 +333,7 @@ TEST_F(uev, not_wanted)
 	int index = uev_reg_index(self->fd, self->value, "lo_pid u32 n");
 	int soft = uev_reg_index(self->fd, self->value + 1, "lo_soft u32 n");
 	static const char large[LARGE];
+	char pid[16];
 
 	ASSERT_LE(0, index);
 	ASSERT_LE(0, soft);
@@ -344,9 +345,14 @@ TEST_F(uev, not_wanted)
 	ASSERT_OK(uev_put(IN_INSTANCE("tracing_on"), "0"));
 	ASSERT_EQ(7, emit_u32s(self->fd, index, 7));
 	EXPECT_LOSSES("lo_pid", 0, 0, 0, 0);
-	ASSERT_OK(uev_put(IN_INSTANCE("set_event_pid"), ""));
+	/* It does if it wants those of this process, or of all */
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	ASSERT_OK(uev_put(IN_INSTANCE("set_event_pid"), pid));
 	ASSERT_ERR(EMSGSIZE, uev_emit(self->fd, index, large, LARGE));
 	EXPECT_LOSSES("lo_pid", 0, 0, 1, 0);
+	ASSERT_OK(uev_put(IN_INSTANCE("set_event_pid"), ""));
+	ASSERT_ERR(EMSGSIZE, uev_emit(self->fd, index, large, LARGE));
+	EXPECT_LOSSES("lo_pid", 0, 0, 2, 0);
 
 	/* With a trigger that looks at records, of which there are none from here */
 	ASSERT_OK(uev_put(IN_INSTANCE("tracing_on"), "1"));
@@ -354,7 +360,7 @@ TEST_F(uev, not_wanted)
 	if (uev_append(IN_INSTANCE("events/user_events/lo_pid/trigger"), "traceoff if n == 1000"))
 		SKIP(return, "no triggers");
 	ASSERT_EQ(7, emit_u32s(self->fd, index, 7));
-	EXPECT_LOSSES("lo_pid", 0, 0, 1, 0);
+	EXPECT_LOSSES("lo_pid", 0, 0, 2, 0);
 	ASSERT_OK(uev_append(IN_INSTANCE("events/user_events/lo_pid/trigger"),
 			     "!traceoff if n == 1000"));
 

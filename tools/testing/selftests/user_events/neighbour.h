@@ -100,6 +100,15 @@ static inline long kernel_threads(long *number)
 	return sum;
 }
 
+/* They have used less than a tenth of a second in the last half second */
+static inline bool kernel_threads_rest(void)
+{
+	long nr, before = kernel_threads(&nr);
+
+	usleep(500000);
+	return kernel_threads(&nr) - before < 10;
+}
+
 FIXTURE(neighbour) {
 	int old_sysctl;
 	pid_t bad[10];

@@ -162,14 +162,6 @@ static int shares_with_children(void *arg)
 		pause();
 }
 
-static bool kernel_threads_rest(void)
-{
-	long nr, before = kernel_threads(&nr);
-
-	usleep(500000);
-	return kernel_threads(&nr) - before < 10;
-}
-
 TEST_F(neighbour, repairs_of_children_that_share_bits)
 {
 	int memory = memfd_create("uev", MFD_CLOEXEC), i, rounds = 20;

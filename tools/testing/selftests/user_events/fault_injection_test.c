@@ -766,7 +766,8 @@ static const struct call {
 	{ "reads user_events_status", read_status, nothing },
 	{ "reads user_events_enablers", read_enablers, nothing },
 	{ "unmaps an enable word", unmap, map_again },
-	{ "registers beside a child", register_beside_a_child, unregister_beside_a_new_child, true },
+	{ "registers beside a child", register_beside_a_child,
+	  unregister_beside_a_new_child, true },
 };
 
 static void check_call(struct __test_metadata *_metadata,

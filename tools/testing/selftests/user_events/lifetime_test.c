@@ -352,8 +352,8 @@ TEST_F(uev, event_probes_on_two_events)
 		ASSERT_OK(uev_reg(self->fd, self->value, i, 4, 0, line, NULL));
 		snprintf(line, sizeof(line), "-:uev_probes/life_probe%zu", i);
 		uev_dynamic(line);
-		snprintf(line, sizeof(line), "e:uev_probes/life_probe%zu " USER_EVENTS_SYSTEM ".%s a=$a",
-			 i, names[i]);
+		snprintf(line, sizeof(line),
+			 "e:uev_probes/life_probe%zu " USER_EVENTS_SYSTEM ".%s a=$a", i, names[i]);
 		if (uev_append("dynamic_events", line))
 			SKIP(return, "kernel without event probes");
 		ASSERT_OK(uev_unreg(self->fd, self->value, i));

@@ -231,7 +231,7 @@ TEST_F(uev, memfd_mapped_twice)
 	close(fd);
 }
 
-/* A bit in a private mapping of the file is in memory of its own, and says nothing of the shared. */
+/* A private mapping of the file is memory of its own: its bit says nothing of the shared one. */
 TEST_F(uev, private_mapping_of_shared_memory)
 {
 	int fd = memfd_create("uev", MFD_CLOEXEC);

@@ -406,12 +406,13 @@ TEST_F(user_limit, deleted_event_and_another_clock)
 TEST_F(user_limit, event_whose_probe_has_gone)
 {
 	static const char remove[] = "-:uev_probes/ul_probe";
+	static const char probe[] = "e:uev_probes/ul_probe " USER_EVENTS_SYSTEM ".ul_probed n=$n";
 	int fd = uev_open();
 
 	uev_dynamic(remove);
 	ASSERT_OK(uev_put(EVENTS, "1"));
 	ASSERT_OK(uev_reg(fd, self->values, 0, 4, 0, "ul_probed u32 n", NULL));
-	if (uev_append("dynamic_events", "e:uev_probes/ul_probe " USER_EVENTS_SYSTEM ".ul_probed n=$n"))
+	if (uev_append("dynamic_events", probe))
 		SKIP(return, "kernel without event probes");
 	ASSERT_OK(uev_unreg(fd, self->values, 0));
 	close(fd);

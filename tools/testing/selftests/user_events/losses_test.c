@@ -308,7 +308,7 @@ TEST_F(uev, switched_off)
 	EXPECT_EQ(3, drain("lo_off"));
 }
 
-/* With a stack trace behind each record the way of the core is taken: what has no room counts. */
+/* The trace core writes a record that gets a stack trace; one without room counts as lost. */
 TEST_F(uev, full_of_stack_traces)
 {
 	int index = uev_reg_index(self->fd, self->value, "lo_stack u32 n");
@@ -345,7 +345,7 @@ TEST_F(uev, not_wanted)
 	ASSERT_OK(uev_put(IN_INSTANCE("tracing_on"), "0"));
 	ASSERT_EQ(7, emit_u32s(self->fd, index, 7));
 	EXPECT_LOSSES("lo_pid", 0, 0, 0, 0);
-	/* It does if it wants those of this process, or of all */
+	/* The instance loses it if it wants records of this process, or of all */
 	snprintf(pid, sizeof(pid), "%d", getpid());
 	ASSERT_OK(uev_put(IN_INSTANCE("set_event_pid"), pid));
 	ASSERT_ERR(EMSGSIZE, uev_emit(self->fd, index, large, LARGE));

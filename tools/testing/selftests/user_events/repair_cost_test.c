@@ -214,7 +214,7 @@ TEST_F(bounded, pages_past_the_end)
 	close(fd);
 }
 
-/* A user of this test's alone: those of others share the lines of a minute */
+/* Only this test uses this UID, so no other test uses up its log lines of a minute */
 #define LOGGED_UID	54321
 
 struct lost {
@@ -233,7 +233,7 @@ static int loses_its_page(void *arg)
 	return !uev_wait_for(UEV_READ(lost->quit));
 }
 
-/* Who changes its user is the new one after a fork */
+/* The kernel counts a process as its new user once it has forked */
 static int as_another_user(void *arg)
 {
 	return setresuid(LOGGED_UID, LOGGED_UID, LOGGED_UID) ? 1 :

@@ -204,8 +204,6 @@ int uev_log_lines(int kmsg, const char *text)
 	return nr;
 }
 
-#define PROBE	"uev_probe"
-
 static void full_path(char *out, size_t size, const char *path)
 {
 	snprintf(out, size, "%s%s", *path == '/' ? "" : TRACEFS, path);
@@ -281,6 +279,8 @@ int uev_waiting_threads(const char *user)
 		closedir(proc);
 	return nr;
 }
+
+#define PROBE	"uev_probe"
 
 int uev_probe(const char *function)
 {

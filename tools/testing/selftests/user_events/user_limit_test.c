@@ -401,7 +401,6 @@ TEST_F(user_limit, deleted_event_and_another_clock)
 	free(clocks);
 }
 
-/* A persistent one counts until it is deleted. */
 /* An event whose probe has just gone makes room at once, though the kernel looked before. */
 TEST_F(user_limit, event_whose_probe_has_gone)
 {
@@ -422,6 +421,7 @@ TEST_F(user_limit, event_whose_probe_has_gone)
 	EXPECT_OK(uev_reg(self->fd, self->values, 0, 4, 0, "ul_next u32 n", NULL));
 }
 
+/* A persistent one counts until it is deleted. */
 TEST_F(user_limit, persistent_event)
 {
 	ASSERT_OK(uev_put(EVENTS, "1"));

@@ -195,13 +195,13 @@ static struct mm *new_mm(void)
 	return NULL;
 }
 
-static struct file *new_file(void)
+static struct file *new_file(int group)
 {
 	size_t i;
 
 	for (i = 0; i < PROCS * FILES; i++) {
 		if (!model.open_files[i].users) {
-			model.open_files[i] = (struct file){};
+			model.open_files[i] = (struct file){ .group = group };
 			return &model.open_files[i];
 		}
 	}
@@ -217,10 +217,11 @@ static void set_file(struct proc *proc, int number, struct file *file)
 	proc->files[number] = file;
 }
 
-static void fork_mm(struct mm *child, const struct mm *parent)
+static void fork_mm(struct mm *child, struct mm *parent)
 {
 	int p, i;
 
+	parent->forked = true;
 	*child = *parent;
 	child->users = 1;
 	for (p = 0; p < PAGES; p++) {
@@ -255,6 +256,10 @@ static void start_proc(const struct op *op)
 		proc->mm = parent->mm;
 		proc->mm->users++;
 	}
+	if (op->kind == OP_VFORK) {
+		parent->state = PROC_WAITING;
+		proc->vforked_by = parent;
+	}
 }
 
 static void end_proc(struct proc *proc, bool executes)
@@ -264,6 +269,13 @@ static void end_proc(struct proc *proc, bool executes)
 	if (proc->mm)
 		proc->mm->users--;
 	proc->mm = NULL;
+	if (proc->vforked_by)
+		proc->vforked_by->state = PROC_ALIVE;
+	proc->vforked_by = NULL;
+	for (i = 0; i < PROCS; i++) {
+		if (model.procs[i].vforked_by == proc)
+			model.procs[i].vforked_by = NULL;
+	}
 	for (i = 0; i < FILES; i++) {
 		if (!executes || i & 1)
 			set_file(proc, i, NULL);
@@ -336,21 +348,47 @@ static void update_events(void)
 	}
 }
 
-int model_held(void)
+static bool is_in(int event, int group)
+{
+	return group < 0 || IN_GROUP(event) == group;
+}
+
+int model_held(int group)
 {
 	int i, held = 0;
 
 	for (i = 0; i < EVENTS; i++)
-		held += model.events[i].state == EVENT_HELD;
+		held += is_in(i, group) && model.events[i].state == EVENT_HELD;
 	return held;
 }
 
+/* Nothing holds them, but memory that was unmapped may for a moment. */
+static int loose_events(int group)
+{
+	int i, loose = 0;
+
+	for (i = 0; i < EVENTS; i++)
+		loose += is_in(i, group) && model.events[i].state == EVENT_IDLE &&
+			model.events[i].loose;
+	return loose;
+}
+
+int model_group_of(const struct op *op)
+{
+	const struct file *file = op->who == ADMIN ? NULL :
+		model.procs[op->who].files[op->file];
+
+	return file ? file->group : 0;
+}
+
+/* One that waits goes on when the last one that does not has ended. */
 static int living(void)
 {
 	int i, count = 0;
 
 	for (i = 0; i < PROCS; i++)
-		count += model.procs[i].state == PROC_ALIVE;
+		count += model.procs[i].state == PROC_ALIVE ||
+			model.procs[i].state == PROC_WAITING;
 	return count;
 }
 
@@ -361,22 +399,23 @@ static int living(void)
 static bool expect_event(int number, int format, struct results *results)
 {
 	const struct event *event = &model.events[number];
-	bool same = event->format == format, must = false;
-	int i, loose = 0;
+	bool same = event->format == format, must = false, full, over;
+	int group = IN_GROUP(number);
 
-	for (i = 0; i < EVENTS; i++)
-		loose += model.events[i].state == EVENT_IDLE && model.events[i].loose;
-
+	full = model.no_events || model_held(-1) >= model.max ||
+		(group && model_held(group) >= model.group_max);
+	over = full || model_held(-1) + loose_events(-1) >= model.max ||
+		(group && model_held(group) + loose_events(group) >= model.group_max);
 	if (event->state != EVENT_GONE && !same) {
 		must = event->state == EVENT_HELD;
 		if (must || event->loose)
 			result(results, -EADDRINUSE);
 	}
 	/* Events that nothing holds are in nobody's way. */
-	if ((event->state != EVENT_HELD || !same) && model_held() + loose >= model.max) {
+	if ((event->state != EVENT_HELD || !same) && over) {
 		result(results, -EMFILE);
 		if (event->state != EVENT_IDLE || !same)
-			must |= model_held() >= model.max;
+			must |= full;
 	}
 	return must;
 }
@@ -524,7 +563,8 @@ bool model_is_valid(const struct op *op)
 			return false;
 		/* Two events at one bit in shared memory would be the program's mistake. */
 		return op->page != SHARED ||
-			(op->word == op->event && !(op->flags & USER_EVENT_REG_MULTI_FORMAT));
+			(op->word == op->event && !model_group_of(op) &&
+			 !(op->flags & USER_EVENT_REG_MULTI_FORMAT));
 	case OP_WRITE:
 		if (op->bad == WRITE_LOC) {
 			const struct event *event = written_event(op);
@@ -539,13 +579,14 @@ bool model_is_valid(const struct op *op)
 		return true;
 	case OP_FORK:
 	case OP_CLONE_VM:
+	case OP_VFORK:
 		return proc_is(op->proc, PROC_FREE);
 	case OP_EXIT:
 	case OP_EXEC:
 		return living() > 1;
 	case OP_KILL:
 		return proc_is(op->proc, PROC_EXECUTED) ||
-			(proc_is(op->proc, PROC_ALIVE) && living() > 1);
+			(!proc_is(op->proc, PROC_FREE) && living() > 1);
 	case OP_NOBODY:
 		return !proc->nobody;
 	case OP_MAP:
@@ -569,6 +610,8 @@ bool model_is_valid(const struct op *op)
 			return model.events[op->event].state != EVENT_IDLE &&
 				!model.events[op->event].perf;
 		return model.events[op->event].perf;
+	case OP_CPU:
+		return model.has_hotplug;
 	}
 	return true;
 }
@@ -580,7 +623,7 @@ static void expect_register(const struct op *op, struct results *results)
 	const struct proc *proc = &model.procs[op->who];
 	const struct file *file = proc->files[op->file];
 	bool multi = op->flags & USER_EVENT_REG_MULTI_FORMAT, good = true;
-	int event = EVENT_OF(op->event, op->format, multi), i;
+	int event = EVENT_OF(file->group, op->event, op->format, multi), i;
 	const struct enabler *enabler;
 
 	switch (op->bad) {
@@ -609,8 +652,16 @@ static void expect_register(const struct op *op, struct results *results)
 		result(results, -EPERM);
 	if (op->format >= FORMATS)
 		result(results, -EINVAL);
+	if (file->dead)
+		result(results, -ENODEV);
+	if (model.no_bits && !enabler)
+		result(results, -EMFILE);
 	good = !results->nr;
-	if (op->format < FORMATS && expect_event(event, op->format, results))
+	/* One that is gone makes room, but not in a set that is to be copied. */
+	if (model.no_bits)
+		result(results, -EMFILE);
+	if (op->format < FORMATS && !file->dead &&
+	    expect_event(event, op->format, results))
 		good = false;
 	if (!good)
 		return;
@@ -629,17 +680,27 @@ static void expect_unregister(const struct op *op, struct results *results)
 		result(results, -ENOENT);
 	if (!results->nr)
 		result(results, 0);
+	/* What is shared is copied first. */
+	if (model.no_bits && mm->forked)
+		result(results, -EMFILE);
 }
 
 /* Events that DIAG_IOCSDEL would delete: that of a name, and its multi formats */
-static bool has_name(int event, int name)
+static bool is_deleted(int event, const struct op *op)
 {
-	return event == name || (event >= NAMES && (event - NAMES) / FORMATS == name);
+	int in_group = event % GROUP_EVENTS;
+
+	if (IN_GROUP(event) != model_group_of(op))
+		return false;
+	return IS_MULTI(event) ? (in_group - NAMES) / FORMATS == op->event :
+		in_group == op->event;
 }
 
 static void expect_delete(const struct op *op, struct results *results)
 {
 	bool denied = false, found = false, maybe = false, loose = false, busy = false;
+	const struct proc *proc = &model.procs[op->who];
+	bool dead = op->who != ADMIN && proc->files[op->file]->dead;
 	int i;
 
 	if (op->bad) {
@@ -649,13 +710,13 @@ static void expect_delete(const struct op *op, struct results *results)
 	for (i = 0; i < EVENTS; i++) {
 		const struct event *event = &model.events[i];
 
-		if (!has_name(i, op->event) || event->state == EVENT_GONE)
+		if (dead || !is_deleted(i, op) || event->state == EVENT_GONE)
 			continue;
 		found |= event->state == EVENT_HELD;
 		maybe |= event->state == EVENT_IDLE;
 		loose |= event->loose;
 		busy |= model_is_busy(i);
-		denied |= event->persist && model.procs[op->who].nobody;
+		denied |= event->persist && proc->nobody;
 	}
 	if (busy || loose)
 		result(results, -EBUSY);
@@ -696,7 +757,7 @@ static void expect_create(const struct op *op, struct results *results)
 {
 	bool good = true;
 
-	if (op->format >= FORMATS) {
+	if (op->format >= FORMATS || (IN_GROUP(op->event) && !model.has_group)) {
 		result(results, -EINVAL);
 		return;
 	}
@@ -720,6 +781,27 @@ static void expect_remove(const struct op *op, struct results *results)
 	if (model_is_busy(op->event) || event->loose)
 		result(results, -EBUSY);
 	if (!model_is_busy(op->event))
+		result(results, 0);
+}
+
+static void expect_group(const struct op *op, struct results *results)
+{
+	bool busy = false, loose = false;
+	int i;
+
+	if (op->bad == GROUP_MAKE ? model.has_group : !model.has_group) {
+		result(results, op->bad == GROUP_MAKE ? -EEXIST : -ENOENT);
+		return;
+	}
+	for (i = 0; op->bad == GROUP_REMOVE && i < EVENTS; i++) {
+		if (!IN_GROUP(i) || model.events[i].state == EVENT_GONE)
+			continue;
+		busy |= model_is_busy(i);
+		loose |= model.events[i].loose;
+	}
+	if (busy || loose)
+		result(results, -EBUSY);
+	if (!busy)
 		result(results, 0);
 }
 
@@ -747,7 +829,8 @@ void model_expect(const struct op *op, struct results *results)
 
 	switch (op->kind) {
 	case OP_OPEN:
-		result(results, proc->nobody ? -EACCES : 0);
+		result(results, proc->nobody ? -EACCES :
+		       op->group && !model.has_group ? -ENOENT : 0);
 		break;
 	case OP_TAKE:
 		if (proc->nobody)
@@ -791,6 +874,9 @@ void model_expect(const struct op *op, struct results *results)
 	case OP_PERF:
 		result(results, event->state == EVENT_HELD ? 0 : -ENOENT);
 		break;
+	case OP_GROUP:
+		expect_group(op, results);
+		break;
 	default:
 		result(results, 0);
 	}
@@ -803,7 +889,7 @@ static void apply_register(const struct op *op, int index)
 	struct proc *proc = &model.procs[op->who];
 	struct file *file = proc->files[op->file];
 	bool multi = op->flags & USER_EVENT_REG_MULTI_FORMAT;
-	int number = EVENT_OF(op->event, op->format, multi), i;
+	int number = EVENT_OF(file->group, op->event, op->format, multi), i;
 	struct event *event = &model.events[number];
 	struct enabler *enabler;
 
@@ -921,6 +1007,30 @@ static void apply_end(void)
 		model.events[i].instance = false;
 		model.events[i].perf = false;
 	}
+	model.no_events = false;
+	model.no_bits = false;
+	model.max = EVENTS + 1;
+}
+
+static void apply_group(const struct op *op)
+{
+	size_t i;
+
+	if (op->bad != GROUP_REMOVE) {
+		model.has_group = true;
+		model.group_max = op->index;
+		return;
+	}
+	model.has_group = false;
+	for (i = 0; i < EVENTS; i++) {
+		if (!IN_GROUP(i))
+			continue;
+		event_goes(i);
+		if (IS_MULTI(i))
+			model.events[i].name[0] = '\0';
+	}
+	for (i = 0; i < PROCS * FILES; i++)
+		model.open_files[i].dead |= model.open_files[i].group;
 }
 
 void model_apply(const struct op *op, int ret)
@@ -932,7 +1042,7 @@ void model_apply(const struct op *op, int ret)
 	switch (op->kind) {
 	case OP_OPEN:
 		if (!ret)
-			set_file(proc, op->file, new_file());
+			set_file(proc, op->file, new_file(op->group));
 		break;
 	case OP_CLOSE:
 		set_file(proc, op->file, NULL);
@@ -954,7 +1064,7 @@ void model_apply(const struct op *op, int ret)
 		break;
 	case OP_DELETE:
 		for (i = 0; !ret && i < EVENTS; i++) {
-			if (has_name(i, op->event))
+			if (is_deleted(i, op))
 				event_goes(i);
 		}
 		break;
@@ -965,6 +1075,7 @@ void model_apply(const struct op *op, int ret)
 		break;
 	case OP_FORK:
 	case OP_CLONE_VM:
+	case OP_VFORK:
 		start_proc(op);
 		break;
 	case OP_EXIT:
@@ -995,8 +1106,19 @@ void model_apply(const struct op *op, int ret)
 		if (!ret)
 			event_goes(op->event);
 		break;
+	case OP_GROUP:
+		if (!ret)
+			apply_group(op);
+		break;
 	case OP_LIMIT:
-		model.max = op->on ? model_held() : EVENTS + 1;
+		if (op->bad == LIMIT_SYSTEM)
+			model.max = op->on ? model_held(-1) : EVENTS + 1;
+		else if (op->bad == LIMIT_USER_EVENTS)
+			model.no_events = op->on;
+		else
+			model.no_bits = op->on;
+		break;
+	case OP_CPU:
 		break;
 	case OP_LOOK:
 		for (i = 0; i < EVENTS; i++) {
@@ -1018,11 +1140,12 @@ void model_apply(const struct op *op, int ret)
 /* One process, with all pages and no file */
 void model_init(void)
 {
-	bool is_64 = model.is_64;
+	bool is_64 = model.is_64, has_hotplug = model.has_hotplug;
 	int p;
 
 	memset(&model, 0, sizeof(model));
 	model.is_64 = is_64;
+	model.has_hotplug = has_hotplug;
 	model.max = EVENTS + 1;
 	model.procs[0] = (struct proc){ .state = PROC_ALIVE, .mm = new_mm() };
 	for (p = 0; p < PAGES; p++)

@@ -20,16 +20,18 @@ extern const char model_run_text[], model_steps_text[];
 
 enum kind {
 	OP_OPEN, OP_CLOSE, OP_DUP, OP_TAKE, OP_REGISTER, OP_UNREGISTER, OP_DELETE,
-	OP_WRITE, OP_FORK, OP_CLONE_VM, OP_EXIT, OP_EXEC, OP_KILL, OP_NOBODY, OP_MAP,
-	OP_UNMAP, OP_MOVE, OP_PROTECT, OP_ADVISE, OP_DISCARD, OP_FLIP, OP_FTRACE,
-	OP_INSTANCE, OP_PERF, OP_CREATE, OP_REMOVE, OP_LIMIT, OP_LOOK, OP_END, KINDS,
+	OP_WRITE, OP_FORK, OP_CLONE_VM, OP_VFORK, OP_EXIT, OP_EXEC, OP_KILL, OP_NOBODY,
+	OP_MAP, OP_UNMAP, OP_MOVE, OP_PROTECT, OP_ADVISE, OP_DISCARD, OP_FLIP, OP_FTRACE,
+	OP_INSTANCE, OP_PERF, OP_CREATE, OP_REMOVE, OP_GROUP, OP_LIMIT, OP_CPU, OP_LOOK,
+	OP_END, KINDS,
 };
 
 /* An operation: small numbers, those that its kind does not use are 0 */
 struct op {
 	__u8 kind, who;		/* OP_, and the process that does it */
 	__u8 file, file2, proc, page, page2, word, bit, size, flags, bad, on, pieces;
-	__u8 event;		/* number of an event; of a name where it has one */
+	__u8 group;
+	__u8 event;		/* number of an event; where there is a file, of a name */
 	__u8 format, spelling;
 	__s16 index;
 	__u32 value, bits;
@@ -77,21 +79,25 @@ struct enabler {
 /* An address space */
 struct mm {
 	int users;
+	bool forked;	/* may share what is registered with another one */
 	struct page pages[PAGES];
 	struct enabler enablers[MAX_ENABLERS];
 };
 
 /* An open file */
 struct file {
-	int users, nr;
+	int users, nr, group;
+	bool dead;	/* its group was removed */
 	__u8 events[EVENTS];
 };
 
-enum proc_state { PROC_FREE, PROC_ALIVE, PROC_EXECUTED };
+/* PROC_WAITING: in vfork(), for its child */
+enum proc_state { PROC_FREE, PROC_ALIVE, PROC_WAITING, PROC_EXECUTED };
 
 struct proc {
 	__u8 state;
 	bool nobody;
+	struct proc *vforked_by;	/* who waits for this one, or NULL */
 	struct mm *mm;
 	struct file *files[FILES];
 };
@@ -125,9 +131,12 @@ extern struct model {
 	struct event events[EVENTS];
 	struct word shared[WORDS];
 	int max;		/* user_events_max, as far as events of the test go */
+	bool no_events, no_bits; /* no user may have any */
+	bool has_group;
+	int group_max;
 	struct record records[2][MAX_RECORDS];
 	int nr_records[2];
-	bool is_64;
+	bool is_64, has_hotplug;
 } model;
 
 void model_init(void);
@@ -141,7 +150,9 @@ struct word *model_word(struct mm *mm, int page, int word);
 __u64 model_mask(int bit, int size);
 /* The payload of a record, as m_write() takes it, and its size */
 int model_payload(const struct op *op, char *payload);
-int model_held(void);
+int model_held(int group);	/* how many events of a group, or of all if negative */
 bool model_is_busy(int event);	/* that it cannot be deleted */
+/* The group of the file that an operation is about */
+int model_group_of(const struct op *op);
 
 #endif /* UEV_MODEL_H */

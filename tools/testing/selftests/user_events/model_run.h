@@ -29,7 +29,8 @@
 
 #define TRACEFS		"/sys/kernel/tracing/"
 #define INSTANCE	"instances/uev_test/"
-#define MAX_EVENTS	"/proc/sys/kernel/user_events_max"
+#define GROUPS_DIR	TRACEFS "user_events_groups/"
+#define GROUP		"uev_model"
 
 #define PROCS		6
 #define ADMIN		PROCS	/* who listens, and registers nothing */
@@ -39,9 +40,13 @@
 #define WORDS		4	/* enable words in a page */
 #define NAMES		4
 #define FORMATS		4
-#define EVENTS		(NAMES * (1 + FORMATS))	/* single formats, then multi formats */
-#define EVENT_OF(name, format, multi) \
-	((multi) ? NAMES + (name) * FORMATS + (format) : (name))
+#define GROUPS		2	/* the default group, and one that comes and goes */
+#define GROUP_EVENTS	(NAMES * (1 + FORMATS))	/* single formats, then multi formats */
+#define EVENTS		(GROUPS * GROUP_EVENTS)
+#define EVENT_OF(group, name, format, multi) ((group) * GROUP_EVENTS + \
+	((multi) ? NAMES + (name) * FORMATS + (format) : (name)))
+#define IN_GROUP(event)	((event) / GROUP_EVENTS)
+#define IS_MULTI(event)	((event) % GROUP_EVENTS >= NAMES)
 #define MAX_CPUS	64
 
 #define FD(file)	(100 + (file))
@@ -55,6 +60,12 @@ enum bad_reg {
 	REG_ALIGN, REG_KERNEL, REG_NO_COMMAND, REG_LONG_COMMAND, REG_READ_ONLY,
 	REG_BAD_END,
 };
+
+/* Lines of user_events_groups/control */
+enum group_line { GROUP_MAKE, GROUP_LIMIT, GROUP_REMOVE, GROUP_LINES };
+
+/* What limits events, and enable bits */
+enum limit { LIMIT_SYSTEM, LIMIT_USER_EVENTS, LIMIT_USER_BITS, LIMITS };
 
 enum bad_unreg { UNREG_GOOD, UNREG_RESERVED, UNREG_SHORT, UNREG_LONG, UNREG_BAD_END };
 
@@ -74,8 +85,15 @@ static char *area;		/* the pages */
 static size_t page_size;
 static int wait_ms = 10000;	/* for what the kernel does a moment later */
 static int perf_fds[EVENTS][MAX_CPUS];
+static int perf_before[EVENTS];	/* records that CPUs had counted which are gone */
+static int perf_is_open[EVENTS];
 static int pipes[2] = { -1, -1 };	/* trace_pipe, of the instance too */
-static char max_before[16];	/* user_events_max */
+static char max_before[LIMITS][16];
+
+static const char * const limit_files[LIMITS] = {
+	"/proc/sys/kernel/user_events_max", "/proc/sys/user/max_user_events",
+	"/proc/sys/user/max_user_event_bits",
+};
 
 /* What a new process does, which is number @arg */
 static int child(void *arg);
@@ -109,6 +127,15 @@ static int result_of(long ret)
 	return ret < 0 ? -errno : ret;
 }
 
+/* A file of a group */
+static const char *file_of(int group, const char *file)
+{
+	static char path[100];
+
+	sprintf(path, "%s%s", group ? GROUPS_DIR GROUP "/" : TRACEFS, file);
+	return path;
+}
+
 /* Files */
 
 static int move_file(int fd, int file)
@@ -122,9 +149,10 @@ static int move_file(int fd, int file)
 	return ret < 0 ? ret : 0;
 }
 
-static int m_open(int file)
+static int m_open(int file, int group)
 {
-	return move_file(open(TRACEFS "user_events_data", O_RDWR | O_CLOEXEC), file);
+	return move_file(open(file_of(group, "user_events_data"), O_RDWR | O_CLOEXEC),
+			 file);
 }
 
 static int m_close(int file)
@@ -260,7 +288,8 @@ static int m_write(int file, int index, const char *payload, int size, int piece
 
 /* Processes */
 
-static int m_fork(int proc, int share_memory)
+/* A new process, which is made with these flags of clone() */
+static int make_process(int proc, int flags)
 {
 	const size_t size = 128 * 1024;
 	char *stack = mmap(NULL, size, PROT_READ | PROT_WRITE,
@@ -271,14 +300,32 @@ static int m_fork(int proc, int share_memory)
 		return -errno;
 	if (GET(run->born) > 0)
 		SET(run->born, 0);
-	ret = result_of(clone(child, stack + size, SIGCHLD |
-			      (share_memory ? CLONE_VM : 0), (void *)(long)proc));
-	if (!share_memory)
+	ret = result_of(clone(child, stack + size, SIGCHLD | CLONE_PARENT_SETTID | flags,
+			      (void *)(long)proc, &run->pids[proc]));
+	if (flags != CLONE_VM)
 		munmap(stack, size);
-	if (ret < 0)
-		return ret;
-	run->pids[proc] = ret;
+	return ret < 0 ? ret : 0;
+}
+
+static int m_wait_born(void)
+{
 	return WAIT_FOR(GET(run->born) > 0) ? 0 : -ETIME;
+}
+
+static int m_fork(int proc)
+{
+	return make_process(proc, 0) ?: m_wait_born();
+}
+
+static int m_clone_vm(int proc)
+{
+	return make_process(proc, CLONE_VM) ?: m_wait_born();
+}
+
+/* Returns when the child has ended, or has executed a program. */
+static int m_vfork(int proc)
+{
+	return make_process(proc, CLONE_VM | CLONE_VFORK);
 }
 
 static int m_exit(void)
@@ -402,8 +449,8 @@ static int m_put(const char *path, const char *text)
 
 static void event_path(char *path, const char *instance, int event, const char *file)
 {
-	sprintf(path, TRACEFS "%sevents/%s/%s/%s", instance,
-		event < NAMES ? USER_EVENTS_SYSTEM : USER_EVENTS_MULTI_SYSTEM,
+	sprintf(path, TRACEFS "%sevents/" USER_EVENTS_SYSTEM "%s%s/%s/%s", instance,
+		IN_GROUP(event) ? "_" GROUP : "", IS_MULTI(event) ? "_multi" : "",
 		run->names[event][0] ? run->names[event] : "never", file);
 }
 
@@ -424,17 +471,18 @@ static int m_perf_close(int event)
 			close(perf_fds[event][cpu]);
 		perf_fds[event][cpu] = 0;
 	}
+	perf_is_open[event] = 0;
 	return 0;
 }
 
-static int m_perf_open(int event)
+static int perf_open_on(int event, int cpu)
 {
 	struct perf_event_attr attr = {
 		.type = PERF_TYPE_TRACEPOINT,
 		.size = sizeof(attr),
 	};
 	char path[200], text[20] = "";
-	int fd, cpu, ret = 0;
+	int fd, ret = 0;
 
 	event_path(path, "", event, "id");
 	fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -443,32 +491,84 @@ static int m_perf_open(int event)
 	if (read(fd, text, sizeof(text) - 1) <= 0)
 		ret = -EIO;
 	close(fd);
+	if (ret)
+		return ret;
 	attr.config = atoi(text);
-	for (cpu = 0; !ret && cpu < sysconf(_SC_NPROCESSORS_ONLN); cpu++) {
-		fd = syscall(__NR_perf_event_open, &attr, -1, cpu, -1,
-			     PERF_FLAG_FD_CLOEXEC);
-		if (fd < 0)
-			ret = -errno;
-		else
-			perf_fds[event][cpu] = fd;
-	}
+	fd = syscall(__NR_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	perf_fds[event][cpu] = fd;
+	return 0;
+}
+
+/* The last CPU is the one that can be offline. */
+static int m_perf_open(int event)
+{
+	int cpu, ret = 0;
+
+	perf_before[event] = 0;
+	for (cpu = 0; !ret && cpu < sysconf(_SC_NPROCESSORS_ONLN); cpu++)
+		ret = perf_open_on(event, cpu);
 	if (ret)
 		m_perf_close(event);
+	else
+		perf_is_open[event] = 1;
 	return ret;
+}
+
+static int perf_count_on(int event, int cpu)
+{
+	__u64 count;
+
+	if (perf_fds[event][cpu] <= 0 ||
+	    read(perf_fds[event][cpu], &count, sizeof(count)) != sizeof(count))
+		return 0;
+	return count;
 }
 
 /* How many records perf has been given */
 static int m_perf_count(int event)
 {
-	__u64 count, sum = 0;
-	int cpu;
+	int cpu, sum = perf_before[event];
 
-	for (cpu = 0; cpu < MAX_CPUS; cpu++) {
-		if (perf_fds[event][cpu] > 0 &&
-		    read(perf_fds[event][cpu], &count, sizeof(count)) == sizeof(count))
-			sum += count;
-	}
+	for (cpu = 0; cpu < MAX_CPUS; cpu++)
+		sum += perf_count_on(event, cpu);
 	return sum;
+}
+
+static const char *cpu_file(void)
+{
+	static char path[64];
+
+	sprintf(path, "/sys/devices/system/cpu/cpu%ld/online",
+		sysconf(_SC_NPROCESSORS_CONF) - 1);
+	return path;
+}
+
+/*
+ * Takes the last CPU offline, or online again. What perf has open there counts nothing
+ * any more: it is opened again.
+ */
+static int m_cpu(int on)
+{
+	int cpu = sysconf(_SC_NPROCESSORS_CONF) - 1, i, ret;
+	int was_on = sysconf(_SC_NPROCESSORS_ONLN) > cpu;
+
+	ret = m_put(cpu_file(), on ? "1" : "0");
+	if (ret || was_on == on)
+		return ret;
+	for (i = 0; i < EVENTS && !ret; i++) {
+		if (!perf_is_open[i])
+			continue;
+		if (on) {
+			ret = perf_open_on(i, cpu);
+			continue;
+		}
+		perf_before[i] += perf_count_on(i, cpu);
+		close(perf_fds[i][cpu]);
+		perf_fds[i][cpu] = 0;
+	}
+	return ret;
 }
 
 /* What is seen */
@@ -505,17 +605,17 @@ static const char *line_with(const char *text, const char *start, const char *ne
 /* Learns what a multi-format event is called that was just registered. */
 static int m_learn(int event, const char *name)
 {
-	const char *line = text_of(TRACEFS "user_events_status");
+	const char *line = text_of(file_of(IN_GROUP(event), "user_events_status"));
+	int first = IN_GROUP(event) * GROUP_EVENTS, i;
 	char found[32];
-	int i;
 
 	for (; (line = line_with(line, name, ".")); line = strchr(line, '\n') + 1) {
 		snprintf(found, sizeof(found), "%.*s", (int)strcspn(line, "\n "), line);
-		for (i = 0; i < EVENTS; i++) {
+		for (i = first; i < first + GROUP_EVENTS; i++) {
 			if (i != event && !strcmp(run->names[i], found))
 				break;
 		}
-		if (i == EVENTS) {
+		if (i == first + GROUP_EVENTS) {
 			memcpy(run->names[event], found, sizeof(found));
 			return 0;
 		}
@@ -526,8 +626,8 @@ static int m_learn(int event, const char *name)
 /* @want: what follows the name in user_events_status, NULL for no line */
 static int status_is(int event, const char *want)
 {
-	const char *line = line_with(text_of(TRACEFS "user_events_status"),
-				     run->names[event], "\n ");
+	const char *status = file_of(IN_GROUP(event), "user_events_status");
+	const char *line = line_with(text_of(status), run->names[event], "\n ");
 
 	if (!line || !want || !*run->names[event])
 		return (line && *run->names[event]) == !!want;
@@ -607,21 +707,33 @@ static const char *m_next_record(int instance)
 }
 
 /*
- * Limits events to so many of this program beside those of others, or not any more if
- * @events is negative.
+ * Limits events of the system to so many of this program beside those of others, or what
+ * each user may have; as it was, if @events is negative.
  */
-static int m_limit(int events)
+static int m_limit(int limit, int events)
 {
 	const char *text = text_of(TRACEFS "user_events_status");
 	char max[16];
 	int others = 0;
 
 	if (events < 0)
-		return m_put(MAX_EVENTS, max_before);
-	for (; *text && *text != '\n'; text = strchr(text, '\n') + 1)
+		return m_put(limit_files[limit], max_before[limit]);
+	for (; limit == LIMIT_SYSTEM && *text && *text != '\n'; text = strchr(text, '\n') + 1)
 		others += !!strncmp(text, run->prefix, strlen(run->prefix));
 	sprintf(max, "%d", others + events);
-	return m_put(MAX_EVENTS, max);
+	return m_put(limit_files[limit], max);
+}
+
+/* A line of user_events_groups/control. A new group begins with the same numbers. */
+static int m_group(const char *line)
+{
+	int ret = m_put(GROUPS_DIR "control", line), i;
+
+	for (i = 0; !ret && *line == '-' && i < EVENTS; i++) {
+		if (IN_GROUP(i) && IS_MULTI(i))
+			run->names[i][0] = '\0';
+	}
+	return ret;
 }
 
 /* Ends all processes, and all listeners leave. */
@@ -638,7 +750,10 @@ static int m_end(void)
 		m_enable(INSTANCE, i, 0);
 		m_perf_close(i);
 	}
-	m_limit(-1);
+	for (i = 0; i < LIMITS; i++)
+		m_limit(i, -1);
+	if (!access(cpu_file(), W_OK))
+		m_cpu(1);
 	return ret;
 }
 
@@ -653,9 +768,11 @@ static int run_setup(const char *name)
 			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 		area = mmap(NULL, PAGES * page_size, PROT_NONE,
 			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		if (run == MAP_FAILED || area == MAP_FAILED || m_open(FILES))
+		if (run == MAP_FAILED || area == MAP_FAILED || m_open(FILES, 0))
 			return -errno;
-		snprintf(max_before, sizeof(max_before), "%s", text_of(MAX_EVENTS));
+		for (i = 0; i < LIMITS; i++)
+			snprintf(max_before[i], sizeof(max_before[i]), "%s",
+				 text_of(limit_files[i]));
 		mkdir(TRACEFS INSTANCE, 0700);
 		m_put(TRACEFS "trace_clock", "counter");
 		m_put(TRACEFS INSTANCE "trace_clock", "counter");
@@ -666,8 +783,9 @@ static int run_setup(const char *name)
 	}
 	memset(run, 0, sizeof(*run));
 	snprintf(run->prefix, sizeof(run->prefix), "%s", name);
-	for (i = 0; i < NAMES; i++)
-		sprintf(run->names[i], "%s%c", name, 'a' + i);
+	for (i = 0; i < GROUPS * NAMES; i++)
+		sprintf(run->names[EVENT_OF(i / NAMES, i % NAMES, 0, 0)], "%s%c", name,
+			'a' + i % NAMES);
 	for (i = 0; i < PAGES; i++)
 		m_map(i);
 	return mmap(area + SHARED * page_size, page_size, PROT_READ | PROT_WRITE,

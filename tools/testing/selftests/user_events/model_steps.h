@@ -10,9 +10,10 @@ static int m_status_is(int event, const char *want)
 	return status_is(event, want) ? 0 : -1;
 }
 
-static int m_count_is(const char *label, int want)
+static int m_count_is(int group, const char *label, int want)
 {
-	const char *line = line_with(text_of(TRACEFS "user_events_status"), label, ":");
+	const char *status = file_of(group, "user_events_status");
+	const char *line = line_with(text_of(status), label, ":");
 
 	return line && atoi(line + strlen(label) + 1) == want ? 0 : -1;
 }
@@ -54,6 +55,16 @@ static int m_record_is(int instance, const char *name, const char *want)
 		wait_for_turn(me, step);				\
 		SET(run->step, step);					\
 		call;							\
+	}								\
+} while (0)
+
+/* The parent goes on after the steps of the child. */
+#define VFORK(who, proc) do {						\
+	if (++step > from && me == (who)) {				\
+		wait_for_turn(me, step);				\
+		SET(run->born, 0);					\
+		SET(run->step, step);					\
+		m_vfork(proc);						\
 	}								\
 } while (0)
 
@@ -111,9 +122,10 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	run->born = -1;
-	m_fork(0, 0);
+	m_fork(0);
 	steps(ADMIN, 0);
 	m_end();
+	m_group("-" GROUP);
 	printf("all as expected\n");
 	return 0;
 }

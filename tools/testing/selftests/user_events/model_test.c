@@ -49,33 +49,34 @@ enum { RESULT, BITS, STATUS, SEEN };
 
 static const char * const kind_names[KINDS] = {
 	"open", "close", "dup", "take", "register", "unregister", "delete", "write",
-	"fork", "clone_vm", "exit", "exec", "kill", "nobody", "map", "unmap", "move",
-	"protect", "advise", "discard", "flip", "ftrace", "instance", "perf", "create",
-	"remove", "limit", "look", "end",
+	"fork", "clone_vm", "vfork", "exit", "exec", "kill", "nobody", "map", "unmap",
+	"move", "protect", "advise", "discard", "flip", "ftrace", "instance", "perf",
+	"create", "remove", "group", "limit", "cpu", "look", "end",
 };
 
 /* How often a kind is drawn */
 static const int weights[KINDS] = {
 	[OP_OPEN] = 10, [OP_CLOSE] = 4, [OP_DUP] = 3, [OP_TAKE] = 4,
 	[OP_REGISTER] = 50, [OP_UNREGISTER] = 20, [OP_DELETE] = 8, [OP_WRITE] = 50,
-	[OP_FORK] = 8, [OP_CLONE_VM] = 4, [OP_EXIT] = 4, [OP_EXEC] = 3, [OP_KILL] = 4,
+	[OP_FORK] = 8, [OP_CLONE_VM] = 4, [OP_VFORK] = 4, [OP_EXIT] = 4, [OP_EXEC] = 3,
+	[OP_KILL] = 4,
 	[OP_NOBODY] = 3, [OP_MAP] = 5, [OP_UNMAP] = 4, [OP_MOVE] = 4, [OP_PROTECT] = 8,
 	[OP_ADVISE] = 5, [OP_DISCARD] = 4, [OP_FLIP] = 10, [OP_FTRACE] = 16,
 	[OP_INSTANCE] = 12, [OP_PERF] = 8, [OP_CREATE] = 6, [OP_REMOVE] = 8,
-	[OP_LIMIT] = 3, [OP_LOOK] = 8,
+	[OP_GROUP] = 5, [OP_LIMIT] = 6, [OP_CPU] = 1, [OP_LOOK] = 8,
 };
 
 /* Errors that have to be seen, besides success of each kind */
 static const struct {
 	int kind, error;
 } errors[] = {
-	{ OP_OPEN, EACCES }, { OP_CLOSE, EBADF }, { OP_DUP, EBADF },
+	{ OP_OPEN, EACCES }, { OP_OPEN, ENOENT }, { OP_CLOSE, EBADF }, { OP_DUP, EBADF },
 	{ OP_TAKE, EBADF }, { OP_TAKE, EPERM },
 	{ OP_REGISTER, EADDRINUSE }, { OP_REGISTER, EINVAL }, { OP_REGISTER, E2BIG },
 	{ OP_REGISTER, EFAULT }, { OP_REGISTER, EPERM }, { OP_REGISTER, EMFILE },
-	{ OP_REGISTER, EBADF },
+	{ OP_REGISTER, EBADF }, { OP_REGISTER, ENODEV },
 	{ OP_UNREGISTER, ENOENT }, { OP_UNREGISTER, EINVAL }, { OP_UNREGISTER, E2BIG },
-	{ OP_UNREGISTER, EBADF },
+	{ OP_UNREGISTER, EBADF }, { OP_UNREGISTER, EMFILE },
 	{ OP_DELETE, ENOENT }, { OP_DELETE, EBUSY }, { OP_DELETE, EINVAL },
 	{ OP_DELETE, EPERM }, { OP_DELETE, EBADF },
 	{ OP_WRITE, EFAULT }, { OP_WRITE, EINVAL }, { OP_WRITE, ENOENT },
@@ -83,6 +84,7 @@ static const struct {
 	{ OP_FTRACE, ENOENT }, { OP_INSTANCE, ENOENT }, { OP_PERF, ENOENT },
 	{ OP_CREATE, EINVAL }, { OP_CREATE, EADDRINUSE }, { OP_CREATE, EMFILE },
 	{ OP_REMOVE, ENOENT }, { OP_REMOVE, EBUSY },
+	{ OP_GROUP, EEXIST }, { OP_GROUP, ENOENT }, { OP_GROUP, EBUSY },
 };
 
 static const int bits[] = { 0, 1, 5, 31, 32, 40, 63 };
@@ -111,15 +113,17 @@ static unsigned int rnd(unsigned int below)
 
 static int do_op(const struct request *r, char *program_line)
 {
-	static const char * const removals[] = {
-		"-:%s", "-:" USER_EVENTS_SYSTEM "/%s", "!u:%s", "-:%s%s",
+	static const char * const group_lines[] = {
+		[GROUP_MAKE] = "+" GROUP " max=%d", [GROUP_LIMIT] = GROUP " max=%d",
+		[GROUP_REMOVE] = "-" GROUP,
 	};
 	const struct op *op = &r->op;
-	char line[200];
+	const char *system;
+	char line[250];
 
 	switch (op->kind) {
 	case OP_OPEN:
-		return CALL(m_open, "%d", op->file);
+		return CALL(m_open, "%d, %d", op->file, op->group);
 	case OP_CLOSE:
 		return CALL(m_close, "%d", op->file);
 	case OP_DUP:
@@ -140,8 +144,11 @@ static int do_op(const struct request *r, char *program_line)
 		return CALL(m_write, "%d, %d, \"%s\", %d, %d", op->file, op->index,
 			    r->text, r->size, op->pieces);
 	case OP_FORK:
+		return CALL(m_fork, "%d", op->proc);
 	case OP_CLONE_VM:
-		return CALL(m_fork, "%d, %d", op->proc, op->kind == OP_CLONE_VM);
+		return CALL(m_clone_vm, "%d", op->proc);
+	case OP_VFORK:
+		return CALL(m_vfork, "%d", op->proc);
 	case OP_EXIT:
 		return CALL_0(m_exit);
 	case OP_EXEC:
@@ -173,14 +180,24 @@ static int do_op(const struct request *r, char *program_line)
 		return op->on ? CALL(m_perf_open, "%d", op->event) :
 			CALL(m_perf_close, "%d", op->event);
 	case OP_CREATE:
-		sprintf(line, USER_EVENTS_PREFIX "%s", r->text);
+		sprintf(line, USER_EVENTS_PREFIX "%s%s",
+			IN_GROUP(op->event) ? USER_EVENTS_SYSTEM "_" GROUP "/" : "", r->text);
 		return CALL(m_put, "\"%s\", \"%s\"", TRACEFS "dynamic_events", line);
 	case OP_REMOVE:
-		sprintf(line, removals[op->bad], model.events[op->event].name,
-			model_formats[op->format][op->spelling]);
+		system = IN_GROUP(op->event) ? USER_EVENTS_SYSTEM "_" GROUP "/" :
+			op->bad == REMOVE_SYSTEM ? USER_EVENTS_SYSTEM "/" : "";
+		sprintf(line, "%s%s%s%s", op->bad == REMOVE_BANG ? "!u:" : "-:", system,
+			model.events[op->event].name, op->bad == REMOVE_FIELDS ?
+			model_formats[op->format][op->spelling] : "");
 		return CALL(m_put, "\"%s\", \"%s\"", TRACEFS "dynamic_events", line);
+	case OP_GROUP:
+		sprintf(line, group_lines[op->bad], op->index);
+		return CALL(m_group, "\"%s\"", line);
 	case OP_LIMIT:
-		return CALL(m_limit, "%d", op->on ? model_held() : -1);
+		return CALL(m_limit, "%d, %d", op->bad, !op->on ? -1 :
+			    op->bad == LIMIT_SYSTEM ? model_held(-1) : 0);
+	case OP_CPU:
+		return CALL(m_cpu, "%d", op->on);
 	case OP_LOOK:
 		return 0;
 	case OP_END:
@@ -224,27 +241,52 @@ static int first_child(void)
 	return 0;
 }
 
-/* Has @request done by the process it is for. */
-static int ask(const struct request *request)
+/* Nothing waits for long, unless it hangs. */
+static int next_answer(void)
 {
 	struct pollfd answers = { .fd = answer_pipe[0], .events = POLLIN };
-	const struct op *op = &request->op;
 	struct answer answer;
 
-	if (op->who == ADMIN)
-		return do_op(request, NULL);
-	if (write(request_pipes[op->who][1], request, sizeof(*request)) < 0)
-		return -EPIPE;
-	if (op->kind == OP_EXIT)
-		return m_wait_gone(op->who);
-	if (op->kind == OP_EXEC)
-		return m_wait_exec(op->who);
-	/* Nothing waits for long, unless it hangs. */
 	if (poll(&answers, 1, wait_ms > HANGS_MS ? wait_ms : HANGS_MS) != 1)
 		return -ETIME;
 	if (read(answer_pipe[0], &answer, sizeof(answer)) != sizeof(answer))
 		return -EPIPE;
 	return answer.ret;
+}
+
+/* Has @request done by the process it is for. */
+static int ask(const struct request *request)
+{
+	const struct op *op = &request->op;
+
+	if (op->who == ADMIN)
+		return do_op(request, NULL);
+	if (op->kind == OP_VFORK)
+		SET(run->born, 0);
+	if (write(request_pipes[op->who][1], request, sizeof(*request)) < 0)
+		return -EPIPE;
+	switch (op->kind) {
+	case OP_VFORK:
+		return m_wait_born();
+	case OP_EXIT:
+		return m_wait_gone(op->who);
+	case OP_EXEC:
+		return m_wait_exec(op->who);
+	}
+	return next_answer();
+}
+
+/* The parent of a child of vfork() that ends goes on, and answers. */
+static bool lets_parent_go_on(const struct op *op)
+{
+	switch (op->kind) {
+	case OP_EXIT:
+	case OP_EXEC:
+		return model.procs[op->who].vforked_by;
+	case OP_KILL:
+		return model.procs[op->proc].vforked_by;
+	}
+	return false;
 }
 
 /* A line of the program */
@@ -314,6 +356,19 @@ static bool words_are_right(int proc, int *page, int *word)
 	return true;
 }
 
+/* What waits in vfork() shares its memory with the child. */
+static int who_can_look(int proc)
+{
+	int i;
+
+	for (i = 0; i < PROCS; i++) {
+		if (model.procs[i].state == PROC_ALIVE &&
+		    model.procs[i].mm == model.procs[proc].mm)
+			return i;
+	}
+	return proc;
+}
+
 /* Bits are right at once, or after a repair. */
 static bool check_words(void)
 {
@@ -321,23 +376,23 @@ static bool check_words(void)
 	int i, page, word;
 
 	for (i = 0; i < PROCS; i++) {
-		if (model.procs[i].state != PROC_ALIVE)
+		if (!model.procs[i].mm)
 			continue;
 		if (WAIT_FOR(words_are_right(i, &page, &word)))
 			continue;
 		want = model_word(model.procs[i].mm, page, word);
 		return differs(BITS, "STEP(%d, m_word_is(%d, %d, 0x%llxULL, 0x%llxULL), 0);",
-			       i, page, word, (unsigned long long)want->value,
+			       who_can_look(i), page, word, (unsigned long long)want->value,
 			       (unsigned long long)want->unsure);
 	}
 	return true;
 }
 
-static int number_of(const char *name, size_t len)
+static int number_of(int group, const char *name, size_t len)
 {
 	int i;
 
-	for (i = 0; i < EVENTS; i++) {
+	for (i = group * GROUP_EVENTS; i < (group + 1) * GROUP_EVENTS; i++) {
 		if (strlen(run->names[i]) == len && !strncmp(run->names[i], name, len))
 			return i;
 	}
@@ -351,9 +406,9 @@ static int number_after(const char *text, const char *label)
 	return line ? atoi(line + strlen(label) + 1) : -1;
 }
 
-static bool check_status(void)
+static bool check_status(int group)
 {
-	char *text = text_of(TRACEFS "user_events_status"), *line = text;
+	char *text = text_of(file_of(group, "user_events_status")), *line = text;
 	int lines = 0, busy = 0, number, i;
 	bool seen[EVENTS] = { };
 	struct event *event;
@@ -366,7 +421,7 @@ static bool check_status(void)
 		busy += len > 0;
 		if (strncmp(line, run->prefix, strlen(run->prefix)))
 			continue;
-		number = number_of(line, used_by - line);
+		number = number_of(group, line, used_by - line);
 		if (number < 0)
 			return differs(STATUS, "/* unknown event %.*s */",
 				       (int)(used_by - line), line);
@@ -380,10 +435,12 @@ static bool check_status(void)
 				       number, model_used_by(event));
 	}
 	if (number_after(line, "Active") != lines)
-		return differs(STATUS, "STEP(ADMIN, m_count_is(\"Active\", %d), 0);", lines);
+		return differs(STATUS, "STEP(ADMIN, m_count_is(%d, \"Active\", %d), 0);",
+			       group, lines);
 	if (number_after(line, "Busy") != busy)
-		return differs(STATUS, "STEP(ADMIN, m_count_is(\"Busy\", %d), 0);", busy);
-	for (i = 0; i < EVENTS; i++) {
+		return differs(STATUS, "STEP(ADMIN, m_count_is(%d, \"Busy\", %d), 0);",
+			       group, busy);
+	for (i = group * GROUP_EVENTS; i < (group + 1) * GROUP_EVENTS; i++) {
 		event = &model.events[i];
 		if (event->state == EVENT_HELD && !seen[i])
 			return differs(STATUS, "STEP(ADMIN, m_status_is(%d, \"%s\"), 0);", i,
@@ -440,16 +497,29 @@ static bool check_dynamic(int number)
 	char line[200];
 	int want = event->state == EVENT_HELD;
 
-	if (number >= NAMES)
+	if (IS_MULTI(number))
 		return true;
 	/* As it is shown, a blank comes after each semicolon. */
-	sprintf(line, USER_EVENTS_PREFIX "%s%.*s%s%s", event->name,
+	sprintf(line, USER_EVENTS_PREFIX "%s%s%.*s%s%s",
+		IN_GROUP(number) ? USER_EVENTS_SYSTEM "_" GROUP "/" : "", event->name,
 		(int)strcspn(fields, ";"), fields, strchr(fields, ';') ? "; " : "",
 		strchr(fields, ';') ? strchr(fields, ';') + 1 : "");
 	if (m_has_line(TRACEFS "dynamic_events", line) == want)
 		return true;
 	return differs(SEEN, "STEP(ADMIN, m_has_line(\"%s\", \"%s\"), %d);",
 		       TRACEFS "dynamic_events", line, want);
+}
+
+static bool check_group(void)
+{
+	char line[100];
+
+	sprintf(line, GROUP " max=%d events=%d", model.group_max, model_held(1));
+	if (m_has_line(GROUPS_DIR "control", line) == model.has_group &&
+	    !access(GROUPS_DIR GROUP, F_OK) == model.has_group)
+		return true;
+	return differs(SEEN, "STEP(ADMIN, m_has_line(\"%s\", \"%s\"), %d);",
+		       GROUPS_DIR "control", line, model.has_group);
 }
 
 /* What is not looked at after each operation. The events that nothing holds have gone. */
@@ -482,7 +552,7 @@ static bool look(const bool *idle)
 				return false;
 		}
 	}
-	return true;
+	return check_group();
 }
 
 /* Executing */
@@ -532,6 +602,9 @@ static void say_op(const struct request *request, const struct results *results)
 		say("LAST(%s, %s);", who, line);
 		say("STEP(ADMIN, m_wait_%s(%d), 0);",
 		    op->kind == OP_EXIT ? "gone" : "exec", op->who);
+	} else if (op->kind == OP_VFORK) {
+		say("VFORK(%s, %d);", who, op->proc);
+		say("STEP(ADMIN, m_wait_born(), 0);");
 	} else if (op->kind != OP_LOOK) {
 		say("STEP(%s, %s%s);", who, line, want);
 	}
@@ -540,7 +613,7 @@ static void say_op(const struct request *request, const struct results *results)
 /* A multi-format event that was registered has a name that no other one had. */
 static bool learn_name(const struct op *op)
 {
-	int number = EVENT_OF(op->event, op->format, true);
+	int number = EVENT_OF(model_group_of(op), op->event, op->format, true);
 	struct event *event = &model.events[number];
 	char before[32];
 
@@ -559,6 +632,7 @@ static bool execute(const struct op *op)
 	bool idle[EVENTS];
 	struct request request;
 	struct results results;
+	bool goes_on;
 	int ret, i;
 
 	make_request(&request, op);
@@ -574,7 +648,10 @@ static bool execute(const struct op *op)
 		fflush(program);
 		program = out;
 	}
+	goes_on = lets_parent_go_on(op);
 	ret = ask(&request);
+	if (!ret && goes_on)
+		ret = next_answer();
 	count_result(op, ret);
 	for (i = 0; i < results.nr && results.of[i] != ret; i++)
 		;
@@ -588,7 +665,7 @@ static bool execute(const struct op *op)
 	model_apply(op, ret);
 	if (op->kind == OP_LOOK && !look(idle))
 		return false;
-	return check_words() && check_status();
+	return check_words() && check_status(0) && (!model.has_group || check_status(1));
 }
 
 /* Drawing */
@@ -632,16 +709,16 @@ static int any_event(void)
 	return rnd(NAMES);
 }
 
-/* A name, of an event that persists if there is one */
-static int persistent_name(void)
+/* A single-format event, one that persists if there is one */
+static int persistent_event(void)
 {
-	int i, n = rnd(NAMES);
+	int i, n = rnd(NAMES), group = rnd(3) == 0;
 
 	for (i = 0; i < NAMES; i++) {
-		if (model.events[(n + i) % NAMES].persist)
-			return (n + i) % NAMES;
+		if (model.events[EVENT_OF(group, (n + i) % NAMES, 0, false)].persist)
+			return EVENT_OF(group, (n + i) % NAMES, 0, false);
 	}
-	return n;
+	return EVENT_OF(group, n, 0, false);
 }
 
 /* A file, most often one that is open */
@@ -671,7 +748,7 @@ static void draw_denied(struct op *op)
 		const struct proc *proc = &model.procs[(n + i) % PROCS];
 
 		for (f = 0; f < FILES && proc->state == PROC_ALIVE && proc->nobody; f++) {
-			if (!proc->files[f])
+			if (!proc->files[f] || proc->files[f]->group)
 				continue;
 			op->who = (n + i) % PROCS;
 			op->file = f;
@@ -737,8 +814,7 @@ static bool is_poor(const struct op *op)
 	case OP_EXEC:
 	case OP_KILL:
 		for (i = 0; i < PROCS; i++) {
-			if (i != who && model.procs[i].state == PROC_ALIVE &&
-			    !model.procs[i].nobody)
+			if (i != who && model.procs[i].mm && !model.procs[i].nobody)
 				return false;
 		}
 		return true;
@@ -776,6 +852,7 @@ static void draw(struct op *op)
 		switch (op->kind) {
 		case OP_OPEN:
 			op->file = rnd(FILES);
+			op->group = rnd(model.has_group ? 3 : 10) == 0;
 			break;
 		case OP_TAKE:
 			op->proc = any_proc(rnd(2) ? PROC_EXECUTED : PROC_ALIVE);
@@ -793,15 +870,16 @@ static void draw(struct op *op)
 			op->event = op->page == SHARED ? op->word : rnd(NAMES);
 			op->bad = rnd(6) ? REG_GOOD : rnd(REG_BAD_END);
 			/* Most often the fields that it has */
-			if (rnd(2) && model.events[op->event].state != EVENT_GONE)
-				op->format = model.events[op->event].format;
+			n = EVENT_OF(model_group_of(op), op->event, 0, false);
+			if (rnd(2) && model.events[n].state != EVENT_GONE)
+				op->format = model.events[n].format;
 			break;
 		case OP_UNREGISTER:
 			draw_enabler(op);
 			op->bad = rnd(15) ? UNREG_GOOD : rnd(UNREG_BAD_END);
 			break;
 		case OP_DELETE:
-			op->event = rnd(2) ? rnd(NAMES) : persistent_name();
+			op->event = rnd(2) ? rnd(NAMES) : persistent_event() % GROUP_EVENTS;
 			op->bad = rnd(10) ? 0 : 1 + rnd(2);
 			if (rnd(3) == 0)
 				draw_denied(op);
@@ -811,6 +889,7 @@ static void draw(struct op *op)
 			break;
 		case OP_FORK:
 		case OP_CLONE_VM:
+		case OP_VFORK:
 			op->proc = any_proc(PROC_FREE);
 			break;
 		case OP_KILL:
@@ -832,15 +911,23 @@ static void draw(struct op *op)
 				op->bits |= 1U << (bits[rnd(ARRAY_SIZE(bits))] & 31);
 			break;
 		case OP_LIMIT:
-			op->on = rnd(3) == 0;
+			op->bad = model.no_events ? LIMIT_USER_EVENTS :
+				model.no_bits ? LIMIT_USER_BITS : rnd(LIMITS);
+			op->on = rnd(4) == 0;
+			break;
+		case OP_GROUP:
+			op->bad = rnd(GROUP_LINES);
+			if (!model.has_group && rnd(3))
+				op->bad = GROUP_MAKE;
+			op->index = rnd(GROUP_EVENTS);
 			break;
 		case OP_CREATE:
 		case OP_REMOVE:
-			op->event = rnd(NAMES);
+			op->event = EVENT_OF(rnd(3) == 0, rnd(NAMES), 0, false);
 			if (op->kind == OP_CREATE)
 				break;
 			if (rnd(4))
-				op->event = persistent_name();
+				op->event = persistent_event();
 			op->bad = rnd(REMOVE_END);
 			op->format %= FORMATS;
 			break;
@@ -853,10 +940,10 @@ static int draw_end(struct op *at)
 {
 	int i, nr = 0;
 
-	at[nr++] = (struct op){ .kind = OP_LIMIT, .who = ADMIN };
 	at[nr++] = (struct op){ .kind = OP_LOOK, .who = ADMIN };
 	at[nr++] = (struct op){ .kind = OP_END, .who = ADMIN };
 	at[nr++] = (struct op){ .kind = OP_LOOK, .who = ADMIN };
+	at[nr++] = (struct op){ .kind = OP_GROUP, .who = ADMIN, .bad = GROUP_REMOVE };
 	for (i = 0; i < NAMES; i++)
 		at[nr++] = (struct op){
 			.kind = OP_DELETE, .who = ADMIN, .file = FILES, .event = i,
@@ -876,6 +963,7 @@ static void clean_up(void)
 	m_end();
 	for (i = 0; i < NAMES; i++)
 		m_delete(FILES, run->names[i], 0);
+	m_group("-" GROUP);
 	/* What is left in the buffers is of names that are not used again. */
 	for (i = 0; i < 2; i++) {
 		sprintf(path, TRACEFS "%strace", i ? INSTANCE : "");
@@ -937,7 +1025,7 @@ static int run_sequence(struct op *sequence, int nr, bool new)
 	if (!make_pipes() || run_setup(name) || first_child())
 		ksft_exit_fail_msg("no first process\n");
 	model_init();
-	for (i = 0; i < NAMES; i++)
+	for (i = 0; i < EVENTS; i++)
 		memcpy(model.events[i].name, run->names[i], sizeof(run->names[i]));
 	if (new)
 		last = nr + draw_end(sequence + nr);
@@ -1055,7 +1143,7 @@ static bool print_counts(void)
 
 	for (k = 0; k < KINDS; k++) {
 		ksft_print_msg("%-10s %6ld, %ld good", kind_names[k], done[k], good[k]);
-		all &= good[k] > 0;
+		all &= good[k] > 0 || (k == OP_CPU && !model.has_hotplug);
 		for (i = 0; i < ARRAY_SIZE(errors); i++) {
 			if (errors[i].kind != k)
 				continue;
@@ -1107,6 +1195,7 @@ int main(int argc, char **argv)
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	signal(SIGPIPE, SIG_IGN);
 	model.is_64 = uev_kernel_is_64();
+	model.has_hotplug = !access(cpu_file(), W_OK);
 	wait_ms = UEV_WAIT_MS;
 	uev_reset();
 	if (print) {

@@ -6,7 +6,8 @@
  * ones, while listeners come and go through ftrace, an instance and perf.
  * Every few seconds all hold still; after a quiet second each process looks at
  * every bit it has. In half of the rounds bad neighbours of another user do all they
- * can to delay the repairs.
+ * can to delay the repairs. A CPU goes and comes back, and the kernel takes back pages
+ * of all processes as it does when memory is short, as far as a machine lets it.
  *
  * Usage: enable_bit_torture [-t SECONDS] [-s SEED] [-v]
  *
@@ -50,6 +51,8 @@
 #define QUIET_MS	1000
 #define STACK_SIZE	(64 * 1024)
 #define SLOWEST_US	10000000	/* of a switch: takes longer only if it waits */
+#define CPU_TURNS	20	/* switches between taking a CPU away and back */
+#define CGROUP		UEV_CGROUPS "uev_torture"
 #define OWN_BITS	0xabcd0000U	/* of a word: the program's, unchanged */
 
 enum phase { RUN, HALT, CHECK_CLEAN, CHECK_ALL, END };
@@ -67,7 +70,7 @@ static struct {
 	int seed;
 	int wanted[EVENTS];	/* listened to, while nothing is switched */
 	long wrong, checked, spoiled, lost, late;
-	long acts, forks, execs, exits, vforks, vms, swaps, syncs, collapses;
+	long acts, forks, execs, exits, vforks, vms, swaps, syncs, collapses, reclaims;
 	int deepest;
 	long turns[5];		/* how often each bad neighbour did what it does */
 	struct proc procs[MAX_PROCS];
@@ -834,10 +837,42 @@ static void end_neighbours(void)
 	}
 }
 
+/*
+ * Memory is short: the kernel looks for pages of all processes that it can swap out, or
+ * drop. Each time for few, as those of the program are read again.
+ */
+static void reclaim_pages(void)
+{
+	fflush(NULL);
+	if (fork())
+		return;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	while (UEV_READ(all->phase) != END) {
+		all->reclaims += !uev_put(CGROUP "/memory.reclaim", "128K");
+		usleep(50000);
+	}
+	_exit(0);
+}
+
 /* The controller */
 
 static int perf_fds[EVENTS];
-static int cpus;
+static int cpus;		/* that are online */
+static bool is_on = true;	/* the last CPU */
+
+/* Takes the last CPU away, or back; false if this machine does not let it go. */
+static bool set_last_cpu(bool on)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%ld/online",
+		 sysconf(_SC_NPROCESSORS_CONF) - 1);
+	if (uev_put(path, on ? "1" : "0"))
+		return false;
+	is_on = on;
+	cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	return true;
+}
 static bool by_ftrace[EVENTS], by_instance[EVENTS];
 
 static int switch_something(void)
@@ -971,7 +1006,7 @@ static int living(void)
 	return count;
 }
 
-static const char *one_round(long *switches)
+static const char *one_round(long *switches, long *cpu_changes)
 {
 	__u64 end = uev_now_ms() + RUN_MS;
 	int i;
@@ -984,6 +1019,8 @@ static const char *one_round(long *switches)
 		++*switches;
 		if (!rnd(3))
 			kill_someone();
+		if (!rnd(CPU_TURNS))
+			*cpu_changes += set_last_cpu(!is_on);
 		usleep(rnd(3000));
 	}
 
@@ -1101,9 +1138,10 @@ int main(int argc, char **argv)
 {
 	int seconds = uev_kernel_is_slow() ? 20 : 60, opt, i, events_fd;
 	int rounds = 0, most = 0, unprivileged;
+	bool in_cgroup;
 	struct stat file;
 	const char *why = NULL;
-	long switches = 0;
+	long switches = 0, cpu_changes = 0;
 	__u32 *keep;
 	__u64 end;
 
@@ -1157,12 +1195,15 @@ int main(int argc, char **argv)
 		ksft_exit_fail_msg("chmod\n");
 	make_memory();
 	nice_of_khugepaged(0);
+	in_cgroup = uev_put_in_cgroup(CGROUP, getpid());
 
 	/* Orphans come here, so that none is left behind. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	signal(SIGCHLD, SIG_IGN);
 	for (i = 0; i < ROOTS; i++)
 		start_root(i);
+	if (in_cgroup)
+		reclaim_pages();
 	if (!uev_wait_for(pid_of(&all->procs[ROOTS - 1])))
 		why = "processes do not start";
 
@@ -1170,7 +1211,7 @@ int main(int argc, char **argv)
 	while (!why && !all->wrong && uev_now_ms() < end) {
 		if (rounds & 1)
 			start_neighbours();
-		why = one_round(&switches);
+		why = one_round(&switches, &cpu_changes);
 		end_neighbours();
 		rounds++;
 		i = living();
@@ -1193,6 +1234,12 @@ int main(int argc, char **argv)
 			close(perf_fds[i]);
 	}
 	close(events_fd);
+	if (!is_on)
+		set_last_cpu(true);
+	if (in_cgroup) {
+		uev_put(UEV_CGROUPS "cgroup.procs", "0");
+		uev_wait_for(!rmdir(CGROUP));
+	}
 	nice_of_khugepaged(19);
 	chmod(UEV_DATA, file.st_mode & 0777);
 	if (unprivileged == 0)
@@ -1209,6 +1256,8 @@ int main(int argc, char **argv)
 		       all->deepest, all->spoiled, all->lost);
 	ksft_print_msg("%ld pages swapped, %ld synced or dropped, %ld made huge\n",
 		       all->swaps, all->syncs, all->collapses);
+	ksft_print_msg("%ld times pages reclaimed, %ld times a CPU went or came back\n",
+		       all->reclaims, cpu_changes);
 	ksft_print_msg("%ld bits looked at, %ld wrong, %ld seconds more for repairs\n",
 		       all->checked, all->wrong, all->late);
 	ksft_print_msg("slowest switch %llu us, with bad neighbours %llu us\n",

@@ -22,9 +22,8 @@
 #define GOOD		"neighbour_good"
 #define INSTANCE	TRACEFS "instances/uev_neighbour"
 #define UFFD_SYSCTL	"/proc/sys/vm/unprivileged_userfaultfd"
-#define CGROUPS		"/sys/fs/cgroup/"
-#define CGROUP		CGROUPS "uev_neighbour"
-#define CGROUP2		CGROUPS "uev_neighbour2"
+#define CGROUP		UEV_CGROUPS "uev_neighbour"
+#define CGROUP2		UEV_CGROUPS "uev_neighbour2"
 
 /* What the processes of a test share */
 static struct {
@@ -173,23 +172,9 @@ static inline bool are_ready(int count)
 	ASSERT_EQ(0, UEV_READ(shared->failed));				\
 } while (0)
 
-/* A cgroup of its own for @pid; false if memory cannot be accounted */
-static inline bool put_in(const char *cgroup, pid_t pid)
-{
-	char path[64], text[32];
-
-	uev_put(CGROUPS "cgroup.subtree_control", "+memory");
-	snprintf(path, sizeof(path), "%s/memory.high", cgroup);
-	if ((mkdir(cgroup, 0755) && errno != EEXIST) || access(path, W_OK))
-		return false;
-	snprintf(path, sizeof(path), "%s/cgroup.procs", cgroup);
-	snprintf(text, sizeof(text), "%d", pid);
-	return !uev_put(path, text);
-}
-
 static inline bool put_in_cgroup(pid_t pid)
 {
-	return put_in(CGROUP, pid);
+	return uev_put_in_cgroup(CGROUP, pid);
 }
 
 /* @count addresses, or fewer on a kernel with checkers */

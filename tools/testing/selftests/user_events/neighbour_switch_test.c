@@ -453,7 +453,7 @@ TEST_F(neighbour, switch_while_declarers_lack_memory)
 
 	START(0, many_declare, NULL, 1);
 	START(1, allocates_often, NULL, 2);
-	if (!put_in_cgroup(self->bad[0]) || !put_in(CGROUP2, self->bad[1]))
+	if (!put_in_cgroup(self->bad[0]) || !uev_put_in_cgroup(CGROUP2, self->bad[1]))
 		SKIP(return, "no memory controller");
 	UEV_WRITE(shared->uffd, 1);
 	ASSERT_TRUE(are_ready(3));

@@ -528,6 +528,19 @@ int uev_perf_open(int event_id, pid_t pid, int cpu, __u64 sample_type)
 	return fd < 0 ? -errno : fd;
 }
 
+bool uev_put_in_cgroup(const char *cgroup, pid_t pid)
+{
+	char path[64], text[32];
+
+	uev_put(UEV_CGROUPS "cgroup.subtree_control", "+memory");
+	snprintf(path, sizeof(path), "%s/memory.high", cgroup);
+	if ((mkdir(cgroup, 0755) && errno != EEXIST) || access(path, W_OK))
+		return false;
+	snprintf(path, sizeof(path), "%s/cgroup.procs", cgroup);
+	snprintf(text, sizeof(text), "%d", pid);
+	return !uev_put(path, text);
+}
+
 void uev_stay_on_cpu(int cpu)
 {
 	cpu_set_t cpus;

@@ -221,6 +221,10 @@ __u64 uev_page_entry(const void *addr);
 #define uev_page_is_present(addr)	(uev_page_entry(addr) >> 63 & 1)
 #define uev_page_is_swapped(addr)	(uev_page_entry(addr) >> 62 & 1)
 
+/* A cgroup of its own for @pid; false if memory cannot be accounted */
+#define UEV_CGROUPS	"/sys/fs/cgroup/"
+bool uev_put_in_cgroup(const char *cgroup, pid_t pid);
+
 /* A line of /proc/meminfo, whose name follows a newline in @name, in KiB */
 long uev_mem_kb(const char *name);
 

@@ -115,6 +115,8 @@ TEST_F(uev, is_refused)
 		"u:dyn_bad u32 a;u32 a", "u:dyn_bad u32 common_pid",
 		"u:dyn_bad:persist u32 a", "u:dyn_bad u32", "u:dyn_bad u32 a 4",
 		"u:.", "u:..", "u:dyn_bad char[0] a",
+		/* of no kind of dynamic event */
+		"y:dyn_bad u32 a", "dyn_bad u32 a", "u", "-y:dyn_bad u32 a",
 	};
 	struct uev_census before;
 	char line[600];

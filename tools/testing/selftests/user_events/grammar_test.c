@@ -433,6 +433,8 @@ TEST_F(uev, fields_that_are_refused)
 		"struct t a 8x", "struct t a 8 8", "struct t a 99999999999",
 		"struct t* a 8", "struct t\"u a 8", "struct t-u a 8",
 		"struct 9 a 8",
+		/* 65535 bytes are too many, with the common fields */
+		"struct t a 65528", "struct t a 65535", "struct t a 65000;struct t b 528",
 		/* dynamic */
 		"__data_loc char a", "__rel_loc char a", "__data_loc a",
 		"__data_loc", "__data_loc char[]", "__rel_loc char[4] a",

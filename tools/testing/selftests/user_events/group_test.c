@@ -592,8 +592,12 @@ TEST_F(group, removed_with_open_files)
 {
 	char path[512], text[256] = "";
 	struct pollfd pfd = { .events = POLLIN | POLLPRI };
+	int path_fd;
 	__u32 index;
 
+	snprintf(path, sizeof(path), TRACEFS "%s", path_of("uev_a", "data"));
+	path_fd = open(path, O_PATH | O_CLOEXEC);
+	ASSERT_LE(0, path_fd);
 	snprintf(path, sizeof(path), TRACEFS "%s", path_of("uev_a", "status"));
 	pfd.fd = open(path, O_RDONLY | O_CLOEXEC);
 	ASSERT_LE(0, pfd.fd);
@@ -606,6 +610,12 @@ TEST_F(group, removed_with_open_files)
 	EXPECT_LT(0, read(pfd.fd, text, sizeof(text) - 1));
 	EXPECT_STREQ("\nActive: 0\nBusy: 0\n", text);
 	close(pfd.fd);
+
+	/* Nor can one be opened any more. */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", path_fd);
+	EXPECT_EQ(-1, open(path, O_RDWR | O_CLOEXEC));
+	EXPECT_EQ(ENODEV, errno);
+	close(path_fd);
 
 	EXPECT_ERR(ENODEV, uev_reg_index(self->a.fd, self->a.value, "grp_o u32 n"));
 	EXPECT_ERR(ENODEV, uev_reg(self->a.fd, self->a.value, 0, 4,

@@ -654,17 +654,24 @@ static int m_has_line(const char *path, const char *line)
 	return !!line_with(text_of(path), line, "\n");
 }
 
-/* The index that an open file of another process has for an event, or -1 */
-static int m_index_of(int proc, int file, int event)
+/* What a process shows of an open file */
+static const char *fdinfo_of(int proc, int file)
 {
-	char path[64], start[32], *text;
-	int index;
+	char path[64];
 
 	sprintf(path, "/proc/%d/fdinfo/%d", run->pids[proc], FD(file));
-	text = text_of(path);
+	return text_of(path);
+}
+
+/* The index of an event according to @fdinfo, or -1 */
+static int index_in(const char *fdinfo, int event)
+{
+	char start[32];
+	int index;
+
 	for (index = 0; index < EVENTS; index++) {
 		sprintf(start, "user_event: %d %s", index, run->names[event]);
-		if (line_with(text, start, "\n"))
+		if (line_with(fdinfo, start, "\n"))
 			return index;
 	}
 	return -1;
@@ -746,6 +753,8 @@ static int m_end(void)
 			ret = -ETIME;
 	}
 	for (i = 0; i < EVENTS; i++) {
+		if (!*run->names[i])
+			continue;
 		m_enable("", i, 0);
 		m_enable(INSTANCE, i, 0);
 		m_perf_close(i);

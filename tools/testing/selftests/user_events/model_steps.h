@@ -18,6 +18,12 @@ static int m_count_is(int group, const char *label, int want)
 	return line && atoi(line + strlen(label) + 1) == want ? 0 : -1;
 }
 
+/* The index that an open file of another process has for an event, or -1 */
+static int m_index_of(int proc, int file, int event)
+{
+	return index_in(fdinfo_of(proc, file), event);
+}
+
 /* Apart from bits that are @unsure */
 static int m_word_is(int page, int word, unsigned long long want,
 		     unsigned long long unsure)

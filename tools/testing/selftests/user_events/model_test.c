@@ -475,6 +475,7 @@ static bool check_records(int instance)
 static bool check_indexes(int proc, int number)
 {
 	const struct file *file = model.procs[proc].files[number];
+	const char *fdinfo = file && file->nr ? fdinfo_of(proc, number) : "";
 	int event, i, want;
 
 	for (event = 0; file && event < EVENTS; event++) {
@@ -483,14 +484,15 @@ static bool check_indexes(int proc, int number)
 			if (file->events[i] == event)
 				want = i;
 		}
-		if (want >= 0 && m_index_of(proc, number, event) != want)
+		if (want >= 0 && index_in(fdinfo, event) != want)
 			return differs(SEEN, "STEP(ADMIN, m_index_of(%d, %d, %d), %d);",
 				       proc, number, event, want);
 	}
 	return true;
 }
 
-static bool check_dynamic(int number)
+/* @text: what dynamic_events has */
+static bool check_dynamic(const char *text, int number)
 {
 	const struct event *event = &model.events[number];
 	const char *fields = model_formats[event->format][0];
@@ -504,7 +506,7 @@ static bool check_dynamic(int number)
 		IN_GROUP(number) ? USER_EVENTS_SYSTEM "_" GROUP "/" : "", event->name,
 		(int)strcspn(fields, ";"), fields, strchr(fields, ';') ? "; " : "",
 		strchr(fields, ';') ? strchr(fields, ';') + 1 : "");
-	if (m_has_line(TRACEFS "dynamic_events", line) == want)
+	if (!!line_with(text, line, "\n") == want)
 		return true;
 	return differs(SEEN, "STEP(ADMIN, m_has_line(\"%s\", \"%s\"), %d);",
 		       TRACEFS "dynamic_events", line, want);
@@ -525,6 +527,7 @@ static bool check_group(void)
 /* What is not looked at after each operation. The events that nothing holds have gone. */
 static bool look(const bool *idle)
 {
+	static char dynamic[65536];
 	int i, f, want;
 
 	for (i = 0; i < EVENTS; i++) {
@@ -534,13 +537,14 @@ static bool look(const bool *idle)
 		if (m_wait_reaped(i))
 			return differs(SEEN, "/* event %d stays */", i);
 	}
+	snprintf(dynamic, sizeof(dynamic), "%s", text_of(TRACEFS "dynamic_events"));
 	for (i = 0; i < EVENTS; i++) {
-		if (model.events[i].state == EVENT_IDLE)
+		if (model.events[i].state == EVENT_IDLE || !*model.events[i].name)
 			continue;
 		want = model.events[i].state == EVENT_HELD;
 		if (m_exists(i) != want)
 			return differs(SEEN, "STEP(ADMIN, m_exists(%d), %d);", i, want);
-		if (!check_dynamic(i))
+		if (!check_dynamic(dynamic, i))
 			return false;
 		if (model.events[i].perf && m_perf_count(i) != model.events[i].perf_count)
 			return differs(SEEN, "STEP(ADMIN, m_perf_count(%d), %d);", i,

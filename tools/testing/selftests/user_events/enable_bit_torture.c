@@ -51,7 +51,7 @@
 #define QUIET_MS	1000
 #define STACK_SIZE	(64 * 1024)
 #define SLOWEST_US	10000000	/* of a switch: takes longer only if it waits */
-#define CPU_TURNS	20	/* switches between taking a CPU away and back */
+#define CPU_TURNS	20	/* switches between a CPU going or coming, besides each round */
 #define CGROUP		UEV_CGROUPS "uev_torture"
 #define OWN_BITS	0xabcd0000U	/* of a word: the program's, unchanged */
 
@@ -1013,6 +1013,7 @@ static const char *one_round(long *switches, long *cpu_changes)
 
 	UEV_WRITE(all->phase, RUN);
 	__atomic_add_fetch(&all->step, 1, __ATOMIC_SEQ_CST);
+	*cpu_changes += set_last_cpu(!is_on);
 	while (uev_now_ms() < end) {
 		if (switch_something())
 			return "a tracer was refused";

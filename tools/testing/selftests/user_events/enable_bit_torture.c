@@ -247,6 +247,11 @@ static void act_discard(void)
 
 	if (!page_ok[p])
 		return;
+	/*
+	 * What is written is not shared since a fork any more. If it were, MADV_FREE could
+	 * take the page from the parent, too, in mm/: one that was swapped in by reading.
+	 */
+	restore_page(p);
 	madvise(page_at(p), page, advice[rnd(2)]);
 	spoil(p);
 	restore_page(p);

@@ -248,8 +248,9 @@ static void act_discard(void)
 	if (!page_ok[p])
 		return;
 	/*
-	 * What is written is not shared since a fork any more. If it were, MADV_FREE could
-	 * take the page from the parent, too, in mm/: one that was swapped in by reading.
+	 * After a write, no parent or child shares the page. One that is shared since a
+	 * fork, and was swapped in by reading, MADV_FREE can take from all of them: that
+	 * is a fault of mm/, which loses the data of the others.
 	 */
 	restore_page(p);
 	madvise(page_at(p), page, advice[rnd(2)]);

@@ -30,7 +30,7 @@ enum kind {
 struct op {
 	__u8 kind, who;		/* OP_, and the process that does it */
 	__u8 file, file2, proc, page, page2, word, bit, size, flags, bad, on, pieces;
-	__u8 group;
+	__u8 group;		/* that a file is opened of */
 	__u8 event;		/* number of an event; where there is a file, of a name */
 	__u8 format, spelling;
 	__s16 index;

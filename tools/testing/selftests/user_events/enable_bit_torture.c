@@ -6,10 +6,12 @@
  * ones, while listeners come and go through ftrace, an instance and perf.
  * Every few seconds all hold still; after a quiet second each process looks at
  * every bit it has. In half of the rounds bad neighbours of another user do all they
- * can to delay the repairs. A CPU goes and comes back, and the kernel takes back pages
- * of all processes as it does when memory is short, as far as a machine lets it.
+ * can to delay the repairs. The kernel takes back pages of all processes, as it does
+ * when memory is short.
  *
- * Usage: enable_bit_torture [-t SECONDS] [-s SEED] [-v]
+ * Usage: enable_bit_torture [-t SECONDS] [-s SEED] [-c] [-v]
+ *
+ * With -c, a CPU goes and comes back in each round, too.
  *
  * An enable word that its process discards or protects (MADV_DONTNEED, PROT_READ)
  * stays as it was left until the event is switched again: the ABI says so. Such a
@@ -51,7 +53,7 @@
 #define QUIET_MS	1000
 #define STACK_SIZE	(64 * 1024)
 #define SLOWEST_US	10000000	/* of a switch: takes longer only if it waits */
-#define CPU_TURNS	20	/* switches between a CPU going or coming, besides each round */
+#define CPU_TURNS	50	/* with -c: switches until a CPU goes and comes back again */
 #define CGROUP		UEV_CGROUPS "uev_torture"
 #define OWN_BITS	0xabcd0000U	/* of a word: the program's, unchanged */
 
@@ -863,21 +865,23 @@ static void reclaim_pages(void)
 /* The controller */
 
 static int perf_fds[EVENTS];
-static int cpus;		/* that are online */
-static bool is_on = true;	/* the last CPU */
+static int cpus;
 
-/* Takes the last CPU away, or back; false if this machine does not let it go. */
-static bool set_last_cpu(bool on)
+/*
+ * Takes the last CPU away and back, if this machine lets it go. Only on request: beside
+ * so many busy processes a debug kernel of 6.1 then takes minutes for a round.
+ * model_test does it each time.
+ */
+static bool hotplug;
+
+static bool flip_last_cpu(void)
 {
 	char path[64];
 
-	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%ld/online",
-		 sysconf(_SC_NPROCESSORS_CONF) - 1);
-	if (uev_put(path, on ? "1" : "0"))
+	if (!hotplug)
 		return false;
-	is_on = on;
-	cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	return true;
+	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%d/online", cpus - 1);
+	return !uev_put(path, "0") && !uev_put(path, "1");
 }
 static bool by_ftrace[EVENTS], by_instance[EVENTS];
 
@@ -1012,14 +1016,14 @@ static int living(void)
 	return count;
 }
 
-static const char *one_round(long *switches, long *cpu_changes)
+static const char *one_round(long *switches, long *cpu_flips)
 {
 	__u64 end = uev_now_ms() + RUN_MS;
 	int i;
 
 	UEV_WRITE(all->phase, RUN);
 	__atomic_add_fetch(&all->step, 1, __ATOMIC_SEQ_CST);
-	*cpu_changes += set_last_cpu(!is_on);
+	*cpu_flips += flip_last_cpu();
 	while (uev_now_ms() < end) {
 		if (switch_something())
 			return "a tracer was refused";
@@ -1027,7 +1031,7 @@ static const char *one_round(long *switches, long *cpu_changes)
 		if (!rnd(3))
 			kill_someone();
 		if (!rnd(CPU_TURNS))
-			*cpu_changes += set_last_cpu(!is_on);
+			*cpu_flips += flip_last_cpu();
 		usleep(rnd(3000));
 	}
 
@@ -1134,7 +1138,7 @@ static void nice_of_khugepaged(int nice)
 
 static void usage(const char *name)
 {
-	fprintf(stderr, "Usage: %s [-t SECONDS] [-s SEED] [-v]\n", name);
+	fprintf(stderr, "Usage: %s [-t SECONDS] [-s SEED] [-c] [-v]\n", name);
 	exit(KSFT_FAIL);
 }
 
@@ -1148,20 +1152,23 @@ int main(int argc, char **argv)
 	bool in_cgroup;
 	struct stat file;
 	const char *why = NULL;
-	long switches = 0, cpu_changes = 0;
+	long switches = 0, cpu_flips = 0;
 	__u32 *keep;
 	__u64 end;
 
 	page = uev_page_size();
 	cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	rnd_state = 1;
-	while ((opt = getopt(argc, argv, "t:s:vx")) != -1) {
+	while ((opt = getopt(argc, argv, "t:s:cvx")) != -1) {
 		switch (opt) {
 		case 't':
 			seconds = atoi(optarg);
 			break;
 		case 's':
 			rnd_state = atoi(optarg);
+			break;
+		case 'c':
+			hotplug = true;
 			break;
 		case 'v':
 			verbose = true;
@@ -1218,7 +1225,7 @@ int main(int argc, char **argv)
 	while (!why && !all->wrong && uev_now_ms() < end) {
 		if (rounds & 1)
 			start_neighbours();
-		why = one_round(&switches, &cpu_changes);
+		why = one_round(&switches, &cpu_flips);
 		end_neighbours();
 		rounds++;
 		i = living();
@@ -1241,8 +1248,6 @@ int main(int argc, char **argv)
 			close(perf_fds[i]);
 	}
 	close(events_fd);
-	if (!is_on)
-		set_last_cpu(true);
 	if (in_cgroup) {
 		uev_put(UEV_CGROUPS "cgroup.procs", "0");
 		uev_wait_for(!rmdir(CGROUP));
@@ -1263,8 +1268,8 @@ int main(int argc, char **argv)
 		       all->deepest, all->spoiled, all->lost);
 	ksft_print_msg("%ld pages swapped, %ld synced or dropped, %ld made huge\n",
 		       all->swaps, all->syncs, all->collapses);
-	ksft_print_msg("%ld times pages reclaimed, %ld times a CPU went or came back\n",
-		       all->reclaims, cpu_changes);
+	ksft_print_msg("%ld times pages reclaimed, %ld times a CPU went and came back\n",
+		       all->reclaims, cpu_flips);
 	ksft_print_msg("%ld bits looked at, %ld wrong, %ld seconds more for repairs\n",
 		       all->checked, all->wrong, all->late);
 	ksft_print_msg("slowest switch %llu us, with bad neighbours %llu us\n",

@@ -534,6 +534,19 @@ static bool proc_is(int number, enum proc_state state)
 	return number < PROCS && model.procs[number].state == state;
 }
 
+static bool can_unmap(const struct op *op, const struct page *page)
+{
+	switch (op->way) {
+	case UNMAP_MREMAP:
+		return op->page > 0 && page[-1].state != PAGE_NONE;
+	case UNMAP_BRK:
+		return !model.procs[op->who].nobody;
+	case UNMAP_SHMDT:
+		return page->is_segment;
+	}
+	return true;
+}
+
 bool model_is_valid(const struct op *op)
 {
 	const struct proc *proc = &model.procs[op->who];
@@ -590,17 +603,21 @@ bool model_is_valid(const struct op *op)
 	case OP_NOBODY:
 		return !proc->nobody;
 	case OP_MAP:
-		return op->page != SHARED;
+		return op->page != SHARED &&
+			(op->way != MAP_SEGMENT || model.has_segments);
 	case OP_MOVE:
+		/* What is left of a segment has the same memory as what was moved. */
 		return op->page != SHARED && op->page2 != SHARED &&
-			op->page != op->page2 && page->state != PAGE_NONE;
+			op->page != op->page2 && page->state != PAGE_NONE &&
+			!(op->way == MOVE_PAGES && page->is_segment);
+	case OP_UNMAP:
+		return page->state != PAGE_NONE && can_unmap(op, page);
 	case OP_ADVISE:
-		return page->state != PAGE_NONE &&
+		return page->state != PAGE_NONE && !page->is_segment &&
 			(op->page != SHARED || op->on == MADV_DONTFORK ||
 			 op->on == MADV_DOFORK);
 	case OP_PROTECT:
 	case OP_DISCARD:
-	case OP_UNMAP:
 		return page->state != PAGE_NONE;
 	case OP_FLIP:
 		return page->state == PAGE_WRITABLE;
@@ -944,12 +961,19 @@ static void apply_memory(const struct op *op)
 		lose(mm, op->page);
 		page->state = op->kind == OP_MAP ? PAGE_WRITABLE : PAGE_NONE;
 		page->absent = true;
+		page->is_segment = op->kind == OP_MAP && op->way == MAP_SEGMENT;
+		page->not_inherited = page->is_segment;
 		break;
 	case OP_MOVE:
 		moved = *page;
 		lose(mm, op->page2);
 		lose(mm, op->page);
 		mm->pages[op->page2] = moved;
+		if (op->way != MOVE_PAGES)
+			break;
+		memset(moved.words, 0, sizeof(moved.words));
+		moved.absent = true;
+		mm->pages[op->page] = moved;
 		break;
 	case OP_PROTECT:
 		page->state = op->on ? PAGE_READ_ONLY : PAGE_WRITABLE;
@@ -963,7 +987,7 @@ static void apply_memory(const struct op *op)
 		break;
 	case OP_DISCARD:
 		page->absent = true;
-		if (op->page != SHARED) {
+		if (op->page != SHARED && !page->is_segment) {
 			memset(page->words, 0, sizeof(page->words));
 			spoil(mm, op->page);
 		}
@@ -1140,12 +1164,14 @@ void model_apply(const struct op *op, int ret)
 /* One process, with all pages and no file */
 void model_init(void)
 {
-	bool is_64 = model.is_64, has_hotplug = model.has_hotplug;
+	const bool is_64 = model.is_64, has_hotplug = model.has_hotplug;
+	const bool has_segments = model.has_segments;
 	int p;
 
 	memset(&model, 0, sizeof(model));
 	model.is_64 = is_64;
 	model.has_hotplug = has_hotplug;
+	model.has_segments = has_segments;
 	model.max = EVENTS + 1;
 	model.procs[0] = (struct proc){ .state = PROC_ALIVE, .mm = new_mm() };
 	for (p = 0; p < PAGES; p++)

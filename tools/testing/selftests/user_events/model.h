@@ -33,6 +33,7 @@ struct op {
 	__u8 group;		/* that a file is opened of */
 	__u8 event;		/* number of an event; where there is a file, of a name */
 	__u8 format, spelling;
+	__u8 way;		/* in which a page is mapped, unmapped or moved */
 	__s16 index;
 	__u32 value, bits;
 };
@@ -66,6 +67,7 @@ struct page {
 	__u8 state;
 	bool not_inherited, wiped;	/* MADV_DONTFORK, MADV_WIPEONFORK */
 	bool absent;			/* not looked at, so that it stays so */
+	bool is_segment;		/* of System V, not inherited */
 	struct word words[WORDS];	/* of the page SHARED: model.shared */
 };
 
@@ -136,7 +138,7 @@ extern struct model {
 	int group_max;
 	struct record records[2][MAX_RECORDS];
 	int nr_records[2];
-	bool is_64, has_hotplug;
+	bool is_64, has_hotplug, has_segments;
 } model;
 
 void model_init(void);

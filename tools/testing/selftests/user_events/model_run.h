@@ -23,6 +23,8 @@
 #include <linux/user_events.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/shm.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -51,6 +53,10 @@
 
 #define FD(file)	(100 + (file))
 
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP	4
+#endif
+
 #define GET(x)		__atomic_load_n(&(x), __ATOMIC_SEQ_CST)
 #define SET(x, to)	__atomic_store_n(&(x), to, __ATOMIC_SEQ_CST)
 
@@ -68,6 +74,13 @@ enum group_line { GROUP_MAKE, GROUP_LIMIT, GROUP_REMOVE, GROUP_LINES };
 enum limit { LIMIT_SYSTEM, LIMIT_USER_EVENTS, LIMIT_USER_BITS, LIMITS };
 
 enum bad_unreg { UNREG_GOOD, UNREG_RESERVED, UNREG_SHORT, UNREG_LONG, UNREG_BAD_END };
+
+/* What is mapped, and how it goes: brk() takes privileges, shmdt() a segment. */
+enum map_way { MAP_ANONYMOUS_PAGE, MAP_SEGMENT, MAP_WAYS };
+enum unmap_way { UNMAP_MUNMAP, UNMAP_MREMAP, UNMAP_BRK, UNMAP_SHMDT, UNMAP_WAYS };
+
+/* @MOVE_PAGES: the mapping stays, and is empty */
+enum move_way { MOVE_MAPPING, MOVE_PAGES, MOVE_WAYS };
 
 #ifndef MODEL_TYPES_ONLY
 
@@ -395,34 +408,78 @@ static int m_kill(int proc)
 
 /* Memory */
 
-static int m_map(int page)
+static char *page_at(int page)
 {
-	return mmap(area + page * page_size, page_size, PROT_READ | PROT_WRITE,
+	return area + page * page_size;
+}
+
+/* A segment in the place of what is mapped; a child of fork() does not have it. */
+static int map_segment(int page)
+{
+	int id = shmget(IPC_PRIVATE, page_size, IPC_CREAT | 0600), ret;
+
+	if (id < 0)
+		return -errno;
+	ret = shmat(id, page_at(page), SHM_REMAP) == (void *)-1 ? -errno : 0;
+	shmctl(id, IPC_RMID, NULL);
+	return ret ?: result_of(madvise(page_at(page), page_size, MADV_DONTFORK));
+}
+
+static int m_map(int page, int way)
+{
+	if (way == MAP_SEGMENT)
+		return map_segment(page);
+	return mmap(page_at(page), page_size, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
 		MAP_FAILED ? -errno : 0;
 }
 
-static int m_unmap(int page)
+/* Has the kernel take the page for the end of the heap, which goes. */
+static int unmap_by_brk(int page)
 {
-	return result_of(munmap(area + page * page_size, page_size));
+	unsigned long end = syscall(__NR_brk, 0);
+	int ret;
+
+	ret = result_of(prctl(PR_SET_MM, PR_SET_MM_BRK, page_at(page + 1), 0, 0));
+	if (ret)
+		return ret;
+	if (syscall(__NR_brk, page_at(page)) != (long)page_at(page))
+		ret = -ENOMEM;
+	return result_of(prctl(PR_SET_MM, PR_SET_MM_BRK, end, 0, 0)) ?: ret;
 }
 
-static int m_move(int page, int to)
+static int m_unmap(int page, int way)
 {
-	return mremap(area + page * page_size, page_size, page_size,
-		      MREMAP_MAYMOVE | MREMAP_FIXED, area + to * page_size) ==
+	switch (way) {
+	case UNMAP_MREMAP:
+		return mremap(page_at(page - 1), 2 * page_size, page_size, 0) ==
+			MAP_FAILED ? -errno : 0;
+	case UNMAP_BRK:
+		return unmap_by_brk(page);
+	case UNMAP_SHMDT:
+		return result_of(shmdt(page_at(page)));
+	}
+	return result_of(munmap(page_at(page), page_size));
+}
+
+static int m_move(int page, int to, int way)
+{
+	int flags = MREMAP_MAYMOVE | MREMAP_FIXED |
+		(way == MOVE_PAGES ? MREMAP_DONTUNMAP : 0);
+
+	return mremap(page_at(page), page_size, page_size, flags, page_at(to)) ==
 		MAP_FAILED ? -errno : 0;
 }
 
 static int m_protect(int page, int read_only)
 {
-	return result_of(mprotect(area + page * page_size, page_size,
+	return result_of(mprotect(page_at(page), page_size,
 				  PROT_READ | (read_only ? 0 : PROT_WRITE)));
 }
 
 static int m_advise(int page, int advice)
 {
-	return result_of(madvise(area + page * page_size, page_size, advice));
+	return result_of(madvise(page_at(page), page_size, advice));
 }
 
 /* Flips bits, those of the program or those of the kernel. */
@@ -796,8 +853,8 @@ static int run_setup(const char *name)
 		sprintf(run->names[EVENT_OF(i / NAMES, i % NAMES, 0, 0)], "%s%c", name,
 			'a' + i % NAMES);
 	for (i = 0; i < PAGES; i++)
-		m_map(i);
-	return mmap(area + SHARED * page_size, page_size, PROT_READ | PROT_WRITE,
+		m_map(i, MAP_ANONYMOUS_PAGE);
+	return mmap(page_at(SHARED), page_size, PROT_READ | PROT_WRITE,
 		    MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED ?
 		-errno : 0;
 }

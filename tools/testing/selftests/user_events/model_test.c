@@ -158,11 +158,11 @@ static int do_op(const struct request *r, char *program_line)
 	case OP_NOBODY:
 		return CALL_0(m_nobody);
 	case OP_MAP:
-		return CALL(m_map, "%d", op->page);
+		return CALL(m_map, "%d, %d", op->page, op->way);
 	case OP_UNMAP:
-		return CALL(m_unmap, "%d", op->page);
+		return CALL(m_unmap, "%d, %d", op->page, op->way);
 	case OP_MOVE:
-		return CALL(m_move, "%d, %d", op->page, op->page2);
+		return CALL(m_move, "%d, %d, %d", op->page, op->page2, op->way);
 	case OP_PROTECT:
 		return CALL(m_protect, "%d, %d", op->page, op->on);
 	case OP_ADVISE:
@@ -899,6 +899,15 @@ static void draw(struct op *op)
 		case OP_KILL:
 			op->proc = any_proc(rnd(2) ? PROC_EXECUTED : PROC_ALIVE);
 			break;
+		case OP_MAP:
+			op->way = rnd(MAP_WAYS);
+			break;
+		case OP_UNMAP:
+			op->way = rnd(UNMAP_WAYS);
+			break;
+		case OP_MOVE:
+			op->way = rnd(MOVE_WAYS);
+			break;
 		case OP_ADVISE: {
 			static const int advice[] = {
 				MADV_DONTFORK, MADV_DOFORK, MADV_WIPEONFORK,
@@ -1200,6 +1209,7 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	model.is_64 = uev_kernel_is_64();
 	model.has_hotplug = !access(cpu_file(), W_OK);
+	model.has_segments = shmget(IPC_PRIVATE, 0, 0) < 0 && errno == EINVAL;
 	wait_ms = UEV_WAIT_MS;
 	uev_reset();
 	if (print) {

@@ -869,8 +869,8 @@ static int cpus;
 
 /*
  * Takes the last CPU away and back, if this machine lets it go. Only on request: beside
- * so many busy processes a debug kernel of 6.1 then takes minutes for a round.
- * model_test does it each time.
+ * nine busy processes of any kind, an emulated machine with a debug kernel takes half a
+ * minute for it.
  */
 static bool hotplug;
 

@@ -543,8 +543,7 @@ TEST_F(limits, events_go_with_their_process)
 	EXPECT_FALSE(uev_event_exists("lim_exit0"));
 }
 
-#define CGROUPS		"/sys/fs/cgroup/"
-#define CGROUP		CGROUPS "uev_limits"
+#define CGROUP		UEV_CGROUPS "uev_limits"
 #define NR_CHARGED	300
 #define NR_FIELDS	80
 
@@ -552,11 +551,10 @@ TEST_F(limits, events_go_with_their_process)
 static int register_in_cgroup(void *arg)
 {
 	__u32 *value = arg;
-	char command[512], text[32];
+	char command[512];
 	int i, j, len, fd = uev_open();
 
-	snprintf(text, sizeof(text), "%d", getpid());
-	if (fd < 0 || uev_put(CGROUP "/cgroup.procs", text))
+	if (fd < 0 || !uev_put_in_cgroup(CGROUP, getpid()))
 		return 1;
 	for (i = 0; i < NR_CHARGED; i++) {
 		len = sprintf(command, "lc%d", i);
@@ -595,7 +593,7 @@ TEST_F(limits, fields_are_charged)
 	long charged;
 	pid_t pid;
 
-	uev_put(CGROUPS "cgroup.subtree_control", "+memory");
+	uev_put(UEV_CGROUPS "cgroup.subtree_control", "+memory");
 	if ((mkdir(CGROUP, 0755) && errno != EEXIST) ||
 	    charged_kernel_memory() < 0)
 		SKIP(return, "no memory controller");

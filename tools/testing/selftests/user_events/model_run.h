@@ -102,6 +102,7 @@ static int perf_before[EVENTS];	/* records that CPUs had counted which are gone 
 static int perf_is_open[EVENTS];
 static int pipes[2] = { -1, -1 };	/* trace_pipe, of the instance too */
 static char max_before[LIMITS][16];
+static int has_hotplug;		/* of the last CPU, which is online at first */
 
 static const char * const limit_files[LIMITS] = {
 	"/proc/sys/kernel/user_events_max", "/proc/sys/user/max_user_events",
@@ -818,7 +819,7 @@ static int m_end(void)
 	}
 	for (i = 0; i < LIMITS; i++)
 		m_limit(i, -1);
-	if (!access(cpu_file(), W_OK))
+	if (has_hotplug)
 		m_cpu(1);
 	return ret;
 }
@@ -839,6 +840,8 @@ static int run_setup(const char *name)
 		for (i = 0; i < LIMITS; i++)
 			snprintf(max_before[i], sizeof(max_before[i]), "%s",
 				 text_of(limit_files[i]));
+		has_hotplug = !access(cpu_file(), W_OK) &&
+			sysconf(_SC_NPROCESSORS_ONLN) == sysconf(_SC_NPROCESSORS_CONF);
 		mkdir(TRACEFS INSTANCE, 0700);
 		m_put(TRACEFS "trace_clock", "counter");
 		m_put(TRACEFS INSTANCE "trace_clock", "counter");

@@ -1037,6 +1037,7 @@ static int run_sequence(struct op *sequence, int nr, bool new)
 	sprintf(name, "m%d_", ++number);
 	if (!make_pipes() || run_setup(name) || first_child())
 		ksft_exit_fail_msg("no first process\n");
+	model.has_hotplug = has_hotplug;
 	model_init();
 	for (i = 0; i < EVENTS; i++)
 		memcpy(model.events[i].name, run->names[i], sizeof(run->names[i]));
@@ -1208,7 +1209,6 @@ int main(int argc, char **argv)
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	signal(SIGPIPE, SIG_IGN);
 	model.is_64 = uev_kernel_is_64();
-	model.has_hotplug = !access(cpu_file(), W_OK);
 	model.has_segments = shmget(IPC_PRIVATE, 0, 0) < 0 && errno == EINVAL;
 	wait_ms = UEV_WAIT_MS;
 	uev_reset();

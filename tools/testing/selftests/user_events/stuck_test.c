@@ -26,8 +26,7 @@
 #define EVENT_NAME	"stuck_event"
 #define KEPT_EVENT	"stuck_kept u32 a"
 #define KEPT_NAME	"stuck_kept"
-#define CGROUPS		"/sys/fs/cgroup"
-#define CGROUP		CGROUPS "/uev_test"
+#define CGROUP		UEV_CGROUPS "uev_test"
 
 /*
  * How much longer a switch may take with the stuck ones than without. On a slow
@@ -382,7 +381,7 @@ FIXTURE_SETUP(stuck)
 	data_fd = uev_open();
 	ASSERT_LE(0, data_fd);
 	self->why = mount_fuse();
-	if (!self->why && access(CGROUPS "/cgroup.procs", W_OK))
+	if (!self->why && access(UEV_CGROUPS "cgroup.procs", W_OK))
 		self->why = "no cgroup v2";
 	if (self->why)
 		return;

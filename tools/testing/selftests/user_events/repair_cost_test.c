@@ -58,25 +58,28 @@ FIXTURE_TEARDOWN(bounded)
 } while (0)
 
 /*
- * While a repair goes on, all bits that are not right are shown as under repair, so
- * the first lines are enough. Reading no more also keeps the repair from waiting.
+ * While a repair goes on, all bits that are not right are shown as under repair. To
+ * read no more than the first of them keeps the repair from waiting.
  */
+#define LINES_A_READ	50
 static int reads;
 
 static bool is_repaired(void)
 {
-	int fd = open(TRACEFS "user_events_enablers", O_RDONLY | O_CLOEXEC);
-	char text[4096];
-	ssize_t got;
+	FILE *file = fopen(TRACEFS "user_events_enablers", "re");
+	bool repaired = true;
+	char line[256];
+	int lines = 0;
 
-	usleep(20000);
-	reads++;
-	got = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (got <= 0)
+	if (!file)
 		return false;
-	text[got] = '\0';
-	return !strstr(text, " repair ");
+	usleep(20000);
+	while (repaired && fgets(line, sizeof(line), file)) {
+		reads += lines++ % LINES_A_READ == 0;
+		repaired = !strstr(line, " repair ");
+	}
+	fclose(file);
+	return repaired && lines;
 }
 
 /* Of the enable words that are lost */
